@@ -1,0 +1,1 @@
+"""Re-run the published experiments on the Exponential Linear Unit and compare."""

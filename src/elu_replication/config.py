@@ -1,0 +1,258 @@
+"""The protocol of a run: its typed schema, what values are possible, and how conf/ composes it.
+
+Nothing here imports TensorFlow: a wrong value is refused in about a second.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from elu_replication.errors import UserError, one_line
+
+T = TypeVar("T")
+CONF = Path("conf")
+GROUPS = ("dataset", "model", "activation", "initializer", "optimizer")
+TRAIN_IMAGES = 60_000
+# The smallest alpha that each activation allows, and whether that value itself is allowed.
+ALPHA_FROM = {"elu": (0.0, False), "leaky_relu": (0.0, True), "prelu": (0.0, True), "srelu": (0.0, True)}
+
+
+@dataclass
+class Dataset:
+    name: str = MISSING
+
+
+@dataclass
+class Model:
+    name: str = MISSING
+    hidden_layers: int | None = None  # of 128 units each; the CNN's depth is fixed
+
+
+@dataclass
+class Activation:
+    name: str = MISSING
+    alpha: float | None = None
+
+
+@dataclass
+class Initializer:
+    name: str = MISSING
+    stddev: float | None = None
+
+
+@dataclass
+class Optimizer:
+    name: str = MISSING
+    learning_rate: float = MISSING
+
+
+@dataclass
+class Protocol:
+    """All that determines a run's numbers, but for its seed, the data and the training code."""
+
+    dataset: Dataset = field(default_factory=Dataset)
+    model: Model = field(default_factory=Model)
+    activation: Activation = field(default_factory=Activation)
+    initializer: Initializer = field(default_factory=Initializer)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    loss: str = MISSING
+    dropout: float = MISSING  # rate: the share of activations that is dropped
+    batch_size: int = MISSING
+    epochs: int = MISSING
+    train_images: int = MISSING  # the first so many of the 60,000, validation included
+    validation_images: int = MISSING  # the last so many of train_images; 0: no validation split
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+NOT_SET_BY_HAND = ("hydra", "datasets", "arms", "own", "reports")
+PROTOCOL_KEYS = tuple(f.name for f in fields(Protocol))
+
+
+@dataclass
+class Scale:
+    """How far published protocols are cut; None leaves a thing as it was published."""
+
+    name: str = MISSING
+    max_epochs: int | None = None
+    max_seeds: int | None = None
+    max_train_images: int | None = None
+
+
+@dataclass
+class Campaign:
+    """Which declared arms are trained: ["all"], or names of arms and of whole experiments."""
+
+    name: str = MISSING
+    arms: list[str] = MISSING
+    max_seeds: int | None = None  # the first so many of each arm's declared seeds
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A named protocol and the seeds it is trained with; its runs are stored in `folder`."""
+
+    name: str
+    protocol: Protocol
+    seeds: tuple[int, ...]
+    folder: Path
+
+    def as_params(self) -> dict[str, Any]:
+        """The arm as params.yaml holds it."""
+        return {"folder": str(self.folder), **self.protocol.as_dict(), "seeds": list(self.seeds)}
+
+    @classmethod
+    def from_params(cls, name: str, values: Mapping[str, Any]) -> "Arm":
+        rest = {key: values[key] for key in PROTOCOL_KEYS}
+        return cls(name, protocol_from(rest), tuple(values["seeds"]), Path(values["folder"]))
+
+
+def require_root() -> None:
+    """Raise UserError unless this runs where conf/ is: every path is relative to it."""
+    if not (CONF / "config.yaml").is_file():
+        raise UserError("conf/config.yaml is not here: run this from the repository's root")
+
+
+def options(group: str) -> list[str]:
+    """The options of a group, e.g. options("activation"): the files of conf/activation."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@cache
+def group_option(group: str, option: str) -> dict[str, Any]:
+    """The content of conf/<group>/<option>.yaml; raises UserError naming the options there are."""
+    path = CONF / group / f"{option}.yaml"
+    if not path.is_file():
+        raise UserError(f"{group} = {option!r}: must be one of {', '.join(options(group))}")
+    return {k: v for k, v in yaml.safe_load(path.read_text()).items() if k != "defaults"}
+
+
+def composed(overrides: Iterable[str] = ()) -> DictConfig:
+    """conf/config.yaml composed by Hydra with overrides, interpolations left as they are."""
+    require_root()
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
+            return compose("config", overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(explain(error)) from error
+
+
+def explain(error: Exception) -> str:
+    """Hydra's or OmegaConf's complaint as one line that names the key and what is allowed."""
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        return f"{group} = {option!r}: must be one of {', '.join(error.options)}"
+    if isinstance(error.__cause__, OmegaConfBaseException):
+        error = error.__cause__
+    key = getattr(error, "full_key", None)
+    if isinstance(error, ConfigAttributeError | ConfigKeyError) and error.parent_node is not None:
+        known = [str(name) for name in error.parent_node if name not in NOT_SET_BY_HAND]
+        return f"{key}: unknown key; known here: {', '.join(known)}"
+    text = one_line(str(error).partition("full_key:")[0])
+    return f"{key}: {text}" if key and key not in text else text
+
+
+def typed(schema: type[T], values: Any) -> T:
+    """Values as an instance of a schema above; raises UserError on an unknown key or wrong type."""
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(schema), values)
+        return OmegaConf.to_object(merged)  # type: ignore[return-value]
+    except OmegaConfBaseException as error:
+        raise UserError(explain(error)) from error
+
+
+def protocol_from(values: Mapping[str, Any] | DictConfig) -> Protocol:
+    """A checked Protocol from nested values; raises UserError on a wrong key, type or value."""
+    parts = {key: values[key] for key in PROTOCOL_KEYS}
+    parts["dataset"] = {"name": parts["dataset"]["name"]}  # its routes do not change the numbers
+    protocol = typed(Protocol, parts)
+    check_protocol(protocol)
+    return protocol
+
+
+def check_protocol(protocol: Protocol) -> None:
+    """Raise UserError naming the first key with an impossible value, and what is allowed."""
+
+    def require(key: str, given: Any, possible: bool, allowed: str) -> None:
+        if not possible:
+            raise UserError(f"{key} = {given}: must be {allowed}")
+
+    def require_option(key: str, given: str, allowed: Iterable[str]) -> None:
+        require(key, given, given in allowed, f"one of {', '.join(allowed)}")
+
+    p = protocol
+    for group in GROUPS:
+        require_option(f"{group}.name", getattr(p, group).name, options(group))
+    require_option("loss", p.loss, ("cross_entropy", "squared_error"))
+    alpha, name = p.activation.alpha, p.activation.name
+    if name in ALPHA_FROM:
+        least, inclusive = ALPHA_FROM[name]
+        fits = (
+            alpha is not None and math.isfinite(alpha) and (alpha > least or (inclusive and alpha == least))
+        )
+        require(
+            "activation.alpha", alpha, fits, f"{'at least' if inclusive else 'above'} {least:g} for {name}"
+        )
+    else:
+        require("activation.alpha", alpha, alpha is None, f"left out: {name} has no alpha")
+    if p.model.name == "mlp":
+        layers = p.model.hidden_layers
+        require("model.hidden_layers", layers, layers is not None and layers >= 1, "1 or more")
+    else:
+        layers = p.model.hidden_layers
+        require(
+            "model.hidden_layers", layers, layers is None, f"left out: {p.model.name} has a fixed depth"
+        )
+    if p.initializer.name == "random_normal":
+        stddev = p.initializer.stddev
+        require("initializer.stddev", stddev, stddev is not None and 0 < stddev < math.inf, "above 0")
+    rate = p.optimizer.learning_rate
+    require("optimizer.learning_rate", rate, 0 < rate < math.inf, "above 0")
+    require("dropout", p.dropout, 0 <= p.dropout < 1, "in [0, 1)")
+    require("epochs", p.epochs, p.epochs >= 1, "1 or more")
+    require("train_images", p.train_images, 1 <= p.train_images <= TRAIN_IMAGES, f"1 to {TRAIN_IMAGES}")
+    held_out, most = p.validation_images, p.train_images - 1
+    require("validation_images", held_out, 0 <= held_out <= most, f"0 to {most} (train_images - 1)")
+    fitted = p.train_images - held_out
+    require(
+        "batch_size", p.batch_size, 1 <= p.batch_size <= fitted, f"1 to {fitted}, the images trained on"
+    )
+
+
+def check_seeds(seeds: Any) -> tuple[int, ...]:
+    """The seeds as a tuple; raises UserError unless they are distinct integers from 0, at least one."""
+    listed = list(seeds) if isinstance(seeds, list | tuple | ListConfig) else []
+    distinct = len(set(listed)) == len(listed) > 0
+    if not distinct or not all(type(seed) is int and 0 <= seed < 2**31 for seed in listed):
+        given = listed or seeds
+        raise UserError(f"seeds = {given}: must be distinct integers from 0, at least one")
+    return tuple(listed)
+
+
+def own_name(protocol: Protocol) -> str:
+    """A name for a user's own arm that tells its protocol, e.g. mlp8-elu0_5-glorot_uniform-..."""
+    p = protocol
+    images = "" if p.train_images == TRAIN_IMAGES else f"-{p.train_images}images"
+    parts = [
+        "" if p.dataset.name == "mnist" else f"{p.dataset.name}-",
+        p.model.name + (f"{p.model.hidden_layers}" if p.model.hidden_layers else ""),
+        f"-{p.activation.name}" + ("" if p.activation.alpha is None else f"{p.activation.alpha:g}"),
+        f"-{p.initializer.name}" + (f"{p.initializer.stddev:g}" if p.initializer.stddev else ""),
+        f"-{p.optimizer.name}{p.optimizer.learning_rate:g}",
+        "" if p.loss == "cross_entropy" else f"-{p.loss}",
+        f"-dropout{p.dropout:g}-batch{p.batch_size}-{p.epochs}epochs{images}",
+        "" if p.validation_images == 12_000 else f"-validation{p.validation_images}",
+    ]
+    return "".join(parts).replace(".", "_")

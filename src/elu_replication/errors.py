@@ -1,0 +1,31 @@
+"""Errors that are meant for a person: one line, what was given, what to do."""
+
+import os
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """A problem the user can mend; its text is the one line that is shown."""
+
+
+def one_line(error: BaseException | str) -> str:
+    """The error's text with every run of white space made a single space."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def run_main(main: Callable[[], int | None]) -> None:
+    """Run a command's main(); a UserError or a full disk becomes one line, exit 1 (Ctrl-C: 130)."""
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(f"error: {one_line(error)}")
+    except KeyboardInterrupt:
+        print("\nstopped: the same command goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader (head, less) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        sys.exit(f"error: {error.strerror or one_line(error)}{where}; nothing stored was changed")

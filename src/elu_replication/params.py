@@ -1,0 +1,125 @@
+"""params.yaml is made from conf/ and experiments/, here or by `dvc exp run`, and never edited.
+
+The resolvers below put the experiments' arms into whatever composes conf/config.yaml; DVC's own
+composition finds them through the hydra_plugins package beside this one.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from elu_replication import atomic
+from elu_replication.config import Arm, Campaign, Scale, composed, explain, group_option, typed
+from elu_replication.errors import UserError, run_main
+from elu_replication.experiments import RESULTS, own_arm, selected
+
+FILE = Path("params.yaml")
+HEADER = "# Made from conf/ and experiments/ by `make params`; edit those.\n"
+
+
+def arms(config: DictConfig) -> dict[str, Any]:
+    """The `arms` of params.yaml: those that the campaign trains, at the scale that is set."""
+    chosen = selected(typed(Scale, config.scale), typed(Campaign, config.campaign))
+    return {name: arm.as_params() for name, arm in chosen.items()}
+
+
+def own(config: DictConfig) -> dict[str, Any]:
+    """The `own` of params.yaml: the arm that the top level describes, unless the default campaign
+    trains its protocol and seeds already, as it does those of conf/config.yaml unchanged."""
+    wanted = own_arm(config)
+    default = selected(Scale("published"), typed(Campaign, group_option("campaign", "core")))
+    for arm in default.values():
+        if arm.protocol == wanted.protocol and set(wanted.seeds) <= set(arm.seeds):
+            return {}
+    return {"arm": wanted.as_params()}
+
+
+def datasets(config: DictConfig) -> dict[str, Any]:
+    """The `datasets` of params.yaml: those that the arms need, with their routes and digests."""
+    here = {config.dataset.name: OmegaConf.to_container(config.dataset)}
+    trained = [*arms(config).values(), *own(config).values()]
+    names = sorted({values["dataset"]["name"] for values in trained})
+    return {name: here.get(name) or group_option("dataset", name) for name in names}
+
+
+def reports(config: DictConfig) -> dict[str, Any]:
+    """The `reports` of params.yaml: the scale whose tables and figures are made, and its runs."""
+    scale = config.scale.name
+    return {scale: {"runs": str(RESULTS / scale / "runs")}}
+
+
+def register_resolvers() -> None:
+    """Make ${arms:}, ${own:}, ${datasets:} and ${reports:} known to OmegaConf."""
+    for resolver in (arms, own, datasets, reports):
+
+        def resolve(*, _root_: DictConfig, resolver: Any = resolver) -> DictConfig:
+            return OmegaConf.create(resolver(_root_))
+
+        OmegaConf.register_new_resolver(resolver.__name__, resolve, replace=True)
+
+
+def text(overrides: Sequence[str] = ()) -> str:
+    """What params.yaml holds for these overrides; raises UserError on a wrong one."""
+    register_resolvers()
+    config = composed(overrides)
+    # Outside OmegaConf first: an error inside a resolver would come back wrapped.
+    own(config), datasets(config)
+    try:
+        OmegaConf.resolve(config)
+    except OmegaConfBaseException as error:
+        raise UserError(explain(error)) from error
+    return HEADER + OmegaConf.to_yaml(config)
+
+
+def read() -> dict[str, Any]:
+    """params.yaml as plain values; raises UserError where it is missing or not YAML."""
+    try:
+        return yaml.safe_load(FILE.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"{FILE}: cannot be read; `make params` makes it again") from error
+
+
+def stated_arms(values: dict[str, Any]) -> dict[str, Arm]:
+    """The arms that params.yaml trains, by name; the user's own arm is called "arm"."""
+    listed = {**values["arms"], **values["own"]}
+    return {name: Arm.from_params(name, arm) for name, arm in listed.items()}
+
+
+def check() -> None:
+    """Raise UserError, naming the first difference, unless params.yaml is what conf/ and
+    experiments/ make."""
+    wanted, there = yaml.safe_load(text()), read()
+    if wanted != there:
+        raise UserError(
+            f"{FILE} is not what conf/ and experiments/ make ({difference(there, wanted)}): "
+            "`make params` brings it up to date"
+        )
+
+
+def difference(there: Any, wanted: Any, key: str = "") -> str:
+    """The first key at which two nested values differ, with both values."""
+    if isinstance(there, dict) and isinstance(wanted, dict):
+        for name in [*wanted, *(k for k in there if k not in wanted)]:
+            if there.get(name) != wanted.get(name):
+                return difference(there.get(name), wanted.get(name), f"{key}.{name}".lstrip("."))
+    return f"{key} is {there}, made would be {wanted}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
+    parser.add_argument("overrides", nargs="*", help="e.g. activation=relu epochs=10")
+    options = parser.parse_args()
+    if options.check:
+        check()
+    else:
+        atomic.write_text(FILE, text(options.overrides))
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,112 @@
+"""The documents: all of them resolve, and share runs only where they say so."""
+
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import yaml
+
+from elu_replication import experiments, params
+from elu_replication.config import Campaign, Scale, composed, group_option, typed
+from elu_replication.errors import UserError
+
+PUBLISHED = Scale("published")
+
+
+@pytest.mark.parametrize("name", experiments.names())
+def test_every_document_shows_every_arm_in_a_panel(name: str) -> None:
+    document = experiments.load(name)
+    paneled = sorted(arm for arms in document.panels.values() for arm in arms)
+    assert paneled == sorted(document.arms)
+    assert document.ambiguities
+
+
+def test_equal_protocols_share_their_runs() -> None:
+    arms = [arm for arms in experiments.declared(PUBLISHED).values() for arm in arms.values()]
+    for one, other in combinations(arms, 2):
+        assert (one.protocol == other.protocol) == (one.folder == other.folder), (one.name, other.name)
+
+
+def test_the_article_s_protocol_is_as_published() -> None:
+    arm = experiments.arm("machinecurve_25-glorot_elu01", PUBLISHED)
+    protocol = arm.protocol
+    assert (protocol.activation.name, protocol.activation.alpha) == ("elu", 0.1)
+    assert (protocol.batch_size, protocol.epochs, protocol.dropout) == (250, 25, 0.25)
+    assert (protocol.optimizer.name, protocol.optimizer.learning_rate) == ("adam", 0.001)
+    assert (protocol.train_images, protocol.validation_images) == (60_000, 12_000)
+
+
+def test_another_option_of_a_group_drops_what_the_protocol_set_within_it() -> None:
+    arm = experiments.arm("asu_mlp-adam_elu", PUBLISHED)
+    assert (arm.protocol.optimizer.name, arm.protocol.optimizer.learning_rate) == ("adam", 0.001)
+
+
+def test_quick_scale_cuts_everything_and_stays_apart() -> None:
+    quick = typed(Scale, group_option("scale", "quick")["scale"])
+    for arms in experiments.declared(quick).values():
+        for arm in arms.values():
+            assert arm.name.startswith("quick-")
+            assert arm.folder.is_relative_to("results/quick")
+            assert arm.protocol.epochs <= 2
+            assert arm.protocol.train_images <= 3000
+            assert len(arm.seeds) <= 2
+
+
+def test_the_default_campaign_is_the_affordable_arms() -> None:
+    core = typed(Campaign, group_option("campaign", "core"))
+    chosen = experiments.selected(PUBLISHED, core)
+    assert len(chosen) == 7
+    assert max(arm.protocol.epochs for arm in chosen.values() if arm.protocol.model.name == "cnn") == 25
+
+
+def test_a_whole_experiment_can_be_named() -> None:
+    chosen = experiments.selected(PUBLISHED, Campaign("named", ["clevert_fig2"], 2))
+    assert list(chosen) == ["asu_mlp-sgd_elu", "clevert_fig2-lrelu", "asu_mlp-sgd_relu"]
+    assert {arm.seeds for arm in chosen.values()} == {(0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"protocol": {"dropot": 0.5}}, r"arm elu: dropot: unknown key"),
+        ({"arms": {"elu": {"activation": "elu", "activation.alpha": 0}}}, r"activation.alpha = 0"),
+        ({"arms": {"elu": {"same_as": "asu_mlp-sgd_relu", "activation": "elu"}}}, "not the same as"),
+        ({"published": {"relu": {"test_loss": 1.0}}}, "published or panels name no arm"),
+        ({"claims": ["seven"]}, r"claims.0: String should match"),
+        ({"seedz": 3}, r"seedz: Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_document_is_named_with_its_field(
+    change: dict[str, dict[str, object]], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = yaml.safe_load(Path("experiments/asu_mlp.yaml").read_text())
+    document |= {"arms": {"elu": {"activation": "elu"}}, "published": {}, "panels": {}}
+    for key, value in change.items():
+        both = isinstance(value, dict) and key == "protocol"
+        document[key] = {**document[key], **value} if both else value
+    (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(document))
+    (tmp_path / "asu_mlp.yaml").write_text(Path("experiments/asu_mlp.yaml").read_text())
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    experiments.load.cache_clear()
+    with pytest.raises(UserError, match=told) as refused:
+        experiments.arm("wrong-elu", PUBLISHED)
+    experiments.load.cache_clear()
+    assert "wrong" in str(refused.value)
+
+
+def test_params_yaml_is_what_conf_and_experiments_make() -> None:
+    params.check()
+
+
+def test_drift_is_told_with_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drifted = params.text().replace("dropout: 0.25", "dropout: 0.3", 1)
+    monkeypatch.setattr(params, "FILE", tmp_path / "params.yaml")
+    params.FILE.write_text(drifted)
+    with pytest.raises(UserError, match=r"dropout is 0.3, made would be 0.25.*make params"):
+        params.check()
+
+
+def test_the_defaults_are_no_arm_of_one_s_own_but_any_change_is() -> None:
+    assert params.own(composed()) == {}
+    assert params.own(composed(["activation.alpha=0.5"]))["arm"]["activation"]["alpha"] == 0.5
+    assert params.own(composed(["seeds=[0,7]"]))["arm"]["seeds"] == [0, 7]
