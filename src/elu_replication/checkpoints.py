@@ -1,0 +1,35 @@
+"""Where a run under way is kept, outside the results, until it is finished."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elu_replication import atomic
+
+FOLDER = Path(".checkpoints")
+
+
+def path_for(*determines: Any) -> Path:
+    """The checkpoint of a run, named by all that determines its result (JSON values)."""
+    digest = hashlib.sha256(json.dumps(determines, sort_keys=True).encode()).hexdigest()
+    return FOLDER / f"{digest[:32]}.npz"
+
+
+def save(path: Path, state: Any, values: list[np.ndarray]) -> None:
+    """Store JSON `state` and arrays at once; raises OSError, leaving the last checkpoint whole."""
+    content = io.BytesIO()
+    np.savez(content, json.dumps(state), *values)
+    atomic.write_bytes(path, content.getvalue())
+
+
+def load(path: Path) -> tuple[Any, list[np.ndarray]] | None:
+    """What save() stored, or None where there is no checkpoint."""
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as stored:
+        state, *values = (stored[name] for name in stored.files)
+    return json.loads(str(state)), values

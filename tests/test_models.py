@@ -1,0 +1,81 @@
+"""The networks as the sources describe them."""
+
+import keras
+import numpy as np
+import pytest
+from conftest import tiny
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elu_replication import experiments
+from elu_replication.config import Activation, Scale, options
+from elu_replication.layers import SReLU, activation_layer
+from elu_replication.models import build
+
+
+def arm_model(name: str, seed: int = 0) -> keras.Sequential:
+    return build(experiments.arm(name, Scale("published")).protocol, seed)
+
+
+@pytest.mark.parametrize(
+    ("arm", "parameters"),
+    [
+        ("machinecurve_25-he_elu1", 431_242),
+        ("machinecurve_25-glorot_relu", 431_242),
+        ("asu_mlp-sgd_elu", 217_354),
+        ("asu_mlp-sgd_sigmoid_6", 184_330),
+    ],
+)
+def test_parameter_counts(arm: str, parameters: int) -> None:
+    assert arm_model(arm).count_params() == parameters
+
+
+def test_the_cnn_s_layers_stand_in_the_published_order() -> None:
+    layers = [type(layer).__name__ for layer in arm_model("machinecurve_25-he_elu1").layers]
+    block = ["Conv2D", "ELU", "MaxPooling2D", "Dropout"]
+    assert layers == [*block, *block, "Flatten", "Dense", "ELU", "Dense"]
+
+
+def test_arms_that_differ_in_activation_begin_with_the_same_weights() -> None:
+    relu, elu = (arm_model(f"machinecurve_25-he_{name}", seed=5) for name in ("relu", "elu1"))
+    for one, other in zip(relu.trainable_variables, elu.trainable_variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    another = arm_model("machinecurve_25-he_elu1", seed=6)
+    assert not np.array_equal(elu.trainable_variables[0], another.trainable_variables[0])
+
+
+@pytest.mark.parametrize("name", options("initializer"))
+def test_weights_spread_as_the_initializer_says(name: str) -> None:
+    kernels = [v.numpy() for v in build(tiny(initializer=name), 0).trainable_variables if v.ndim == 2]
+    fan = {"he": lambda k: 2 / k.shape[0], "glorot": lambda k: 2 / sum(k.shape), "random": lambda _: 1.0}
+    for kernel in kernels:
+        assert kernel.var() == pytest.approx(fan[name.partition("_")[0]](kernel), rel=0.12)
+
+
+@pytest.mark.parametrize("name", options("activation"))
+@pytest.mark.parametrize("model", ["cnn", "mlp"])
+def test_every_activation_builds_in_both_networks(name: str, model: str) -> None:
+    network = build(tiny(activation=name, model=model), 0)
+    assert network(np.zeros((2, 28, 28, 1), np.float32)).shape == (2, 10)
+
+
+@given(alpha=st.floats(0.01, 10), inputs=st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=20))
+def test_elu_and_leaky_relu_use_their_alpha(alpha: float, inputs: list[float]) -> None:
+    z = np.array(inputs, np.float32)
+    elu = activation_layer(Activation("elu", alpha), image=False)(z).numpy()
+    np.testing.assert_allclose(elu, np.where(z > 0, z, alpha * np.expm1(z)), rtol=1e-5, atol=1e-6)
+    leaky = activation_layer(Activation("leaky_relu", alpha), image=False)(z).numpy()
+    np.testing.assert_allclose(leaky, np.where(z > 0, z, alpha * z), rtol=1e-5, atol=1e-6)
+
+
+def test_srelu_is_the_paper_s_three_pieces() -> None:
+    layer = SReLU(0.2)
+    z = np.array([[-3.0], [-0.5], [0.5], [2.0]], np.float32)
+    np.testing.assert_allclose(layer(z), [[-0.6], [-0.1], [0.5], [2.0]], rtol=1e-6)
+    t_l, a_l, t_r, a_r = -1.0, 0.5, 1.5, 3.0
+    layer.left_threshold.assign([t_l])
+    layer.left_slope.assign([a_l])
+    layer.right_threshold.assign([t_r])
+    layer.right_slope.assign([a_r])
+    expected = np.where(z >= t_r, t_r + a_r * (z - t_r), np.where(z <= t_l, t_l + a_l * (z - t_l), z))
+    np.testing.assert_allclose(layer(z), expected, rtol=1e-6)
