@@ -1,0 +1,108 @@
+"""Bring arms up to date: find the runs that are missing, say so, train them on all cores.
+
+As a command, the DVC stage `train`: the arms of params.yaml that are named.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from elu_replication import cost, params, runs
+from elu_replication.config import Arm
+from elu_replication.errors import UserError, run_main
+from elu_replication.local import Event, launch
+from elu_replication.runs import Job
+
+REPORT_SECONDS = 60.0
+
+
+def pending(arms: Iterable[Arm], again: bool = False) -> list[Job]:
+    """The runs that are not stored as declared (all of them with `again`), costliest arms first."""
+    jobs = [Job(a, s) for a in arms for s in a.seeds if again or runs.why_not_current(a, s)]
+    return sorted(jobs, key=lambda job: -cost.seconds(job.arm.protocol))
+
+
+def processes() -> int:
+    """How many runs train at once: one for each core this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def minutes(jobs: Sequence[Job]) -> float:
+    """Estimated minutes to train `jobs` here, on all cores."""
+    each = [cost.seconds(job.arm.protocol) for job in jobs]
+    side_by_side = min(processes(), len(jobs)) or 1
+    return max(sum(each) / side_by_side, max(each, default=0.0)) / 60
+
+
+def train(jobs: Sequence[Job], console: Console) -> None:
+    """Train and store `jobs`, showing progress and the time left.
+
+    A failing run leaves the others going; at the end, UserError lists all that failed.
+    """
+    if not jobs:
+        return
+    total = sum(job.arm.protocol.epochs * cost.epoch_seconds(job.arm.protocol) for job in jobs)
+    failures, last_line = [], time.monotonic()
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f}%"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        speed_estimate_period=600,
+    )
+    with bar:
+        task = bar.add_task("training", total=total)
+        reached: dict[str, int] = {}
+        ended = 0
+        for event in launch(jobs, processes()):
+            epochs = event.job.arm.protocol.epochs
+            epoch = event.epoch if event.kind == "epoch" else epochs
+            step = (epoch - reached.get(str(event.job), 0)) * cost.epoch_seconds(event.job.arm.protocol)
+            reached[str(event.job)] = epoch
+            bar.update(task, advance=step, description=f"{event.job} epoch {event.epoch}/{epochs}")
+            done = sum(t.completed for t in bar.tasks) / total
+            if event.kind == "epoch":
+                if not console.is_terminal and time.monotonic() - last_line >= REPORT_SECONDS:
+                    left = bar.tasks[0].time_remaining
+                    about = f", about {left / 60:.0f} min left" if left is not None else ""
+                    console.print(f"{done:.0%} trained{about}: {event.job} epoch {epoch}/{epochs}")
+                    last_line = time.monotonic()
+                continue
+            ended += 1
+            console.print(f"[{ended}/{len(jobs)}] {event.job}: {outcome(event)}", highlight=False)
+            if event.kind == "failed":
+                failures.append(f"{event.job}: {event.detail}")
+    if failures:
+        raise UserError(f"{len(failures)} of {len(jobs)} runs failed: {'; '.join(failures)}")
+
+
+def outcome(event: Event) -> str:
+    """What a person is told when a run ends."""
+    if event.kind == "finished":
+        record = runs.load(event.job.arm, event.job.seed)
+        assert record is not None
+        test = f"test accuracy {record.final.test_accuracy:.4f}, loss {record.final.test_loss:.4f}"
+        return f"{test} ({record.wall_seconds:.0f} s)"
+    if event.kind == "diverged":
+        return f"diverged: loss not finite after epoch {event.epoch}; lower optimizer.learning_rate"
+    return f"failed: {event.detail}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Bring arms of params.yaml up to date.")
+    parser.add_argument("arms", nargs="+", metavar="ARM")
+    arms = params.stated_arms(params.read())
+    names = parser.parse_args().arms
+    if unknown := [name for name in names if name not in arms]:
+        raise UserError(f"{', '.join(unknown)}: no arm of params.yaml; it has {', '.join(arms)}")
+    train(pending(arms[name] for name in names), Console())
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,41 @@
+"""How long training takes, estimated from the runs that are stored."""
+
+import json
+import statistics
+from functools import cache
+
+from elu_replication import experiments
+from elu_replication.config import TRAIN_IMAGES, Protocol
+
+
+@cache
+def seconds_per_image(model: str) -> float:
+    """Seconds a model trains on one image on one core: the median over stored runs of it, or what
+    the experiment documents state where there are none."""
+    measured = []
+    for path in experiments.RESULTS.glob("published/runs/*/seed-*.json"):
+        record = json.loads(path.read_text())
+        if record["protocol"]["model"]["name"] == model:
+            seen = record["protocol"]["train_images"] * record["final"]["epoch"]
+            measured.append(record["wall_seconds"] / seen)
+    return statistics.median(measured or stated(model))
+
+
+def stated(model: str) -> list[float]:
+    """The same by the documents' `minutes_per_run`, of every experiment with the model."""
+    rates = []
+    for name in experiments.names():
+        document = experiments.load(name)
+        if document.protocol["model"] == model:
+            epochs = float(document.protocol["epochs"])
+            rates.append(document.minutes_per_run * 60 / (epochs * TRAIN_IMAGES))
+    return rates
+
+
+def epoch_seconds(protocol: Protocol) -> float:
+    return seconds_per_image(protocol.model.name) * protocol.train_images
+
+
+def seconds(protocol: Protocol) -> float:
+    """Estimated seconds for one run of a protocol on one core, epochs only."""
+    return protocol.epochs * epoch_seconds(protocol)

@@ -1,0 +1,151 @@
+"""One job: a seed of an arm, trained and stored. A launcher decides where jobs run."""
+
+import math
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from elu_replication import checkpoints, data, runs
+from elu_replication.config import Protocol
+from elu_replication.errors import UserError
+from elu_replication.fingerprint import code_version
+from elu_replication.training import Observation, Trainer, use_one_thread
+
+CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass
+class Progress:
+    """How far a run is: what it observed so far and the seconds it trained."""
+
+    history: list[Observation] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def epoch(self) -> int:
+        """The last finished epoch; 0 before the first."""
+        return self.history[-1].epoch if self.history else 0
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a loss of the last epoch is NaN or infinite: such a run stops there."""
+        last = [seen for seen in self.history if seen.epoch == self.epoch]
+        return not all(math.isfinite(seen.loss) for seen in last)
+
+
+class Worker:
+    """Runs jobs one after another in this process; what an arm's seeds share is made once."""
+
+    def __init__(self) -> None:
+        use_one_thread()
+        self.environment = environment()
+        self._trainer: Trainer | None = None
+        self._digest = ""
+
+    def train(self, job: runs.Job, on_epoch: Callable[[Progress], None]) -> runs.Record:
+        """Train and store one run, going on from its checkpoint where there is one.
+
+        Raises UserError where data are missing or not as declared, OSError where a file cannot be
+        written; the checkpoint then stays.
+        """
+        protocol, seed = job.arm.protocol, job.seed
+        trainer = self._trainer_for(protocol)
+        checkpoint = checkpoints.path_for(protocol.as_dict(), seed, self._digest, code_version())
+        progress = _train(trainer, protocol, seed, checkpoint, on_epoch)
+        final = scores(progress.history, progress.epoch)
+        assert final is not None
+        record = runs.Record(
+            arm=job.arm.name,
+            seed=seed,
+            status="diverged" if progress.diverged else "finished",
+            protocol=protocol.as_dict(),
+            data_digest=self._digest,
+            code_version=code_version(),
+            final=final,
+            best=scores(progress.history, best_epoch(progress.history)),
+            wall_seconds=round(progress.seconds, 1),
+            environment=self.environment,
+        )
+        runs.store(job.arm, record, progress.history)
+        checkpoint.unlink(missing_ok=True)
+        return record
+
+    def _trainer_for(self, protocol: Protocol) -> Trainer:
+        if self._trainer is None or self._trainer.protocol != protocol:
+            name = protocol.dataset.name
+            arrays, self._digest = data.load(name)
+            if self._digest != runs.expected_digest(name):
+                raise UserError(f"data/{name} is not what conf/dataset says: `dvc repro -f data@{name}`")
+            parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
+            self._trainer = Trainer(protocol, parts)
+        return self._trainer
+
+
+def _train(
+    trainer: Trainer,
+    protocol: Protocol,
+    seed: int,
+    checkpoint: Path,
+    on_epoch: Callable[[Progress], None],
+) -> Progress:
+    progress = Progress()
+    if (stored := checkpoints.load(checkpoint)) is None:
+        trainer.begin(seed)
+    else:
+        (history, progress.seconds), trainer.state = stored
+        progress.history = [Observation(*row) for row in history]
+    saved = time.monotonic()
+    while progress.epoch < protocol.epochs and not progress.diverged:
+        start = time.perf_counter()
+        progress.history += trainer.epoch(seed, progress.epoch + 1)
+        progress.seconds += time.perf_counter() - start
+        on_epoch(progress)
+        if time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            checkpoints.save(checkpoint, [progress.history, progress.seconds], trainer.state)
+            saved = time.monotonic()
+    return progress
+
+
+def best_epoch(history: list[Observation]) -> int | None:
+    """The first epoch with the least validation loss; None where no validation split was held out."""
+    validated = [seen for seen in history if seen.split == "validation"]
+    return min(validated, key=lambda seen: seen.loss).epoch if validated else None
+
+
+def scores(history: list[Observation], epoch: int | None) -> runs.Scores | None:
+    """What every split scored after one epoch."""
+    if epoch is None:
+        return None
+    seen = [observed for observed in history if observed.epoch == epoch]
+    losses = {f"{observed.split}_loss": observed.loss for observed in seen}
+    accuracies = {f"{observed.split}_accuracy": observed.accuracy for observed in seen}
+    return runs.Scores(epoch=epoch, **losses, **accuracies)
+
+
+def environment() -> runs.Environment:
+    """The versions and the hardware of this process."""
+    gpus = tf.config.list_physical_devices("GPU")
+    return runs.Environment(
+        python=platform.python_version(),
+        tensorflow=tf.__version__,
+        keras=keras.__version__,
+        numpy=np.__version__,
+        system=f"{platform.system()} {platform.machine()}",
+        processor=processor(),
+        device="GPU" if gpus else "CPU",
+        threads=tf.config.threading.get_intra_op_parallelism_threads(),
+    )
+
+
+def processor() -> str:
+    """The processor's name, as Linux or Python's platform module gives it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()

@@ -1,0 +1,114 @@
+"""Jobs in processes of this machine, one thread each: the launcher that is always there."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Literal
+
+from elu_replication.errors import UserError, one_line
+from elu_replication.runs import Job
+
+
+@dataclass(frozen=True)
+class Event:
+    """What became of a job: an epoch of it is done, or it ended, well or not."""
+
+    job: Job
+    kind: Literal["epoch", "finished", "diverged", "failed"]
+    epoch: int = 0
+    detail: str = ""
+
+
+@dataclass
+class _Process:
+    process: multiprocessing.process.BaseProcess
+    connection: Connection
+    log: "tempfile._TemporaryFileWrapper[bytes]"
+    job: Job | None = None
+
+
+def launch(jobs: Sequence[Job], processes: int) -> Iterator[Event]:
+    """Run jobs in at most `processes` workers, yielding their events as they come.
+
+    A worker that dies (a signal, no memory) fails its own job only; another takes its place. The
+    workers end when this generator does.
+    """
+    waiting = list(reversed(jobs))
+    workers: dict[Connection, _Process] = {}
+    try:
+        while waiting or workers:
+            while waiting and len(workers) < processes:
+                worker = _start()
+                workers[worker.connection] = worker
+                _give(worker, waiting)
+            for ready in wait(list(workers)):
+                worker = workers[ready]  # type: ignore[index]
+                job = worker.job
+                assert job is not None
+                try:
+                    kind, epoch, detail = worker.connection.recv()
+                except (EOFError, ConnectionResetError):
+                    worker.process.join()
+                    del workers[worker.connection]
+                    yield Event(job, "failed", detail=_cause_of_death(worker))
+                    continue
+                yield Event(job, kind, epoch, detail)
+                if kind == "epoch":
+                    continue
+                if waiting:
+                    _give(worker, waiting)
+                else:
+                    del workers[worker.connection]
+                    worker.connection.send(None)
+                    worker.process.join()
+    finally:
+        for worker in workers.values():
+            worker.process.terminate()
+
+
+def _start() -> _Process:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    log = tempfile.NamedTemporaryFile()  # noqa: SIM115 - it lives as long as its process
+    process = context.Process(target=_work, args=(theirs, log.name), daemon=True)
+    process.start()
+    theirs.close()
+    return _Process(process, ours, log)
+
+
+def _give(worker: _Process, waiting: list[Job]) -> None:
+    worker.job = waiting.pop()
+    worker.connection.send(worker.job)
+
+
+def _cause_of_death(worker: _Process) -> str:
+    code = worker.process.exitcode or 0
+    worker.log.seek(0)
+    lines = worker.log.read().decode(errors="replace").strip().splitlines()
+    how = signal.Signals(-code).name if code < 0 else f"exit {code}"
+    hint = "; out of memory?" if code == -signal.SIGKILL else ""
+    return f"its process died ({how}{hint})" + (f": {lines[-1]}" if lines and not hint else "")
+
+
+def _work(connection: Connection, log: str) -> None:
+    """A worker process: jobs come in, events go out, until None comes or the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    with open(log, "wb") as file:  # TensorFlow's chatter, read only after a death
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    from elu_replication.jobs import Worker  # imports TensorFlow: here only
+
+    worker = Worker()
+    while (job := connection.recv()) is not None:
+        try:
+            record = worker.train(job, lambda progress: connection.send(("epoch", progress.epoch, "")))
+        except UserError as error:
+            connection.send(("failed", 0, one_line(error)))
+        except OSError as error:
+            connection.send(("failed", 0, f"{error.strerror} ({error.filename})"))
+        else:
+            connection.send((record.status, record.final.epoch, ""))

@@ -1,0 +1,129 @@
+"""Stored runs: one history (CSV) and one record (JSON) for each seed of an arm.
+
+A run counts only while its record says that it was made by this protocol, data and training code.
+"""
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from elu_replication import atomic
+from elu_replication.config import Arm, group_option
+from elu_replication.data import data_digest
+from elu_replication.fingerprint import code_version
+
+HISTORY_COLUMNS = ("seed", "epoch", "split", "loss", "accuracy")
+
+
+class Job(NamedTuple):
+    """A run to be made: a seed of an arm."""
+
+    arm: Arm
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.arm.name} seed {self.seed}"
+
+
+class Strict(BaseModel):
+    """A stored record: an unknown or missing field is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
+
+
+class Scores(Strict):
+    """What a run scored after one epoch (from 1); losses are means over images."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    test_loss: float
+    test_accuracy: float
+
+
+class Environment(Strict):
+    """Where a run was trained; recorded, never compared."""
+
+    python: str
+    tensorflow: str
+    keras: str
+    numpy: str
+    system: str
+    processor: str
+    device: str
+    threads: int
+
+
+class Record(Strict):
+    """One finished run. `best` is the epoch of the least validation loss: what ideal early stopping
+    would have kept; the test split had no part in choosing it."""
+
+    arm: str
+    seed: int
+    status: Literal["finished", "diverged"]
+    protocol: dict[str, Any]
+    data_digest: str
+    code_version: str
+    final: Scores
+    best: Scores | None
+    wall_seconds: float
+    environment: Environment
+
+
+def expected_digest(dataset: str) -> str:
+    """The data digest that a run on `dataset` must have been trained on, from conf/dataset."""
+    return data_digest(group_option("dataset", dataset)["digests"])
+
+
+def record_path(arm: Arm, seed: int) -> Path:
+    return arm.folder / f"seed-{seed}.json"
+
+
+def history_path(arm: Arm, seed: int) -> Path:
+    return arm.folder / f"seed-{seed}.csv"
+
+
+def load(arm: Arm, seed: int) -> Record | None:
+    """The stored record of a run, whatever made it; None where there is none that can be read."""
+    try:
+        record = Record.model_validate_json(record_path(arm, seed).read_text())
+    except (OSError, ValidationError):
+        return None
+    return record if history_path(arm, seed).is_file() else None
+
+
+def why_not_current(arm: Arm, seed: int) -> str | None:
+    """Why a stored run does not stand for (arm, seed) as declared today; None where it does."""
+    if (record := load(arm, seed)) is None:
+        return "not run" if not record_path(arm, seed).exists() else "unreadable"
+    if record.protocol != arm.protocol.as_dict() or record.seed != seed:
+        return "protocol changed"
+    if record.data_digest != expected_digest(arm.protocol.dataset.name):
+        return "data changed"
+    if record.code_version != code_version():
+        return "training code changed"
+    return None
+
+
+def current(arm: Arm) -> list[Record]:
+    """The records of the arm's declared seeds that stand for it as declared today."""
+    found = (load(arm, seed) for seed in arm.seeds if why_not_current(arm, seed) is None)
+    return [record for record in found if record is not None]
+
+
+def store(arm: Arm, record: Record, history: Iterable[tuple[int, str, float, float]]) -> None:
+    """Write a run; the record comes last, so that a run without one is not there yet."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HISTORY_COLUMNS)
+    for epoch, split, loss, accuracy in history:
+        writer.writerow([record.seed, epoch, split, f"{loss:.9g}", f"{accuracy:.9g}"])
+    record_path(arm, record.seed).unlink(missing_ok=True)
+    atomic.write_text(history_path(arm, record.seed), text.getvalue())
+    atomic.write_text(record_path(arm, record.seed), record.model_dump_json(indent=1) + "\n")

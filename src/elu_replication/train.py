@@ -1,0 +1,86 @@
+"""Train an arm of one's own, or with -m a sweep of them: Hydra's command line.
+
+python -m elu_replication.train activation=relu epochs=5
+python -m elu_replication.train -m activation=elu,relu,sigmoid epochs=5
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+from elu_replication import campaign, runs
+from elu_replication.config import CONF, Arm, explain, require_root
+from elu_replication.errors import UserError, run_main
+from elu_replication.experiments import own_arm
+
+
+def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
+    """The arms that the configurations describe, each once, with every run stored."""
+    arms = list({arm.name: arm for arm in map(own_arm, configs)}.values())
+    jobs = campaign.pending(arms)
+    console = Console()
+    stored = sum(len(arm.seeds) for arm in arms) - len(jobs)
+    about = f", about {campaign.minutes(jobs):.1f} min" if jobs else ""
+    console.print(f"{len(arms)} arms: {len(jobs)} runs to train{about}, {stored} stored already")
+    campaign.train(jobs, console)
+    return arms
+
+
+def comparison(arms: Sequence[Arm]) -> None:
+    """Print one table of the arms' scores and say where their histories are."""
+    from elu_replication import tables  # pandas, which a wrong option need not wait for
+
+    rows = tables.summary([tables.Row("own", arm.name, arm, None) for arm in arms])
+    tables.show(rows, Console(), "Your own arms")
+    for arm in arms:
+        print(arm.folder)
+
+
+def job(config: DictConfig) -> float:
+    """One arm; returns its mean last-epoch loss on validation images (on training images where
+    none are held out), for sweepers that minimise."""
+    try:
+        return _job(config)
+    except UserError as error:  # else Hydra would add lines of its own
+        sys.exit(f"error: {error}")
+
+
+def _job(config: DictConfig) -> float:
+    (arm,) = bring_up_to_date([config]) if not _sweeping() else [own_arm(config)]
+    if not _sweeping():
+        comparison([arm])
+    records = runs.current(arm)
+    if diverged := [str(record.seed) for record in records if record.status == "diverged"]:
+        raise UserError(
+            f"{arm.name}: the loss of seed {', '.join(diverged)} became NaN or infinite "
+            f"(kept in {arm.folder}): lower optimizer.learning_rate"
+        )
+    ends = [record.final.validation_loss or record.final.train_loss for record in records]
+    return sum(ends) / len(ends)
+
+
+def _sweeping() -> bool:
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def main() -> None:
+    require_root()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where they are told in one line
+    try:
+        hydra.main(str(CONF.resolve()), "config", version_base="1.3")(job)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(explain(error)) from error
+
+
+if __name__ == "__main__":
+    # Under -m this file is __main__; the launcher imports it again by its name.
+    sys.modules.setdefault("elu_replication.train", sys.modules["__main__"])
+    run_main(main)

@@ -1,0 +1,30 @@
+"""Hydra's launcher for sweeps: the arms of a batch train side by side, then each job finds its own."""
+
+from collections.abc import Sequence
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn
+
+from elu_replication.train import bring_up_to_date, comparison
+
+
+class SideBySide(BasicLauncher):
+    """Trains all that a batch of jobs lacks on all cores, runs the jobs, and compares their arms."""
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        assert self.hydra_context is not None
+        assert self.config is not None
+        loader = self.hydra_context.config_loader
+        configs = [loader.load_sweep_config(self.config, list(job)) for job in job_overrides]
+        arms = bring_up_to_date(configs)
+        returns = super().launch(job_overrides, initial_job_idx)
+        comparison(arms)
+        return returns
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher",
+    name="side_by_side",
+    node={"_target_": f"{SideBySide.__module__}.{SideBySide.__name__}"},
+)

@@ -1,0 +1,110 @@
+"""Campaigns in real worker processes: complete, repeatable, and undone by no single failure."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import tiny
+from rich.console import Console
+
+from elu_replication import campaign, checkpoints, local, runs
+from elu_replication.config import Arm
+from elu_replication.errors import UserError
+from elu_replication.runs import Job
+
+
+def histories(arm: Arm) -> dict[int, bytes]:
+    return {seed: runs.history_path(arm, seed).read_bytes() for seed in arm.seeds}
+
+
+@pytest.fixture
+def arm(tmp_path: Path, mnist: Path) -> Arm:
+    return Arm("tried", tiny(), (0, 1, 2), tmp_path / "tried")
+
+
+def test_histories_do_not_depend_on_the_number_of_workers_or_the_order(arm: Arm, tmp_path: Path) -> None:
+    other = replace(arm, folder=tmp_path / "other")
+    for processes, jobs in ((1, campaign.pending([arm])), (3, campaign.pending([other])[::-1])):
+        kinds = [event.kind for event in local.launch(jobs, processes)]
+        assert kinds.count("finished") == 3
+        assert kinds.count("epoch") == 9
+    assert histories(arm) == histories(other)
+    assert len(set(histories(arm).values())) == 3
+
+
+def test_more_seeds_train_only_the_new_ones(arm: Arm) -> None:
+    console = Console(quiet=True)
+    campaign.train(campaign.pending([replace(arm, seeds=(0,))]), console)
+    assert [job.seed for job in campaign.pending([arm])] == [1, 2]
+    changed = replace(arm, protocol=tiny(dropout=0.1))
+    assert [job.seed for job in campaign.pending([changed])] == [0, 1, 2]
+    assert [job.seed for job in campaign.pending([arm], again=True)] == [0, 1, 2]
+
+
+def test_a_killed_worker_fails_its_own_run_only_and_the_next_time_mends_it(
+    arm: Arm, tmp_path: Path
+) -> None:
+    long = replace(arm, name="long", protocol=tiny(epochs=10_000), seeds=(0,), folder=tmp_path / "long")
+    jobs = [*campaign.pending([long]), *campaign.pending([arm])]
+    failures, finished = {}, []
+    for event in local.launch(jobs, processes=1):
+        if event.kind == "epoch" and event.job.arm is not arm and event.epoch == 1:
+            children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+            workers = [p for p in children if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
+            os.kill(int(workers[-1]), signal.SIGKILL)
+        elif event.kind == "failed":
+            failures[str(event.job)] = event.detail
+        elif event.kind == "finished":
+            finished.append(event.job.seed)
+    assert list(failures) == ["long seed 0"]
+    assert "SIGKILL" in failures["long seed 0"]
+    assert finished == [0, 1, 2]
+    assert runs.why_not_current(long, 0) == "not run"
+
+
+def test_a_run_that_diverges_is_recorded_and_stops(arm: Arm) -> None:
+    wild = replace(arm, protocol=tiny(optimizer__learning_rate=1e30, epochs=50), seeds=(0,))
+    assert [event.kind for event in local.launch(campaign.pending([wild]), 1)][-1] == "diverged"
+    (record,) = runs.current(wild)
+    assert record.status == "diverged"
+    assert record.final.epoch < 50
+
+
+def test_all_failures_are_listed_at_the_end(arm: Arm, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where the folder would be")
+    blocked = replace(arm, name="blocked", seeds=(4, 5), folder=tmp_path / "taken")
+    jobs = [Job(blocked, 4), Job(arm, 0), Job(blocked, 5)]
+    with pytest.raises(UserError, match=r"2 of 3 runs failed: blocked seed 4: .*blocked seed 5: "):
+        campaign.train(jobs, Console(quiet=True))
+    assert runs.why_not_current(arm, 0) is None
+
+
+def test_a_finished_run_leaves_no_checkpoint(
+    arm: Arm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from elu_replication import data, jobs
+
+    arrays, digest = data.load("mnist")
+    monkeypatch.setattr(data, "load", lambda name: (arrays, digest))
+    monkeypatch.setattr(checkpoints, "FOLDER", tmp_path / "checkpoints")
+    monkeypatch.setattr(jobs, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(jobs, "use_one_thread", lambda: None)  # this process has begun already
+    seen: list[int] = []
+
+    def note(progress: jobs.Progress) -> None:
+        seen.append(progress.epoch)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    worker = jobs.Worker()
+    with pytest.raises(KeyboardInterrupt):
+        worker.train(Job(arm, 0), note)
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
+    worker.train(Job(arm, 0), note)
+    assert seen == [1, 2, 2, 3]
+    assert not list((tmp_path / "checkpoints").iterdir())
+    uninterrupted = replace(arm, folder=tmp_path / "uninterrupted")
+    worker.train(Job(uninterrupted, 0), lambda progress: None)
+    assert runs.history_path(arm, 0).read_bytes() == runs.history_path(uninterrupted, 0).read_bytes()

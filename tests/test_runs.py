@@ -1,0 +1,84 @@
+"""Stored runs: read back whole, and never counted for what they are not."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import tiny
+
+from elu_replication import runs
+from elu_replication.config import Arm
+from elu_replication.fingerprint import code_version
+
+ENVIRONMENT = runs.Environment(
+    python="3", tensorflow="2", keras="3", numpy="2", system="s", processor="p", device="CPU", threads=1
+)
+
+
+def stored(arm: Arm, seed: int, accuracy: float = 0.9, loss: float = 0.1, **changes: object) -> runs.Record:
+    """Store a run with the given last-epoch test scores, and return its record."""
+    scores = runs.Scores(
+        epoch=2, train_loss=loss, train_accuracy=0.8, test_loss=loss, test_accuracy=accuracy
+    )
+    record = runs.Record(
+        arm=arm.name,
+        seed=seed,
+        status="finished" if math.isfinite(loss) else "diverged",
+        protocol=arm.protocol.as_dict(),
+        data_digest=runs.expected_digest("mnist"),
+        code_version=code_version(),
+        final=scores,
+        best=scores,
+        wall_seconds=1.0,
+        environment=ENVIRONMENT,
+    ).model_copy(update=changes)
+    history = [(epoch, split, loss / epoch, accuracy) for epoch in (1, 2) for split in ("train", "test")]
+    runs.store(arm, record, history)
+    return record
+
+
+@pytest.fixture
+def arm(tmp_path: Path) -> Arm:
+    return Arm("tried", tiny(), (0, 1), tmp_path / "tried")
+
+
+def test_a_run_reads_back_as_stored(arm: Arm) -> None:
+    record = stored(arm, 1, accuracy=0.1 + 0.2, loss=1 / 3)
+    assert runs.load(arm, 1) == record
+    assert runs.why_not_current(arm, 1) is None
+    history = pd.read_csv(runs.history_path(arm, 1))
+    assert tuple(history.columns) == runs.HISTORY_COLUMNS
+    assert history.loss[0] == pytest.approx(1 / 3, rel=1e-8)
+
+
+def test_a_diverged_run_reads_back_with_its_nan(arm: Arm) -> None:
+    stored(arm, 0, loss=math.nan)
+    record = runs.load(arm, 0)
+    assert record is not None
+    assert math.isnan(record.final.test_loss)
+    assert record.status == "diverged"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda arm: runs.record_path(arm, 0).unlink(), "not run"),
+        (lambda arm: runs.history_path(arm, 0).unlink(), "unreadable"),
+        (lambda arm: runs.record_path(arm, 0).write_text("{"), "unreadable"),
+        (lambda arm: stored(arm, 0, code_version="0" * 16), "training code changed"),
+        (lambda arm: stored(arm, 0, data_digest="0" * 64), "data changed"),
+        (lambda arm: stored(replace(arm, protocol=tiny(epochs=9)), 0), "protocol changed"),
+    ],
+)
+def test_what_is_not_as_declared_does_not_count(
+    arm: Arm, spoil: Callable[[Arm], object], reason: str
+) -> None:
+    stored(arm, 0)
+    stored(arm, 1)
+    assert len(runs.current(arm)) == 2
+    spoil(arm)
+    assert runs.why_not_current(arm, 0) == reason
+    assert [record.seed for record in runs.current(arm)] == [1]
