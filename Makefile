@@ -1,0 +1,53 @@
+# The targets below make .venv by themselves; python3 (3.11 to 3.13), git and npm are all they need.
+.DEFAULT_GOAL := help
+.PHONY: help replicate retrain test params lint lock clean
+
+PYTHON ?= python3
+# LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64).
+LOCK ?= requirements.txt
+SET ?=
+ARMS ?=
+ARM ?=
+export SET ARMS ARM
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+INSTALLED := .venv/installed-$(LOCK)
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  SET='...' overrides settings (SET='scale=quick'), ARMS='...' names arms or experiments to train"
+
+replicate: $(INSTALLED)  ## bring every published experiment's results up to date [SET=, ARMS=]
+	@python -m elu_replication.replicate --set "$$SET" --arms "$$ARMS"
+
+retrain: $(INSTALLED)  ## train again, stored or not: all arms of the campaign, or [ARM=]
+	@python -m elu_replication.replicate --set "$$SET" --arms "$$ARM" --again
+
+test: $(INSTALLED)  ## run the tests, fast ones first
+	@python -m pytest
+
+params: $(INSTALLED)  ## make params.yaml from conf/ and experiments/ [SET=]
+	@python -m elu_replication.params $$SET
+
+lint: $(INSTALLED)  ## format, lint and check types, as pre-commit does
+	@pre-commit run --all-files
+
+lock: $(INSTALLED)  ## renew the requirements locks from pyproject.toml
+	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		pyproject.toml --group cpu --group dev -o requirements.txt
+	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--constraints requirements.txt pyproject.toml --group gpu --group dev -o requirements-gpu.txt
+
+$(INSTALLED): $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "error: $(PYTHON) is not Python 3.11 to 3.13; name one: make ... PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making the environment in .venv (some minutes the first time)"
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv 2>/dev/null || uv venv -q --seed --python $(PYTHON) .venv || \
+		{ echo "error: no environment: install python3-venv, or uv" >&2; exit 1; }
+	@command -v uv >/dev/null || python -m pip install -q --disable-pip-version-check uv
+	@uv pip install -q --python .venv --compile-bytecode --require-hashes -r $(LOCK)
+	@uv pip install -q --python .venv --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:  ## remove the environment, checkpoints and what is not published results
+	rm -rf .venv .checkpoints results/own results/quick

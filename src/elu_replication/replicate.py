@@ -1,0 +1,162 @@
+"""`make replicate`: say what is out of date, train it on all cores, let DVC make the rest."""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from elu_replication import atomic, campaign, params
+from elu_replication.config import Arm, require_root
+from elu_replication.errors import UserError, run_main
+from elu_replication.experiments import RESULTS
+from elu_replication.runs import Job
+
+Status = dict[str, list[Any]]
+PREPARATIONS = ("data", "code")
+
+
+def dvc(*arguments: str, capture: bool = False) -> str:
+    """Run a DVC command of this environment; raises UserError with its last words when it fails."""
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True)
+    if done.returncode:
+        raise UserError(f"`dvc {' '.join(arguments)}` failed: its message is above")
+    return done.stdout or ""
+
+
+def status() -> Status:
+    """What DVC finds changed, by stage; a stage that is up to date is not there."""
+    return json.loads(dvc("status", "--json", capture=True))
+
+
+def reason(changes: Sequence[Any]) -> str:
+    """DVC's changes of a stage in a few words."""
+    told = []
+    for change in changes:
+        if change in ("always changed", "changed command"):
+            told.append(change)
+            continue
+        for kind, things in change.items():
+            for thing, how in things.items():
+                if isinstance(how, dict):  # parameters
+                    told += [f"{name.split('.', 2)[-1]} {what}" for name, what in how.items()]
+                elif (thing, how) == ("params.yaml", "new"):
+                    told.append("not in dvc.lock")
+                elif kind != "changed outs" or not told:
+                    told.append(f"{thing} {how}")
+    return ", ".join(dict.fromkeys(told))
+
+
+@contextmanager
+def stated(overrides: Sequence[str]) -> Iterator[None]:
+    """params.yaml with overrides for as long as this lasts; then the file as it was."""
+    before = params.FILE.read_bytes()
+    if overrides:
+        atomic.write_text(params.FILE, params.text(overrides))
+    try:
+        yield
+    finally:
+        if overrides:
+            atomic.write_bytes(params.FILE, before)
+
+
+def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status, console: Console) -> None:
+    """Say what will be trained, why, and for how long, and what is skipped."""
+    fresh = [name for name in arms if stage_of(name) not in changed and not named(jobs, name)]
+    if fresh:
+        why = "same parameters, data, training code and stored runs as in dvc.lock"
+        console.print(f"Skipped, up to date ({why}): {', '.join(fresh)}", highlight=False)
+    table = Table(title="To bring up to date", title_justify="left")
+    for column in ("Arm", "Runs to train", "About", "Because"):
+        table.add_column(column, overflow="fold")
+    for name in arms:
+        if name in fresh:
+            continue
+        mine = named(jobs, name)
+        about = f"{campaign.minutes(mine):.1f} min" if mine else "-"
+        seeds = ", ".join(str(job.seed) for job in mine)
+        because = reason(changed.get(stage_of(name), [])) or "asked for"
+        table.add_row(name, f"seed {seeds}" if mine else "none: all are stored", about, because)
+    if table.row_count:
+        console.print(table)
+        total = campaign.minutes(jobs)
+        cores = campaign.processes()
+        console.print(f"{len(jobs)} runs to train, about {total:.0f} min on {cores} cores", highlight=False)
+    others = [stage for stage in changed if not stage.startswith(("train@", "own@"))]
+    for stage in others:
+        console.print(f"{stage}: {reason(changed[stage])}", highlight=False)
+
+
+def stage_of(arm: str) -> str:
+    """The DVC stage of an arm of params.yaml; the user's own is called "arm"."""
+    return f"own@{arm}" if arm == "arm" else f"train@{arm}"
+
+
+def named(jobs: Sequence[Job], arm: str) -> list[Job]:
+    return [job for job in jobs if job.arm.name == arm]
+
+
+def bring_up_to_date(again: bool, console: Console) -> None:
+    """Make everything that params.yaml states current; with `again`, train all its arms anew."""
+    changed = status()
+    if preparations := [s for s in changed if s.partition("@")[0] in PREPARATIONS]:
+        dvc("repro", "--quiet", "--single-item", *preparations)
+        changed = status()
+    arms = params.stated_arms(params.read())
+    wanted = [arm for name, arm in arms.items() if again or stage_of(name) in changed]
+    jobs = campaign.pending(wanted, again)
+    plan(jobs, arms, changed, console)
+    campaign.train(jobs, console)
+    if changed or jobs:
+        dvc("repro", "--quiet")
+
+
+def conclude(scope: str, console: Console) -> None:
+    """The summary of what has runs, how many arms have none, and the files to open."""
+    from elu_replication import tables  # pandas, which a wrong option need not wait for
+
+    summary = tables.summary(tables.declared(scope))
+    ran = summary[summary.status != "not run"]
+    tables.show(ran, console, f"Results at scale {scope} (last epoch, mean ± SD over seeds)")
+    if missing := len(summary) - len(ran):
+        console.print(
+            f"{missing} declared arms are not run: make replicate ARMS='experiment-arm ...' trains those "
+            "named, SET='campaign=full' all of them",
+            highlight=False,
+        )
+    console.print(f"Tables:  {RESULTS / scope / 'tables/summary.md'}", highlight=False)
+    figures = sorted(path.name for path in Path(RESULTS / scope / "figures").glob("*.png"))
+    console.print(f"Figures: {RESULTS / scope / 'figures'}/ ({', '.join(figures)})", highlight=False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Bring the replication up to date.")
+    parser.add_argument("--set", default="", help="Hydra overrides, e.g. 'scale=quick'")
+    parser.add_argument("--arms", default="", help="only these arms (or experiments) are trained")
+    parser.add_argument("--again", action="store_true", help="train them even where they are stored")
+    options = parser.parse_args()
+    require_root()
+    overrides = shlex.split(options.set)
+    if options.arms:
+        listed = ",".join(options.arms.replace(",", " ").split())
+        overrides += ["campaign.name=named", f"campaign.arms=[{listed}]", "campaign.max_seeds=null"]
+    params.check()
+    console = Console()
+    with stated(overrides):
+        bring_up_to_date(options.again, console)
+        (scope,) = params.read()["reports"]
+        conclude(scope, console)
+        if "arm" in params.read()["own"]:
+            conclude("own", console)
+
+
+if __name__ == "__main__":
+    run_main(main)

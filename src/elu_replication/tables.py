@@ -1,0 +1,188 @@
+"""Tables of what is stored, per experiment and over all; with figures, the DVC stage `tables`."""
+
+import argparse
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from elu_replication import atomic, experiments, params, runs
+from elu_replication.config import Arm, Scale, group_option, typed
+from elu_replication.errors import UserError, run_main
+from elu_replication.experiments import RESULTS, Published
+
+SPLITS = ("train", "validation", "test")
+
+
+class Row(NamedTuple):
+    """An arm as an experiment names it; runs that two experiments share make a row in each."""
+
+    experiment: str
+    label: str
+    arm: Arm
+    published: Published | None
+
+
+def declared(scope: str) -> list[Row]:
+    """The rows of a scope: every declared arm at scale "published" or "quick", or the "own" arm of
+    params.yaml."""
+    if scope == "own":
+        arms = params.stated_arms({"arms": {}, "own": params.read()["own"]})
+        return [Row("own", label, arm, None) for label, arm in arms.items()]
+    return [
+        Row(experiment, label, arm, experiments.load(experiment).published.get(label))
+        for experiment, arms in experiments.declared(scale_named(scope)).items()
+        for label, arm in arms.items()
+    ]
+
+
+def scale_named(name: str) -> Scale:
+    """The scale of conf/scale/<name>.yaml."""
+    option = group_option("scale", name)
+    return typed(Scale, option.get("scale", option))
+
+
+def status(arm: Arm) -> str:
+    """How many of the declared seeds are stored as declared, or why none is; stale runs are named."""
+    reasons = [runs.why_not_current(arm, seed) for seed in arm.seeds]
+    stored = reasons.count(None)
+    stale = sorted({reason for reason in reasons if reason not in (None, "not run")})
+    note = f" (stale: {', '.join(map(str, stale))})" if stale else ""
+    return f"{stored} of {len(reasons)} seeds{note}" if stored or stale else "not run"
+
+
+def summary(rows: Iterable[Row]) -> pd.DataFrame:
+    """One line an arm: mean and sample standard deviation over the stored seeds of what the last
+    epoch scored on the test images, and of what the epoch of least validation loss scored there.
+
+    Diverged seeds are counted in `diverged` and left out of the means.
+    """
+    lines = []
+    for row in rows:
+        records = runs.current(row.arm)
+        whole = [record for record in records if record.status == "finished"]
+        final = pd.DataFrame([record.final.model_dump() for record in whole])
+        best = pd.DataFrame([record.best.model_dump() for record in whole if record.best])
+        line = {
+            "experiment": row.experiment,
+            "arm": row.label,
+            "status": status(row.arm),
+            "seeds": len(whole),
+            "diverged": len(records) - len(whole),
+        }
+        for name, scores in (("test", final), ("best_epoch_test", best)):
+            for metric in ("accuracy", "loss"):
+                values = scores.get(f"test_{metric}", pd.Series(dtype=float))
+                line[f"{name}_{metric}"] = values.mean()
+                line[f"{name}_{metric}_sd"] = values.std()
+        line["best_epoch"] = best.get("epoch", pd.Series(dtype=float)).mean()
+        line["published_accuracy"] = row.published and row.published.test_accuracy
+        line["published_loss"] = row.published and row.published.test_loss
+        line["runs"] = str(row.arm.folder)
+        lines.append(line)
+    numbers = [c for c in lines[0] if c.startswith(("test", "best", "published"))]
+    return pd.DataFrame(lines).astype(dict.fromkeys(numbers, float))
+
+
+def histories(rows: Iterable[Row]) -> pd.DataFrame:
+    """Every observation of the arms' finished runs, tidy: arm, seed, epoch, split, loss, accuracy."""
+    parts = [
+        pd.read_csv(runs.history_path(row.arm, record.seed)).assign(arm=row.label)
+        for row in rows
+        for record in runs.current(row.arm)
+        if record.status == "finished"
+    ]
+    return pd.concat(parts) if parts else pd.DataFrame(columns=["arm", *runs.HISTORY_COLUMNS])
+
+
+def by_epoch(history: pd.DataFrame) -> pd.DataFrame:
+    """Mean, sample standard deviation and number of seeds of loss and accuracy, for each arm, split
+    and epoch."""
+    groups = history.groupby(["arm", "split", "epoch"], sort=False)[["loss", "accuracy"]]
+    table = groups.agg(["mean", "std", "count"])
+    table.columns = table.columns.map("_".join)
+    table = table.rename(columns={"loss_count": "seeds"}).drop(columns="accuracy_count")
+    return table.rename(columns=lambda name: name.replace("_std", "_sd")).reset_index()
+
+
+def score(mean: float, sd: float = math.nan) -> str:
+    """A score to 4 decimals with its standard deviation where there is one; "-" for no score."""
+    if math.isnan(mean):
+        return "-"
+    return f"{mean:.4f}" if math.isnan(sd) else f"{mean:.4f} ± {sd:.4f}"
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The summary as a person reads it: scores as mean ± SD over seeds, the published beside them."""
+    columns: dict[str, Any] = {
+        "Experiment": table.experiment,
+        "Arm": table.arm,
+        "Runs": table.status + table.diverged.map(lambda n: f", {n} diverged" if n else ""),
+    }
+    for metric in ("accuracy", "loss"):
+        means, sds = table[f"test_{metric}"], table[f"test_{metric}_sd"]
+        columns[f"Test {metric}"] = [score(*pair) for pair in zip(means, sds, strict=True)]
+        columns[f"Published {metric}"] = table[f"published_{metric}"].map(score)
+    return pd.DataFrame(columns)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The readable summary as a Markdown table."""
+    return readable(table).to_markdown(index=False, disable_numparse=True) + "\n"
+
+
+def show(table: pd.DataFrame, console: Console, title: str) -> None:
+    """The readable summary as a table in the terminal."""
+    shown = Table(title=title, title_justify="left")
+    text = readable(table)
+    for column in text.columns:
+        shown.add_column(column, overflow="fold", no_wrap=column == "Arm")
+    for line in text.itertuples(index=False):
+        shown.add_row(*line)
+    console.print(shown)
+
+
+def metrics(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """What `dvc metrics` and `dvc exp show` list: the mean scores of the arms that have runs."""
+    ran = table[table.seeds > 0].drop_duplicates("runs")
+    names = ran.experiment + "-" + ran.arm
+    scores = ran[["test_accuracy", "test_loss"]].round(6).to_dict("records")
+    return dict(zip(names, scores, strict=True))
+
+
+def write(rows: Sequence[Row], folder: Path) -> None:
+    """Write summary.csv, summary.md, metrics.json and <experiment>_epochs.csv below `folder`."""
+    table = summary(rows)
+    atomic.write_text(folder / "tables/summary.csv", table.to_csv(index=False, float_format="%.6g"))
+    atomic.write_text(folder / "tables/summary.md", markdown(table))
+    for experiment, group in grouped(rows).items():
+        epochs = by_epoch(histories(group))
+        name = f"tables/{experiment}_epochs.csv"
+        atomic.write_text(folder / name, epochs.to_csv(index=False, float_format="%.6g"))
+    atomic.write_text(folder / "metrics.json", json.dumps(metrics(table), indent=1) + "\n")
+
+
+def grouped(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.experiment, []).append(row)
+    return groups
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write the tables of a scope.")
+    parser.add_argument("scope", choices=["published", "quick", "own"])
+    scope = parser.parse_args().scope
+    rows = declared(scope)
+    if not rows:
+        raise UserError(f"{scope}: params.yaml has no such arm")
+    write(rows, RESULTS / scope)
+
+
+if __name__ == "__main__":
+    run_main(main)

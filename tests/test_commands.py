@@ -1,0 +1,45 @@
+"""The commands as a person meets them: one clear line for what is wrong, and quickly."""
+
+import subprocess
+import sys
+
+import pytest
+
+TRAIN = "elu_replication.train"
+
+
+def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "told"),
+    [
+        (TRAIN, ["dropout=1.5"], "error: dropout = 1.5: must be in [0, 1)"),
+        (TRAIN, ["activation=relu", "activation.alpha=1"], "error: activation.alpha: unknown key"),
+        (TRAIN, ["activation=relux"], "error: activation = 'relux': must be one of elu"),
+        (TRAIN, ["-m", "epochs=0,1", "dropout=0.1"], "error: epochs = 0: must be 1 or more"),
+        (TRAIN, ["seeds=[1,1]"], "error: seeds = [1, 1]: must be distinct"),
+        ("elu_replication.replicate", ["--set", "dropot=1"], "error: dropot: unknown key"),
+        ("elu_replication.replicate", ["--arms", "asu"], "error: experiment 'asu': must be one of"),
+        ("elu_replication.replicate", ["--arms", "asu_mlp-x"], "error: arm 'asu_mlp-x': asu_mlp has"),
+        ("elu_replication.campaign", ["nothing"], "error: nothing: no arm of params.yaml; it has"),
+    ],
+)
+def test_what_is_wrong_is_one_line(module: str, arguments: list[str], told: str) -> None:
+    done = command(module, *arguments)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(told)
+    assert done.stderr.count("\n") == 1
+
+
+def test_nothing_slow_is_imported_to_find_a_mistake() -> None:
+    code = f"import sys, {TRAIN}, elu_replication.replicate; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"tensorflow", "keras", "pandas", "matplotlib"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["replicate", "campaign", "params", "fetch", "tables", "plots"])
+def test_help_is_there(module: str) -> None:
+    assert "usage:" in command(f"elu_replication.{module}", "--help").stdout

@@ -1,0 +1,50 @@
+"""Figures hold the stored curves, and say what was not run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import tiny
+from test_runs import stored
+
+from elu_replication import experiments, plots
+from elu_replication.config import Arm, Scale, options
+from elu_replication.experiments import Published
+from elu_replication.tables import Row
+
+
+def test_every_activation_has_its_own_colour_and_marker() -> None:
+    assert set(plots.STYLES) == set(options("activation"))
+    colours, markers = zip(*plots.STYLES.values(), strict=True)
+    assert len(set(colours)) == len(set(markers)) == len(plots.STYLES)
+
+
+def test_the_accuracy_axis_rises_and_ends() -> None:
+    places = plots.error_axis(np.array([0.0, 0.5, 0.9, 0.99, 0.999, 1.0]))
+    assert places.tolist() == pytest.approx([0, np.log10(2), 1, 2, 3, 4])
+
+
+def test_a_figure_draws_stored_means_and_published_scores(tmp_path: Path) -> None:
+    arm = Arm("ran", tiny(epochs=2, validation_images=0), (0, 1), tmp_path / "ran")
+    stored(arm, 0, accuracy=0.90)
+    stored(arm, 1, accuracy=0.98)
+    published = Published(test_accuracy=0.95)
+    made = plots.figure("own", [Row("own", "ran", arm, published)])
+    loss, accuracy = made.axes
+    drawn = {tuple(np.round(line.get_ydata(), 6)) for line in accuracy.lines}
+    mean = round(float(plots.error_axis(np.array(0.94))), 6)
+    assert (mean, mean) in drawn
+    assert (round(float(plots.error_axis(np.array(0.95))), 6),) in drawn
+    assert loss.get_yscale() == "log"
+    plots.save(made, tmp_path / "one")
+    plots.save(plots.figure("own", [Row("own", "ran", arm, published)]), tmp_path / "two")
+    for kind in ("png", "svg"):
+        assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()
+
+
+@pytest.mark.parametrize("name", experiments.names())
+def test_an_experiment_without_runs_says_so(name: str, tmp_path: Path) -> None:
+    arms = experiments.declared(Scale("published"))[name]
+    rows = [Row(name, label, Arm(a.name, a.protocol, a.seeds, tmp_path), None) for label, a in arms.items()]
+    texts = [text.get_text() for axes in plots.figure(name, rows).axes for text in axes.texts]
+    assert set(texts) == {"not run"}

@@ -1,0 +1,74 @@
+"""Tables: means over the right runs, and honest about the others."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import tiny
+from test_runs import stored
+
+from elu_replication import tables
+from elu_replication.config import Arm
+from elu_replication.experiments import Published
+from elu_replication.tables import Row
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> list[Row]:
+    """An arm with three runs of which one diverged, one with a stale run, and one without any."""
+    arms = [Arm(name, tiny(), (0, 1, 2), tmp_path / name) for name in ("ran", "stale", "missing")]
+    stored(arms[0], 0, accuracy=0.90, loss=0.4)
+    stored(arms[0], 1, accuracy=0.94, loss=0.2)
+    stored(arms[0], 2, loss=math.inf)
+    stored(arms[1], 0, code_version="0" * 16)
+    published = Published(test_loss=0.25, test_accuracy=0.95)
+    return [Row("trial", arm.name, arm, published) for arm in arms]
+
+
+def test_scores_are_means_and_sample_deviations_over_finished_seeds(rows: list[Row]) -> None:
+    ran = tables.summary(rows).iloc[0]
+    assert (ran.seeds, ran.diverged, ran.status) == (2, 1, "3 of 3 seeds")
+    assert ran.test_accuracy == pytest.approx(0.92)
+    assert ran.test_accuracy_sd == pytest.approx(0.04 / math.sqrt(2))
+    assert ran.test_loss == pytest.approx(0.3)
+    assert ran.published_loss == 0.25
+
+
+def test_stale_and_missing_runs_are_said_and_not_counted(rows: list[Row]) -> None:
+    _, stale, missing = tables.summary(rows).itertuples()
+    assert stale.status == "0 of 3 seeds (stale: training code changed)"
+    assert missing.status == "not run"
+    assert (stale.seeds, missing.seeds) == (0, 0)
+    assert math.isnan(stale.test_accuracy)
+    assert set(tables.metrics(tables.summary(rows))) == {"trial-ran"}
+
+
+def test_extra_seeds_do_not_count(rows: list[Row]) -> None:
+    stored(rows[0].arm, 9, accuracy=0.0)
+    assert tables.summary(rows).test_accuracy[0] == pytest.approx(0.92)
+
+
+def test_what_a_person_reads(rows: list[Row]) -> None:
+    text = tables.markdown(tables.summary(rows))
+    assert "| ran     | 3 of 3 seeds, 1 diverged" in text
+    assert "0.9200 ± 0.0283" in text
+    assert "| not run" in text
+
+
+def test_curves_are_means_over_seeds_by_epoch(rows: list[Row]) -> None:
+    curves = tables.by_epoch(tables.histories(rows[:1]))
+    last = curves[(curves.split == "test") & (curves.epoch == 1)].iloc[0]
+    assert last.accuracy_mean == pytest.approx(0.92)
+    assert last.seeds == 2
+
+
+def test_the_same_runs_write_the_same_bytes(rows: list[Row], tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        tables.write(rows, tmp_path / folder)
+    names = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*")]
+    assert len(names) == 4
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    written = pd.read_csv(tmp_path / "one/tables/summary.csv")
+    assert list(written.arm) == ["ran", "stale", "missing"]
