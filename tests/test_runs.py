@@ -40,6 +40,11 @@ def stored(arm: Arm, seed: int, accuracy: float = 0.9, loss: float = 0.1, **chan
     return record
 
 
+def edit(path: Path, old: str, new: str) -> None:
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+
+
 @pytest.fixture
 def arm(tmp_path: Path) -> Arm:
     return Arm("tried", tiny(), (0, 1), tmp_path / "tried")
@@ -47,7 +52,7 @@ def arm(tmp_path: Path) -> Arm:
 
 def test_a_run_reads_back_as_stored(arm: Arm) -> None:
     record = stored(arm, 1, accuracy=0.1 + 0.2, loss=1 / 3)
-    assert runs.load(arm, 1) == record
+    assert runs.load(arm, 1) == record.sealed(runs.history_path(arm, 1).read_text())
     assert runs.why_not_current(arm, 1) is None
     history = pd.read_csv(runs.history_path(arm, 1))
     assert tuple(history.columns) == runs.HISTORY_COLUMNS
@@ -66,8 +71,10 @@ def test_a_diverged_run_reads_back_with_its_nan(arm: Arm) -> None:
     ("spoil", "reason"),
     [
         (lambda arm: runs.record_path(arm, 0).unlink(), "not run"),
-        (lambda arm: runs.history_path(arm, 0).unlink(), "unreadable"),
-        (lambda arm: runs.record_path(arm, 0).write_text("{"), "unreadable"),
+        (lambda arm: runs.history_path(arm, 0).unlink(), "altered"),
+        (lambda arm: runs.record_path(arm, 0).write_text("{"), "altered"),
+        (lambda arm: edit(runs.record_path(arm, 0), "0.9", "0.99"), "altered"),
+        (lambda arm: edit(runs.history_path(arm, 0), "0.9", "0.99"), "altered"),
         (lambda arm: stored(arm, 0, code_version="0" * 16), "training code changed"),
         (lambda arm: stored(arm, 0, data_digest="0" * 64), "data changed"),
         (lambda arm: stored(replace(arm, protocol=tiny(epochs=9)), 0), "protocol changed"),

@@ -4,6 +4,7 @@ import argparse
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
 from elu_replication import atomic, experiments
 from elu_replication.config import Activation
@@ -33,7 +35,6 @@ STYLES = {
 }
 NAMES = {"elu": "ELU", "relu": "ReLU", "leaky_relu": "leaky ReLU", "prelu": "PReLU", "srelu": "SReLU"}
 NAMES |= {"selu": "SELU", "gelu": "GELU"}
-# A second arm of an activation in one panel has the same colour, unfilled markers and thinner lines.
 ACCURACY_TICKS = (0.0, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999, 1.0)
 LEAST_ERROR = 1e-4
 
@@ -44,64 +45,64 @@ def activation_name(activation: Activation) -> str:
     return name if activation.alpha is None else f"{name} (alpha {activation.alpha:g})"
 
 
-def error_axis(accuracy: np.ndarray) -> np.ndarray:
+def error_axis(accuracy: ArrayLike) -> np.ndarray:
     """Where an accuracy stands on an axis on which each tenth of the errors is one step up."""
     return -np.log10(np.maximum(1 - np.asarray(accuracy, float), LEAST_ERROR))
 
 
-def draw_metric(axes: Axes, rows: Sequence[Row], curves: pd.DataFrame, metric: str) -> None:
-    """Mean over seeds by epoch, with a band of one standard deviation: validation (else test) in
-    full, training dashed; at the right the test scores of the last epoch, here and as published."""
-    place = error_axis if metric == "accuracy" else np.asarray
-    drawn: dict[str, int] = {}
-    for row in rows:
-        protocol = row.arm.protocol
-        colour, marker = STYLES[protocol.activation.name]
-        earlier = drawn.get(protocol.activation.name, 0)
-        drawn[protocol.activation.name] = earlier + 1
-        face = colour if not earlier else "white"
-        last = protocol.epochs
-        mine = curves[curves.arm == row.label]
-        shown = "validation" if protocol.validation_images else "test"
-        for split, style, width in ((shown, "-", 1.6), ("train", "--", 0.9)):
-            line = mine[mine.split == split].sort_values("epoch")
-            if line.empty:
-                continue
-            mean, sd = line[f"{metric}_mean"].to_numpy(), line[f"{metric}_sd"].fillna(0).to_numpy()
-            every = max(1, last // 8)
-            axes.plot(
-                line.epoch,
-                place(mean),
-                style,
-                color=colour,
-                linewidth=width / (1 + 0.4 * earlier),
-                marker=marker if split == shown else None,
-                markevery=(every * (drawn_total(drawn) - 1) // 4 % every, every),
-                markersize=4.5,
-                markerfacecolor=face,
-            )
-            axes.fill_between(
-                line.epoch, place(mean - sd), place(mean + sd), color=colour, alpha=0.18, linewidth=0
-            )
-        test = mine[(mine.split == "test") & (mine.epoch == last)]
-        beyond = last * (1.05 + 0.03 * (drawn_total(drawn) - 1))
-        if not test.empty:
-            end, sd = test[f"{metric}_mean"].iloc[0], np.nan_to_num(test[f"{metric}_sd"].iloc[0])
-            ends = place(np.array([end - sd, end, end + sd]))
-            axes.plot([beyond] * 2, [ends[0], ends[2]], color=colour, linewidth=1)
-            axes.plot(beyond, ends[1], marker, color=colour, markerfacecolor=face, markersize=6)
-        published = row.published and getattr(row.published, f"test_{metric}")
-        if published:
-            where = place(np.array(published))
-            axes.plot(beyond, where, "x", color=colour, markersize=8, markeredgewidth=2)
+class Line(NamedTuple):
+    """How an arm is drawn: the colour and marker of its activation, filled for the first arm of that
+    activation in a panel and open for the others, which are also thinner."""
+
+    row: Row
+    colour: str
+    marker: str
+    repeat: int  # how many arms of the same activation stand before it
+    place: int  # among the panel's arms
+
+    @property
+    def style(self) -> dict[str, Any]:
+        face = "white" if self.repeat else self.colour
+        return {"color": self.colour, "markerfacecolor": face, "linewidth": 1.6 / (1 + 0.5 * self.repeat)}
 
 
-def drawn_total(drawn: dict[str, int]) -> int:
-    """How many arms a panel holds so far: staggers their markers."""
-    return sum(drawn.values())
+def lines(rows: Sequence[Row]) -> list[Line]:
+    """The arms of a panel with their styles."""
+    names = [row.arm.protocol.activation.name for row in rows]
+    return [
+        Line(row, *STYLES[name], names[:place].count(name), place)
+        for place, (row, name) in enumerate(zip(rows, names, strict=True))
+    ]
+
+
+def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
+    """An arm's mean over seeds by epoch with a band of one standard deviation: validation (test
+    where none is held out) in full, training dashed; at the right, test scores of the last epoch,
+    here and as published."""
+    to_axis = error_axis if metric == "accuracy" else np.asarray
+    protocol = line.row.arm.protocol
+    last = protocol.epochs
+    mine = curves[curves.arm == line.row.label]
+    held_out = mine[mine.split == ("validation" if protocol.validation_images else "test")]
+    training = mine[mine.split == "train"]
+    every = max(1, last // 8)
+    marks = {"marker": line.marker, "markersize": 4.5, "markevery": (line.place * every // 4, every)}
+    for split, looks in ((held_out, {"linestyle": "-", **marks}), (training, {"linestyle": "--", "linewidth": 0.9})):
+        mean, sd = split[f"{metric}_mean"].to_numpy(), split[f"{metric}_sd"].fillna(0).to_numpy()
+        axes.plot(split.epoch, to_axis(mean), **{**line.style, **looks})
+        band = to_axis(mean - sd), to_axis(mean + sd)
+        axes.fill_between(split.epoch, *band, color=line.colour, alpha=0.18, linewidth=0)
+    beyond = last * (1.05 + 0.03 * line.place)
+    test = mine[(mine.split == "test") & (mine.epoch == last)]
+    mean, sd = test[f"{metric}_mean"].to_numpy(), test[f"{metric}_sd"].fillna(0).to_numpy()
+    axes.plot([beyond, beyond], np.ravel(to_axis([mean - sd, mean + sd])), color=line.colour, linewidth=1)
+    axes.plot([beyond], to_axis(mean), line.marker, markersize=6, **line.style)
+    if published := line.row.published and getattr(line.row.published, f"test_{metric}"):
+        axes.plot([beyond], to_axis([published]), "x", color=line.colour, markersize=8, markeredgewidth=2)
 
 
 def dress(axes: Axes, metric: str, panel: str) -> None:
+    """Title, axes and grid of a panel that has been drawn."""
     axes.set_title(f"{panel}: {metric}", fontsize=10, loc="left")
     axes.set_xlabel("epoch")
     axes.grid(alpha=0.25)
@@ -109,56 +110,70 @@ def dress(axes: Axes, metric: str, panel: str) -> None:
         axes.set_yscale("log")
         axes.set_ylabel("loss (log axis)")
     else:
-        axes.set_yticks(error_axis(np.array(ACCURACY_TICKS)), [f"{tick:g}" for tick in ACCURACY_TICKS])
+        low, high = axes.get_ylim()
+        axes.set_yticks(error_axis(ACCURACY_TICKS), [f"{tick:g}" for tick in ACCURACY_TICKS])
+        axes.set_ylim(low, high)
         axes.set_ylabel("accuracy (axis by error rate)")
 
 
-def legend(axes: Axes, rows: Sequence[Row]) -> None:
-    """Names each arm of a panel, or says that it was not run, and what the kinds of line mean."""
-    handles, drawn = [], set()
-    for row in rows:
-        activation = row.arm.protocol.activation
-        colour, marker = STYLES[activation.name]
-        face = "white" if activation.name in drawn else colour
-        drawn.add(activation.name)
-        handles.append(
-            Line2D([], [], color=colour, marker=marker, markerfacecolor=face, label=arm_label(row))
-        )
-    kinds = [
-        Line2D([], [], color="0.3", label="validation (test where none is held out)"),
-        Line2D([], [], color="0.3", linestyle="--", linewidth=0.9, label="training"),
-        Line2D([], [], color="0.3", linestyle="", marker="o", label="test, last epoch"),
-        Line2D([], [], color="0.3", linestyle="", marker="x", label="published test score"),
+def legend(axes: Axes, drawn: Sequence[Line], missing: Sequence[Row]) -> None:
+    """Names each arm of a panel, those not run as well, and says what each kind of line means."""
+    handles = [
+        Line2D([], [], marker=line.marker, label=arm_label(line.row), **line.style) for line in drawn
     ]
-    axes.legend(handles=handles + kinds, fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
+    handles += [Line2D([], [], linestyle="", label=f"{arm_label(row)}: not run") for row in missing]
+    kinds: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"linestyle": "-"}, "validation (test where none is held out)"),
+        ({"linestyle": "--", "linewidth": 0.9}, "training"),
+        ({"linestyle": "", "marker": "o"}, "test, last epoch"),
+        ({"linestyle": "", "marker": "x"}, "published test score"),
+    )
+    for looks, meaning in kinds:
+        handles.append(Line2D([], [], color="0.3", label=meaning, **looks))
+    axes.legend(handles=handles, fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
 
 
 def arm_label(row: Row) -> str:
+    """E.g. "he_elu1: ELU (alpha 1)"."""
     return f"{row.label}: {activation_name(row.arm.protocol.activation)}"
 
 
 def figure(name: str, rows: Sequence[Row]) -> Figure:
-    """An experiment's curves: a line of axes (loss, accuracy) for each panel of its document."""
-    curves = by_epoch(histories(rows))
-    ran = set(curves.arm)
+    """An experiment's curves: a line of axes (loss, accuracy) for each panel of its document that
+    has runs; what was not run is listed below."""
     document = experiments.load(name) if name != "own" else None
-    panels = document.panels if document else {"own arm": [row.label for row in rows]}
-    made = Figure(figsize=(12.5, 3.4 * len(panels) + 0.5), layout="constrained")
-    grid = made.subplots(len(panels), 2, squeeze=False)
-    for line, (panel, labels) in zip(grid, panels.items(), strict=True):
-        mine = [row for row in rows if row.label in labels and row.label in ran]
-        for axes, metric in zip(line, ("loss", "accuracy"), strict=True):
-            draw_metric(axes, mine, curves, metric)
-            dress(axes, metric, panel)
-            if not mine:
-                axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", color="0.4")
-        legend(line[1], mine)
-    seeds = sorted({int(n) for n in curves.seeds}) if len(curves) else []
-    counted = f"{seeds[0]}" if len(set(seeds)) == 1 else f"{seeds[0]} to {seeds[-1]}" if seeds else "no"
-    band = "; band: mean ± SD" if seeds and seeds[-1] > 1 else ""
     title = document.title if document else "Your own arm"
-    made.suptitle(f"{title} — {counted} seed{'s' * (seeds != [1])} an arm{band}", fontsize=11)
+    panels = document.panels if document else {"Own arm": [row.label for row in rows]}
+    curves = by_epoch(histories(rows))
+    ran = {panel: arms for panel, arms in panels.items() if set(arms) & set(curves.arm)}
+    made = Figure(figsize=(12.5, 3.4 * len(ran) + 0.8), layout="constrained")
+    grid = made.subplots(max(1, len(ran)), 2, squeeze=False)
+    for pair, (panel, labels) in zip(grid, ran.items(), strict=False):
+        mine = [row for row in rows if row.label in labels]
+        drawn = lines([row for row in mine if row.label in set(curves.arm)])
+        for axes, metric in zip(pair, ("loss", "accuracy"), strict=True):
+            for line in drawn:
+                draw(axes, line, curves, metric)
+            dress(axes, metric, panel)
+        legend(pair[1], drawn, [row for row in mine if row.label not in set(curves.arm)])
+    if not ran:
+        for axes in grid.flat:
+            axes.set_axis_off()
+    missing = [panel for panel in panels if panel not in ran]
+    if missing:
+        made.supxlabel(f"Not run: {'; '.join(missing)}", fontsize=9, color="0.4", wrap=True)
+    made.suptitle(title + seeds_told(curves.seeds), fontsize=11)
     return made
+
+
+def seeds_told(counts: pd.Series) -> str:
+    """E.g. " (1 to 6 seeds an arm; band: mean ± one standard deviation)"."""
+    if counts.empty:
+        return ""
+    least, most = int(counts.min()), int(counts.max())
+    if most == 1:
+        return " (1 seed an arm)"
+    return f" ({least} to {most} seeds an arm; band: mean ± one standard deviation)"
 
 
 def save(made: Figure, path: Path) -> None:

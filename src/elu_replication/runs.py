@@ -4,6 +4,7 @@ A run counts only while its record says that it was made by this protocol, data 
 """
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterable
 from pathlib import Path
@@ -74,6 +75,12 @@ class Record(Strict):
     best: Scores | None
     wall_seconds: float
     environment: Environment
+    seal: str = ""
+
+    def sealed(self, history: str) -> "Record":
+        """The record with the SHA-256 of itself and its history: a later edit of either shows."""
+        bare = self.model_copy(update={"seal": ""}).model_dump_json()
+        return self.model_copy(update={"seal": hashlib.sha256((bare + history).encode()).hexdigest()})
 
 
 def expected_digest(dataset: str) -> str:
@@ -90,18 +97,20 @@ def history_path(arm: Arm, seed: int) -> Path:
 
 
 def load(arm: Arm, seed: int) -> Record | None:
-    """The stored record of a run, whatever made it; None where there is none that can be read."""
+    """The stored record of a run, whatever made it; None where there is none, or it or its history
+    is not as it was stored."""
     try:
         record = Record.model_validate_json(record_path(arm, seed).read_text())
+        history = history_path(arm, seed).read_text()
     except (OSError, ValidationError):
         return None
-    return record if history_path(arm, seed).is_file() else None
+    return record if record == record.sealed(history) else None
 
 
 def why_not_current(arm: Arm, seed: int) -> str | None:
     """Why a stored run does not stand for (arm, seed) as declared today; None where it does."""
     if (record := load(arm, seed)) is None:
-        return "not run" if not record_path(arm, seed).exists() else "unreadable"
+        return "not run" if not record_path(arm, seed).exists() else "altered"
     if record.protocol != arm.protocol.as_dict() or record.seed != seed:
         return "protocol changed"
     if record.data_digest != expected_digest(arm.protocol.dataset.name):
@@ -126,4 +135,5 @@ def store(arm: Arm, record: Record, history: Iterable[tuple[int, str, float, flo
         writer.writerow([record.seed, epoch, split, f"{loss:.9g}", f"{accuracy:.9g}"])
     record_path(arm, record.seed).unlink(missing_ok=True)
     atomic.write_text(history_path(arm, record.seed), text.getvalue())
-    atomic.write_text(record_path(arm, record.seed), record.model_dump_json(indent=1) + "\n")
+    sealed = record.sealed(text.getvalue())
+    atomic.write_text(record_path(arm, record.seed), sealed.model_dump_json(indent=1) + "\n")

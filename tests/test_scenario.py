@@ -1,0 +1,140 @@
+"""The whole pipeline in a copy of the repository: real DVC, real MNIST, tiny arms."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from elu_replication import campaign, params
+
+TINY = "scale=quick scale.max_epochs=1 scale.max_train_images=600"
+ARMS = "asu_mlp-sgd_elu machinecurve_25-he_relu"
+OWN = ["model=mlp", "epochs=1", "train_images=600", "validation_images=100", "batch_size=50"]
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command of this environment in `folder`; its output, once it has succeeded."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(folder / "src"), "COLUMNS": "160"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def replicate(folder: Path, *arguments: str) -> str:
+    return run(folder, "python", "-m", "elu_replication.replicate", *arguments)
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    return run(folder, "python", "-m", "dvc", *arguments)
+
+
+@pytest.fixture(scope="module")
+def clone(mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository as it is in the working tree, committed as a new one, with the data at hand."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(lambda name: (ROOT / name).exists(), listed.stdout.splitlines()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    run(folder, "git", "init", "-q")
+    run(folder, "git", "config", "user.name", "test")
+    run(folder, "git", "config", "user.email", "test@example.org")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", *identity, "commit", "-qm", "as it is")
+    shutil.copytree(mnist, folder / "data/mnist")
+    return folder
+
+
+def changed_files(folder: Path) -> list[str]:
+    return [line[3:] for line in run(folder, "git", "status", "--porcelain").splitlines()]
+
+
+def test_the_committed_runs_of_the_default_campaign_are_current() -> None:
+    assert campaign.pending(params.stated_arms(params.read()).values()) == []
+
+
+def test_a_fresh_clone_reuses_the_committed_runs(clone: Path) -> None:
+    said = replicate(clone)
+    assert "runs to train" not in said.replace("0 runs to train", "")
+    assert "Skipped, up to date" in said
+    assert "arms are not run" in said
+    assert changed_files(clone) == []
+
+
+def test_quick_arms_run_end_to_end_and_are_then_skipped(clone: Path) -> None:
+    said = replicate(clone, "--set", TINY, "--arms", ARMS)
+    assert "4 runs to train, about" in said
+    assert "[4/4]" in said
+    results = clone / "results/quick"
+    assert len(list(results.glob("runs/*/seed-*.csv"))) == 4
+    metrics = json.loads((results / "metrics.json").read_text())
+    assert set(metrics) == {"asu_mlp-sgd_elu", "machinecurve_25-he_relu"}
+    assert {"machinecurve_25.png", "asu_mlp.svg"} <= {p.name for p in results.glob("figures/*")}
+    again = replicate(clone, "--set", TINY, "--arms", ARMS)
+    assert "Skipped, up to date" in again
+    assert "runs to train" not in again
+    assert changed_files(clone) == ["dvc.lock"]  # params.yaml is as it was, published results too
+    assert "Skipped, up to date" in replicate(clone)
+
+
+def test_more_seeds_and_altered_files_train_just_what_is_needed(clone: Path) -> None:
+    arm = clone / "results/quick/runs/quick-asu_mlp-sgd_elu".replace("runs/quick-", "runs/")
+    before = (arm / "seed-0.csv").read_bytes()
+    said = replicate(clone, "--set", f"{TINY} scale.max_seeds=3", "--arms", "asu_mlp-sgd_elu")
+    assert "1 runs to train" in said
+    (arm / "seed-0.csv").write_text("seed,epoch,split,loss,accuracy\n")
+    said = replicate(clone, "--set", f"{TINY} scale.max_seeds=3", "--arms", "asu_mlp-sgd_elu")
+    assert "1 runs to train" in said
+    assert (arm / "seed-0.csv").read_bytes() == before
+
+
+def test_dvc_repro_alone_does_the_same(clone: Path) -> None:
+    run(clone, "python", "-m", "elu_replication.params", *TINY.split(), "campaign.arms=[asu_mlp-sgd_relu]")
+    said = dvc(clone, "repro")
+    assert "Running stage 'train@quick-asu_mlp-sgd_relu'" in said
+    assert "Running" not in dvc(clone, "repro")
+    with pytest.raises(AssertionError, match=r"error: params\.yaml is not what conf/"):
+        replicate(clone)
+    run(clone, "python", "-m", "elu_replication.params")
+    run(clone, "git", "commit", "-qam", "tried")
+
+
+def test_an_experiment_trains_its_own_arm_only(clone: Path) -> None:
+    overrides = [f"-S{value}" for value in (*OWN, "activation=elu", "activation.alpha=0.5")]
+    said = dvc(clone, "exp", "run", "--name", "softer", *overrides)
+    assert "Running stage 'own@arm'" in said
+    assert "Running stage 'train@" not in said
+    shown = dvc(clone, "exp", "show", "--csv", "--only-changed")
+    assert "results/own/metrics.json" in shown
+    assert "softer" in shown
+    assert "own-arm" in dvc(clone, "metrics", "show")
+    assert "activation.alpha" in dvc(clone, "params", "diff")
+    assert "index.html" in dvc(clone, "plots", "show", "-o", "shown")
+    with pytest.raises(AssertionError, match="must be in"):
+        dvc(clone, "exp", "run", "-S", "dropout=1.5")
+    run(clone, "python", "-m", "elu_replication.params")
+
+
+def test_a_sweep_ends_in_one_table(clone: Path) -> None:
+    sweep = ["-m", "activation=elu,relu", "initializer=he_normal,glorot_uniform", *OWN]
+    said = run(clone, "python", "-m", "elu_replication.train", *sweep)
+    assert "4 arms: 4 runs to train" in said
+    assert said.count("1 of 1 seeds") == 4
+    again = run(clone, "python", "-m", "elu_replication.train", *sweep)
+    assert "4 arms: 0 runs to train, 4 stored already" in again
+    assert changed_files(clone) == []
