@@ -1,6 +1,6 @@
 # The targets below make .venv by themselves; python3 (3.11 to 3.13), git and npm are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help replicate retrain test params lint lock clean
+.PHONY: help replicate retrain test params readme lint lock clean
 
 PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64).
@@ -27,6 +27,9 @@ test: $(INSTALLED)  ## run the tests, fast ones first
 
 params: $(INSTALLED)  ## make params.yaml from conf/ and experiments/ [SET=]
 	@python -m elu_replication.params $$SET
+
+readme: $(INSTALLED)  ## renew what README.md shows: results, and outputs of the commands it names
+	@python -m elu_replication.readme --outputs
 
 lint: $(INSTALLED)  ## format, lint and check types, as pre-commit does
 	@pre-commit run --all-files

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from conftest import tiny
-from rich.console import Console
 
 from elu_replication import campaign, checkpoints, local, runs
 from elu_replication.config import Arm
@@ -35,8 +34,7 @@ def test_histories_do_not_depend_on_the_number_of_workers_or_the_order(arm: Arm,
 
 
 def test_more_seeds_train_only_the_new_ones(arm: Arm) -> None:
-    console = Console(quiet=True)
-    campaign.train(campaign.pending([replace(arm, seeds=(0,))]), console)
+    campaign.train(campaign.pending([replace(arm, seeds=(0,))]))
     assert [job.seed for job in campaign.pending([arm])] == [1, 2]
     changed = replace(arm, protocol=tiny(dropout=0.1))
     assert [job.seed for job in campaign.pending([changed])] == [0, 1, 2]
@@ -77,7 +75,7 @@ def test_all_failures_are_listed_at_the_end(arm: Arm, tmp_path: Path) -> None:
     blocked = replace(arm, name="blocked", seeds=(4, 5), folder=tmp_path / "taken")
     jobs = [Job(blocked, 4), Job(arm, 0), Job(blocked, 5)]
     with pytest.raises(UserError, match=r"2 of 3 runs failed: blocked seed 4: .*blocked seed 5: "):
-        campaign.train(jobs, Console(quiet=True))
+        campaign.train(jobs)
     assert runs.why_not_current(arm, 0) is None
 
 

@@ -51,9 +51,9 @@ def test_extra_seeds_do_not_count(rows: list[Row]) -> None:
 
 def test_what_a_person_reads(rows: list[Row]) -> None:
     text = tables.markdown(tables.summary(rows))
-    assert "| ran     | 3 of 3 seeds, 1 diverged" in text
+    assert "| ran   | 3 of 3 seeds, 1 diverged" in text
     assert "0.9200 ± 0.0283" in text
-    assert "| not run" in text
+    assert "Not run, 1 of 3 declared arms:\n\n- trial: missing\n" in text
 
 
 def test_curves_are_means_over_seeds_by_epoch(rows: list[Row]) -> None:

@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from elu_replication import cost, params, runs
@@ -16,6 +15,7 @@ from elu_replication.config import Arm
 from elu_replication.errors import UserError, run_main
 from elu_replication.local import Event, launch
 from elu_replication.runs import Job
+from elu_replication.terminal import console, say
 
 REPORT_SECONDS = 60.0
 
@@ -38,7 +38,7 @@ def minutes(jobs: Sequence[Job]) -> float:
     return max(sum(each) / side_by_side, max(each, default=0.0)) / 60
 
 
-def train(jobs: Sequence[Job], console: Console) -> None:
+def train(jobs: Sequence[Job]) -> None:
     """Train and store `jobs`, showing progress and the time left.
 
     A failing run leaves the others going; at the end, UserError lists all that failed.
@@ -71,11 +71,11 @@ def train(jobs: Sequence[Job], console: Console) -> None:
                 if not console.is_terminal and time.monotonic() - last_line >= REPORT_SECONDS:
                     left = bar.tasks[0].time_remaining
                     about = f", about {left / 60:.0f} min left" if left is not None else ""
-                    console.print(f"{done:.0%} trained{about}: {event.job} epoch {epoch}/{epochs}")
+                    say(f"{done:.0%} trained{about}: {event.job} epoch {epoch}/{epochs}")
                     last_line = time.monotonic()
                 continue
             ended += 1
-            console.print(f"[{ended}/{len(jobs)}] {event.job}: {outcome(event)}", highlight=False)
+            say(f"[{ended}/{len(jobs)}] {event.job}: {outcome(event)}")
             if event.kind == "failed":
                 failures.append(f"{event.job}: {event.detail}")
     if failures:
@@ -101,7 +101,7 @@ def main() -> None:
     names = parser.parse_args().arms
     if unknown := [name for name in names if name not in arms]:
         raise UserError(f"{', '.join(unknown)}: no arm of params.yaml; it has {', '.join(arms)}")
-    train(pending(arms[name] for name in names), Console())
+    train(pending(arms[name] for name in names))
 
 
 if __name__ == "__main__":

@@ -87,7 +87,10 @@ def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
     training = mine[mine.split == "train"]
     every = max(1, last // 8)
     marks = {"marker": line.marker, "markersize": 4.5, "markevery": (line.place * every // 4, every)}
-    for split, looks in ((held_out, {"linestyle": "-", **marks}), (training, {"linestyle": "--", "linewidth": 0.9})):
+    for split, looks in (
+        (held_out, {"linestyle": "-", **marks}),
+        (training, {"linestyle": "--", "linewidth": 0.9}),
+    ):
         mean, sd = split[f"{metric}_mean"].to_numpy(), split[f"{metric}_sd"].fillna(0).to_numpy()
         axes.plot(split.epoch, to_axis(mean), **{**line.style, **looks})
         band = to_axis(mean - sd), to_axis(mean + sd)

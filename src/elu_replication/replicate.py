@@ -7,17 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 from elu_replication import atomic, campaign, params
 from elu_replication.config import Arm, require_root
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import RESULTS
 from elu_replication.runs import Job
+from elu_replication.terminal import say, table
 
 Status = dict[str, list[Any]]
 PREPARATIONS = ("data", "code")
@@ -38,21 +35,18 @@ def status() -> Status:
 
 
 def reason(changes: Sequence[Any]) -> str:
-    """DVC's changes of a stage in a few words."""
-    told = []
+    """DVC's changes of a stage in a few words; its own outputs only where nothing else changed."""
+    told: dict[str, list[str]] = {"changed deps": [], "changed outs": []}
     for change in changes:
-        if change in ("always changed", "changed command"):
-            told.append(change)
+        if isinstance(change, str):  # "changed command", say
+            told["changed deps"].append(change)
             continue
         for kind, things in change.items():
             for thing, how in things.items():
-                if isinstance(how, dict):  # parameters
-                    told += [f"{name.split('.', 2)[-1]} {what}" for name, what in how.items()]
-                elif (thing, how) == ("params.yaml", "new"):
-                    told.append("not in dvc.lock")
-                elif kind != "changed outs" or not told:
-                    told.append(f"{thing} {how}")
-    return ", ".join(dict.fromkeys(told))
+                if (thing, how) == ("params.yaml", "new"):
+                    return "not in dvc.lock yet"
+                told[kind].append("parameters modified" if isinstance(how, dict) else f"{thing} {how}")
+    return ", ".join(told["changed deps"] or told["changed outs"])
 
 
 @contextmanager
@@ -68,31 +62,28 @@ def stated(overrides: Sequence[str]) -> Iterator[None]:
             atomic.write_bytes(params.FILE, before)
 
 
-def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status, console: Console) -> None:
+def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status) -> None:
     """Say what will be trained, why, and for how long, and what is skipped."""
     fresh = [name for name in arms if stage_of(name) not in changed and not named(jobs, name)]
     if fresh:
-        why = "same parameters, data, training code and stored runs as in dvc.lock"
-        console.print(f"Skipped, up to date ({why}): {', '.join(fresh)}", highlight=False)
-    table = Table(title="To bring up to date", title_justify="left")
-    for column in ("Arm", "Runs to train", "About", "Because"):
-        table.add_column(column, overflow="fold")
-    for name in arms:
-        if name in fresh:
-            continue
+        say(
+            "Skipped, up to date (parameters, data, training code and runs are those of dvc.lock): "
+            + ", ".join(fresh)
+        )
+    rows = []
+    for name in [name for name in arms if name not in fresh]:
         mine = named(jobs, name)
-        about = f"{campaign.minutes(mine):.1f} min" if mine else "-"
         seeds = ", ".join(str(job.seed) for job in mine)
+        about = f"{campaign.minutes(mine):.1f} min" if mine else "-"
         because = reason(changed.get(stage_of(name), [])) or "asked for"
-        table.add_row(name, f"seed {seeds}" if mine else "none: all are stored", about, because)
-    if table.row_count:
-        console.print(table)
-        total = campaign.minutes(jobs)
-        cores = campaign.processes()
-        console.print(f"{len(jobs)} runs to train, about {total:.0f} min on {cores} cores", highlight=False)
-    others = [stage for stage in changed if not stage.startswith(("train@", "own@"))]
-    for stage in others:
-        console.print(f"{stage}: {reason(changed[stage])}", highlight=False)
+        rows.append([name, f"seeds {seeds}" if mine else "none: all are stored", about, because])
+    if rows:
+        table("To bring up to date", ["Arm", "Runs to train", "About", "Because"], rows)
+        total, cores = campaign.minutes(jobs), campaign.processes()
+        say(f"{len(jobs)} runs to train, about {total:.0f} min on {cores} cores")
+    for stage in changed:
+        if not stage.startswith(("train@", "own@")):
+            say(f"To make again: {stage} ({reason(changed[stage])})")
 
 
 def stage_of(arm: str) -> str:
@@ -104,7 +95,7 @@ def named(jobs: Sequence[Job], arm: str) -> list[Job]:
     return [job for job in jobs if job.arm.name == arm]
 
 
-def bring_up_to_date(again: bool, console: Console) -> None:
+def bring_up_to_date(again: bool) -> None:
     """Make everything that params.yaml states current; with `again`, train all its arms anew."""
     changed = status()
     if preparations := [s for s in changed if s.partition("@")[0] in PREPARATIONS]:
@@ -113,28 +104,27 @@ def bring_up_to_date(again: bool, console: Console) -> None:
     arms = params.stated_arms(params.read())
     wanted = [arm for name, arm in arms.items() if again or stage_of(name) in changed]
     jobs = campaign.pending(wanted, again)
-    plan(jobs, arms, changed, console)
-    campaign.train(jobs, console)
+    plan(jobs, arms, changed)
+    campaign.train(jobs)
     if changed or jobs:
         dvc("repro", "--quiet")
 
 
-def conclude(scope: str, console: Console) -> None:
+def conclude(scope: str) -> None:
     """The summary of what has runs, how many arms have none, and the files to open."""
     from elu_replication import tables  # pandas, which a wrong option need not wait for
 
     summary = tables.summary(tables.declared(scope))
     ran = summary[summary.status != "not run"]
-    tables.show(ran, console, f"Results at scale {scope} (last epoch, mean ± SD over seeds)")
+    tables.show(ran, f"Results at scale {scope}: last epoch, mean ± standard deviation over seeds")
     if missing := len(summary) - len(ran):
-        console.print(
-            f"{missing} declared arms are not run: make replicate ARMS='experiment-arm ...' trains those "
-            "named, SET='campaign=full' all of them",
-            highlight=False,
+        say(
+            f"{missing} declared arms are not run: ARMS='experiment-arm ...' trains those named, "
+            "SET='campaign=full' all of them"
         )
-    console.print(f"Tables:  {RESULTS / scope / 'tables/summary.md'}", highlight=False)
-    figures = sorted(path.name for path in Path(RESULTS / scope / "figures").glob("*.png"))
-    console.print(f"Figures: {RESULTS / scope / 'figures'}/ ({', '.join(figures)})", highlight=False)
+    say(f"Tables:  {RESULTS / scope / 'tables/summary.md'}")
+    for path in sorted((RESULTS / scope / "figures").glob("*.png")):
+        say(f"Figure:  {path}")
 
 
 def main() -> None:
@@ -149,13 +139,12 @@ def main() -> None:
         listed = ",".join(options.arms.replace(",", " ").split())
         overrides += ["campaign.name=named", f"campaign.arms=[{listed}]", "campaign.max_seeds=null"]
     params.check()
-    console = Console()
     with stated(overrides):
-        bring_up_to_date(options.again, console)
+        bring_up_to_date(options.again)
         (scope,) = params.read()["reports"]
-        conclude(scope, console)
-        if "arm" in params.read()["own"]:
-            conclude("own", console)
+        conclude(scope)
+        if params.read()["own"]:
+            conclude("own")
 
 
 if __name__ == "__main__":

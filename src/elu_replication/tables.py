@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 from elu_replication import atomic, experiments, params, runs
 from elu_replication.config import Arm, Scale, group_option, typed
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import RESULTS, Published
+from elu_replication.terminal import table
 
 SPLITS = ("train", "validation", "test")
 
@@ -117,39 +116,42 @@ def score(mean: float, sd: float = math.nan) -> str:
     return f"{mean:.4f}" if math.isnan(sd) else f"{mean:.4f} ± {sd:.4f}"
 
 
-def readable(table: pd.DataFrame) -> pd.DataFrame:
+def readable(summary: pd.DataFrame) -> pd.DataFrame:
     """The summary as a person reads it: scores as mean ± SD over seeds, the published beside them."""
     columns: dict[str, Any] = {
-        "Experiment": table.experiment,
-        "Arm": table.arm,
-        "Runs": table.status + table.diverged.map(lambda n: f", {n} diverged" if n else ""),
+        "Experiment": summary.experiment,
+        "Arm": summary.arm,
+        "Runs": summary.status + summary.diverged.map(lambda n: f", {n} diverged" if n else ""),
     }
     for metric in ("accuracy", "loss"):
-        means, sds = table[f"test_{metric}"], table[f"test_{metric}_sd"]
+        means, sds = summary[f"test_{metric}"], summary[f"test_{metric}_sd"]
         columns[f"Test {metric}"] = [score(*pair) for pair in zip(means, sds, strict=True)]
-        columns[f"Published {metric}"] = table[f"published_{metric}"].map(score)
+        columns[f"Published {metric}"] = summary[f"published_{metric}"].map(score)
     return pd.DataFrame(columns)
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """The readable summary as a Markdown table."""
-    return readable(table).to_markdown(index=False, disable_numparse=True) + "\n"
+def markdown(summary: pd.DataFrame) -> str:
+    """The arms that have runs as a readable Markdown table, and the names of those not run."""
+    idle = summary.status == "not run"
+    text = readable(summary[~idle]).to_markdown(index=False, disable_numparse=True) + "\n"
+    if idle.any():
+        text += f"\nNot run, {idle.sum()} of {len(summary)} declared arms:\n\n"
+        for experiment, arms in summary[idle].groupby("experiment").arm:
+            text += f"- {experiment}: {', '.join(arms)}\n"
+    return text
 
 
-def show(table: pd.DataFrame, console: Console, title: str) -> None:
+def show(summary: pd.DataFrame, title: str) -> None:
     """The readable summary as a table in the terminal."""
-    shown = Table(title=title, title_justify="left")
-    text = readable(table)
-    for column in text.columns:
-        shown.add_column(column, overflow="fold", no_wrap=column == "Arm")
-    for line in text.itertuples(index=False):
-        shown.add_row(*line)
-    console.print(shown)
+    text = readable(summary)
+    names = text.pop("Experiment") + "-" + text.pop("Arm")
+    rows = [[name, *line] for name, line in zip(names, text.to_numpy().tolist(), strict=True)]
+    table(title, ["Arm", *text.columns], rows)
 
 
-def metrics(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+def metrics(summary: pd.DataFrame) -> dict[str, dict[str, float]]:
     """What `dvc metrics` and `dvc exp show` list: the mean scores of the arms that have runs."""
-    ran = table[table.seeds > 0].drop_duplicates("runs")
+    ran = summary[summary.seeds > 0].drop_duplicates("runs")
     names = ran.experiment + "-" + ran.arm
     scores = ran[["test_accuracy", "test_loss"]].round(6).to_dict("records")
     return dict(zip(names, scores, strict=True))
@@ -157,14 +159,14 @@ def metrics(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 def write(rows: Sequence[Row], folder: Path) -> None:
     """Write summary.csv, summary.md, metrics.json and <experiment>_epochs.csv below `folder`."""
-    table = summary(rows)
-    atomic.write_text(folder / "tables/summary.csv", table.to_csv(index=False, float_format="%.6g"))
-    atomic.write_text(folder / "tables/summary.md", markdown(table))
+    scores = summary(rows)
+    atomic.write_text(folder / "tables/summary.csv", scores.to_csv(index=False, float_format="%.6g"))
+    atomic.write_text(folder / "tables/summary.md", markdown(scores))
     for experiment, group in grouped(rows).items():
         epochs = by_epoch(histories(group))
         name = f"tables/{experiment}_epochs.csv"
         atomic.write_text(folder / name, epochs.to_csv(index=False, float_format="%.6g"))
-    atomic.write_text(folder / "metrics.json", json.dumps(metrics(table), indent=1) + "\n")
+    atomic.write_text(folder / "metrics.json", json.dumps(metrics(scores), indent=1) + "\n")
 
 
 def grouped(rows: Iterable[Row]) -> Mapping[str, list[Row]]:

@@ -14,23 +14,22 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 
 from elu_replication import campaign, runs
 from elu_replication.config import CONF, Arm, explain, require_root
 from elu_replication.errors import UserError, run_main
-from elu_replication.experiments import own_arm
+from elu_replication.experiments import OWN, own_arm
+from elu_replication.terminal import say
 
 
 def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
     """The arms that the configurations describe, each once, with every run stored."""
     arms = list({arm.name: arm for arm in map(own_arm, configs)}.values())
     jobs = campaign.pending(arms)
-    console = Console()
     stored = sum(len(arm.seeds) for arm in arms) - len(jobs)
     about = f", about {campaign.minutes(jobs):.1f} min" if jobs else ""
-    console.print(f"{len(arms)} arms: {len(jobs)} runs to train{about}, {stored} stored already")
-    campaign.train(jobs, console)
+    say(f"{len(arms)} arms: {len(jobs)} runs to train{about}, {stored} stored already")
+    campaign.train(jobs)
     return arms
 
 
@@ -39,9 +38,8 @@ def comparison(arms: Sequence[Arm]) -> None:
     from elu_replication import tables  # pandas, which a wrong option need not wait for
 
     rows = tables.summary([tables.Row("own", arm.name, arm, None) for arm in arms])
-    tables.show(rows, Console(), "Your own arms")
-    for arm in arms:
-        print(arm.folder)
+    tables.show(rows, "Your own arms: last epoch, mean ± standard deviation over seeds")
+    say(f"Histories: {OWN}/")
 
 
 def job(config: DictConfig) -> float:
