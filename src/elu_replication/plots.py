@@ -190,7 +190,7 @@ def save(made: Figure, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the figures of a scope.")
-    parser.add_argument("scope", choices=["published", "quick", "own"])
+    parser.add_argument("scope", help="own, or the scale of params.yaml")
     scope = parser.parse_args().scope
     for name, rows in grouped(declared(scope)).items():
         save(figure(name, rows), RESULTS / scope / "figures" / name)

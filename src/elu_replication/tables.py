@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from elu_replication import atomic, experiments, params, runs
-from elu_replication.config import Arm, Scale, group_option, typed
+from elu_replication.config import Arm, Scale, typed
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import RESULTS, Published
 from elu_replication.terminal import table
@@ -28,22 +28,20 @@ class Row(NamedTuple):
 
 
 def declared(scope: str) -> list[Row]:
-    """The rows of a scope: every declared arm at scale "published" or "quick", or the "own" arm of
-    params.yaml."""
+    """The rows of a scope: "own" for the user's own arm of params.yaml, or the name of its scale for
+    every declared arm at that scale. Raises UserError where params.yaml has no such thing."""
+    stated = params.read()
     if scope == "own":
-        arms = params.stated_arms({"arms": {}, "own": params.read()["own"]})
+        arms = params.stated_arms({"arms": {}, "own": stated["own"]})
         return [Row("own", label, arm, None) for label, arm in arms.items()]
+    scale = typed(Scale, stated["scale"])
+    if scope != scale.name:
+        raise UserError(f"{scope}: params.yaml is at scale {scale.name}")
     return [
         Row(experiment, label, arm, experiments.load(experiment).published.get(label))
-        for experiment, arms in experiments.declared(scale_named(scope)).items()
+        for experiment, arms in experiments.declared(scale).items()
         for label, arm in arms.items()
     ]
-
-
-def scale_named(name: str) -> Scale:
-    """The scale of conf/scale/<name>.yaml."""
-    option = group_option("scale", name)
-    return typed(Scale, option.get("scale", option))
 
 
 def status(arm: Arm) -> str:
@@ -178,12 +176,9 @@ def grouped(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write the tables of a scope.")
-    parser.add_argument("scope", choices=["published", "quick", "own"])
+    parser.add_argument("scope", help="own, or the scale of params.yaml")
     scope = parser.parse_args().scope
-    rows = declared(scope)
-    if not rows:
-        raise UserError(f"{scope}: params.yaml has no such arm")
-    write(rows, RESULTS / scope)
+    write(declared(scope), RESULTS / scope)
 
 
 if __name__ == "__main__":
