@@ -134,7 +134,8 @@ def test_a_sweep_ends_in_one_table(clone: Path) -> None:
     sweep = ["-m", "activation=elu,relu", "initializer=he_normal,glorot_uniform", *OWN]
     said = run(clone, "python", "-m", "elu_replication.train", *sweep)
     assert "4 arms: 4 runs to train" in said
-    assert said.count("1 of 1 seeds") == 4
+    assert "activation=elu activation.alpha=1.0 initializer=he_normal       1 of 1" in said
+    assert said.count("1 of 1") == 4
     again = run(clone, "python", "-m", "elu_replication.train", *sweep)
     assert "4 arms: 0 runs to train, 4 stored already" in again
     assert changed_files(clone) == []

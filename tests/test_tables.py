@@ -28,7 +28,7 @@ def rows(tmp_path: Path) -> list[Row]:
 
 def test_scores_are_means_and_sample_deviations_over_finished_seeds(rows: list[Row]) -> None:
     ran = tables.summary(rows).iloc[0]
-    assert (ran.seeds, ran.diverged, ran.status) == (2, 1, "3 of 3 seeds")
+    assert (ran.seeds, ran.diverged, ran.status) == (2, 1, "3 of 3")
     assert ran.test_accuracy == pytest.approx(0.92)
     assert ran.test_accuracy_sd == pytest.approx(0.04 / math.sqrt(2))
     assert ran.test_loss == pytest.approx(0.3)
@@ -37,7 +37,7 @@ def test_scores_are_means_and_sample_deviations_over_finished_seeds(rows: list[R
 
 def test_stale_and_missing_runs_are_said_and_not_counted(rows: list[Row]) -> None:
     _, stale, missing = tables.summary(rows).itertuples()
-    assert stale.status == "0 of 3 seeds (stale: training code changed)"
+    assert stale.status == "0 of 3 (stale: training code changed)"
     assert missing.status == "not run"
     assert (stale.seeds, missing.seeds) == (0, 0)
     assert math.isnan(stale.test_accuracy)
@@ -51,7 +51,7 @@ def test_extra_seeds_do_not_count(rows: list[Row]) -> None:
 
 def test_what_a_person_reads(rows: list[Row]) -> None:
     text = tables.markdown(tables.summary(rows))
-    assert "| ran   | 3 of 3 seeds, 1 diverged" in text
+    assert "| ran   | 3 of 3, 1 diverged" in text
     assert "0.9200 ± 0.0283" in text
     assert "Not run, 1 of 3 declared arms:\n\n- trial: missing\n" in text
 

@@ -50,7 +50,7 @@ def status(arm: Arm) -> str:
     stored = reasons.count(None)
     stale = sorted({reason for reason in reasons if reason not in (None, "not run")})
     note = f" (stale: {', '.join(map(str, stale))})" if stale else ""
-    return f"{stored} of {len(reasons)} seeds{note}" if stored or stale else "not run"
+    return f"{stored} of {len(reasons)}{note}" if stored or stale else "not run"
 
 
 def summary(rows: Iterable[Row]) -> pd.DataFrame:
@@ -119,12 +119,13 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, Any] = {
         "Experiment": summary.experiment,
         "Arm": summary.arm,
-        "Runs": summary.status + summary.diverged.map(lambda n: f", {n} diverged" if n else ""),
+        "Seeds": summary.status + summary.diverged.map(lambda n: f", {n} diverged" if n else ""),
     }
     for metric in ("accuracy", "loss"):
         means, sds = summary[f"test_{metric}"], summary[f"test_{metric}_sd"]
         columns[f"Test {metric}"] = [score(*pair) for pair in zip(means, sds, strict=True)]
-        columns[f"Published {metric}"] = summary[f"published_{metric}"].map(score)
+        if summary[f"published_{metric}"].notna().any():
+            columns[f"Published {metric}"] = summary[f"published_{metric}"].map(score)
     return pd.DataFrame(columns)
 
 
@@ -142,7 +143,7 @@ def markdown(summary: pd.DataFrame) -> str:
 def show(summary: pd.DataFrame, title: str) -> None:
     """The readable summary as a table in the terminal."""
     text = readable(summary)
-    names = text.pop("Experiment") + "-" + text.pop("Arm")
+    names = (text.pop("Experiment") + "-" + text.pop("Arm")).str.lstrip("-")
     rows = [[name, *line] for name, line in zip(names, text.to_numpy().tolist(), strict=True)]
     table(title, ["Arm", *text.columns], rows)
 

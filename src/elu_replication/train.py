@@ -7,6 +7,7 @@ python -m elu_replication.train -m activation=elu,relu,sigmoid epochs=5
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -16,7 +17,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from elu_replication import campaign, runs
-from elu_replication.config import CONF, Arm, explain, require_root
+from elu_replication.config import CONF, Arm, Protocol, explain, require_root
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import OWN, own_arm
 from elu_replication.terminal import say
@@ -34,12 +35,26 @@ def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
 
 
 def comparison(arms: Sequence[Arm]) -> None:
-    """Print one table of the arms' scores and say where their histories are."""
+    """Print one table of the arms' scores, each named by what sets it apart from the others."""
     from elu_replication import tables  # pandas, which a wrong option need not wait for
 
-    rows = tables.summary([tables.Row("own", arm.name, arm, None) for arm in arms])
-    tables.show(rows, "Your own arms: last epoch, mean ± standard deviation over seeds")
+    settings = [flat(arm.protocol) for arm in arms]
+    differing = [key for key in settings[0] if len({each[key] for each in settings}) > 1]
+    rows = []
+    for arm, each in zip(arms, settings, strict=True):
+        told = " ".join(f"{key}={each[key]}" for key in differing if each[key] is not None)
+        rows.append(tables.Row("", told or arm.name, arm, None))
+    tables.show(tables.summary(rows), "Your own arms: last epoch, mean ± standard deviation over seeds")
     say(f"Histories: {OWN}/")
+
+
+def flat(protocol: Protocol) -> dict[str, Any]:
+    """A protocol's values by the keys that set them: a group by its option, and what is within it."""
+    values: dict[str, Any] = {}
+    for key, value in protocol.as_dict().items():
+        within = value.items() if isinstance(value, dict) else [("name", value)]
+        values |= {key if part == "name" else f"{key}.{part}": number for part, number in within}
+    return values
 
 
 def job(config: DictConfig) -> float:
