@@ -7,6 +7,8 @@ from functools import cache
 from elu_replication import experiments
 from elu_replication.config import TRAIN_IMAGES, Protocol
 
+START_SECONDS = 3.0  # tracing, and a share of importing TensorFlow
+
 
 @cache
 def seconds_per_image(model: str) -> float:
@@ -37,5 +39,5 @@ def epoch_seconds(protocol: Protocol) -> float:
 
 
 def seconds(protocol: Protocol) -> float:
-    """Estimated seconds for one run of a protocol on one core, epochs only."""
-    return protocol.epochs * epoch_seconds(protocol)
+    """Estimated seconds for one run of a protocol on one core."""
+    return START_SECONDS + protocol.epochs * epoch_seconds(protocol)
