@@ -88,9 +88,11 @@ def test_a_wrong_document_is_named_with_its_field(
     (tmp_path / "asu_mlp.yaml").write_text(Path("experiments/asu_mlp.yaml").read_text())
     monkeypatch.setattr(experiments, "FOLDER", tmp_path)
     experiments.load.cache_clear()
+    experiments.arm.cache_clear()
     with pytest.raises(UserError, match=told) as refused:
         experiments.arm("wrong-elu", PUBLISHED)
     experiments.load.cache_clear()
+    experiments.arm.cache_clear()
     assert "wrong" in str(refused.value)
 
 

@@ -80,7 +80,7 @@ NOT_SET_BY_HAND = ("hydra", "datasets", "arms", "own", "reports")
 PROTOCOL_KEYS = tuple(f.name for f in fields(Protocol))
 
 
-@dataclass
+@dataclass(unsafe_hash=True)
 class Scale:
     """How far published protocols are cut; None leaves a thing as it was published."""
 

@@ -112,6 +112,7 @@ def scaled(protocol: Protocol, scale: Scale) -> Protocol:
     return replace(protocol, train_images=images, validation_images=held_out, epochs=epochs)
 
 
+@cache
 def arm(full_name: str, scale: Scale) -> Arm:
     """A declared arm at `scale`, by its full name; a shared arm is the one that it names."""
     experiment_name, _, arm_name = full_name.partition("-")

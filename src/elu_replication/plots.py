@@ -165,7 +165,9 @@ def figure(name: str, rows: Sequence[Row]) -> Figure:
     missing = [panel for panel in panels if panel not in ran]
     if missing:
         made.supxlabel(f"Not run: {'; '.join(missing)}", fontsize=9, color="0.4", wrap=True)
-    made.suptitle(title + seeds_told(curves.seeds), fontsize=11)
+    scale = rows[0].arm.folder.parts[1:2]
+    cut = " — CUT TO QUICK SCALE, not a result" if scale == ("quick",) else ""
+    made.suptitle(title + cut + seeds_told(curves.seeds), fontsize=11)
     return made
 
 

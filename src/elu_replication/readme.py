@@ -4,6 +4,7 @@
 """
 
 import argparse
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -25,10 +26,14 @@ def with_files(text: str) -> str:
 def with_outputs(text: str) -> str:
     """README text with the output of every command it shows, run anew; raises UserError when one fails."""
 
+    # A make inside a make would tell its folder.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+
     def shown(match: re.Match[str]) -> str:
         done = subprocess.run(
-            f"COLUMNS={WIDTH} {match[2]}",
+            match[2],
             shell=True,
+            env={**environment, "COLUMNS": WIDTH},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -107,6 +107,7 @@ def bring_up_to_date(again: bool) -> None:
     plan(jobs, arms, changed)
     campaign.train(jobs)
     if changed or jobs:
+        say("dvc repro: recording the runs, making tables and figures")
         dvc("repro", "--quiet")
 
 
@@ -116,7 +117,8 @@ def conclude(scope: str) -> None:
 
     summary = tables.summary(tables.declared(scope))
     ran = summary[summary.status != "not run"]
-    tables.show(ran, f"Results at scale {scope}: last epoch, mean ± standard deviation over seeds")
+    cut = " (cut: for trying the pipeline, not a result)" if scope == "quick" else ""
+    tables.show(ran, f"Scale {scope}{cut}: last epoch, mean ± standard deviation over seeds")
     if missing := len(summary) - len(ran):
         say(
             f"{missing} declared arms are not run: ARMS='experiment-arm ...' trains those named, "

@@ -29,7 +29,9 @@ class Row(NamedTuple):
 
 def declared(scope: str) -> list[Row]:
     """The rows of a scope: "own" for the user's own arm of params.yaml, or the name of its scale for
-    every declared arm at that scale. Raises UserError where params.yaml has no such thing."""
+    every declared arm at that scale. Published scores stand beside arms at published scale only.
+
+    Raises UserError where params.yaml is at another scale."""
     stated = params.read()
     if scope == "own":
         arms = params.stated_arms({"arms": {}, "own": stated["own"]})
@@ -37,11 +39,11 @@ def declared(scope: str) -> list[Row]:
     scale = typed(Scale, stated["scale"])
     if scope != scale.name:
         raise UserError(f"{scope}: params.yaml is at scale {scale.name}")
-    return [
-        Row(experiment, label, arm, experiments.load(experiment).published.get(label))
-        for experiment, arms in experiments.declared(scale).items()
-        for label, arm in arms.items()
-    ]
+    rows = []
+    for experiment, arms in experiments.declared(scale).items():
+        published = experiments.load(experiment).published if scope == "published" else {}
+        rows += [Row(experiment, label, arm, published.get(label)) for label, arm in arms.items()]
+    return rows
 
 
 def status(arm: Arm) -> str:
