@@ -94,7 +94,15 @@ def _brief(error: requests.RequestException) -> str:
 
 def npm_package(package: str, folder: Path) -> Path:
     """The archive of an npm package, as `npm pack` leaves it in `folder`; runs none of its code."""
-    command = ["npm", "pack", package, "--silent", "--pack-destination", str(folder)]
+    command = [
+        "npm",
+        "pack",
+        package,
+        "--silent",
+        "--no-update-notifier",
+        "--pack-destination",
+        str(folder),
+    ]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
     except FileNotFoundError as error:

@@ -1,0 +1,9 @@
+"""README.md shows today's results."""
+
+from elu_replication import readme
+
+
+def test_included_results_are_today_s() -> None:
+    text = readme.FILE.read_text()
+    assert "sgd_sigmoid" in text
+    assert readme.with_files(text) == text
