@@ -20,3 +20,12 @@ def test_docstrings_do_not_count_and_statements_do() -> None:
     said = 'def f(x):\n    """Twice."""\n    return 2 * x\n'
     assert without_docstrings(said) == without_docstrings(said.replace('    """Twice."""\n', ""))
     assert without_docstrings(said) != without_docstrings(said.replace("2 *", "3 *"))
+
+
+def test_every_python_version_gives_the_same_text() -> None:
+    assert without_docstrings("def f(x):\n    return f'{x}' if x else None\n") == (
+        "Module(body=[FunctionDef(name='f', args=arguments(args=[arg(arg='x')]), "
+        "body=[Return(value=IfExp(test=Name(id='x', ctx=Load()), "
+        "body=JoinedStr(values=[FormattedValue(value=Name(id='x', ctx=Load()), conversion=-1)]), "
+        "orelse=Constant()))])])"
+    )

@@ -14,12 +14,23 @@ FILE = Path("results/code_version.txt")
 
 
 def without_docstrings(source: str) -> str:
-    """The syntax tree of Python source as text, docstrings taken out."""
+    """The syntax tree of Python source as text, docstrings taken out.
+
+    Fields that are empty are left out, and with them those that only some Python versions have, so
+    that every version gives the same text.
+    """
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
             node.body = node.body[1:]
-    return ast.dump(tree)
+
+    def told(part: object) -> str:
+        if isinstance(part, ast.AST):
+            fields = [f"{k}={told(v)}" for k, v in ast.iter_fields(part) if v is not None and v != []]
+            return f"{type(part).__name__}({', '.join(fields)})"
+        return f"[{', '.join(map(told, part))}]" if isinstance(part, list) else repr(part)
+
+    return told(tree)
 
 
 @cache
