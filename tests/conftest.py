@@ -48,9 +48,7 @@ def mnist() -> Path:
     """The folder of the real data, fetched once where it is not there yet."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        dataset = group_option("dataset", "mnist")
-        if not fetch.prepared(dataset):
-            fetch.fetch(dataset)
+        fetch.ensure(group_option("dataset", "mnist"))
     return ROOT / "data" / "mnist"
 
 

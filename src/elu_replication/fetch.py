@@ -21,6 +21,7 @@ import requests
 from elu_replication import atomic, params
 from elu_replication.data import ARRAYS, PREPARED, array_digest, load
 from elu_replication.errors import UserError, one_line, run_main
+from elu_replication.terminal import say
 
 IDX_FILES = {
     "train_images": "train-images-idx3-ubyte",
@@ -177,21 +178,21 @@ def fetch(dataset: Mapping[str, Any]) -> None:
     PREPARED.mkdir(exist_ok=True)
     for route in routes:
         address = route.get("url") or route.get("package") or route.get("path")
-        print(f"{name}: trying {address}", flush=True)
+        say(f"{name}: trying {address}")
         with tempfile.TemporaryDirectory(dir=PREPARED, prefix=".download-") as temporary:
             try:
                 arrays = bring(route, Path(temporary))
                 verify(arrays, dataset["digests"])
             except RouteError as failure:
                 reasons.append(f"{address} ({failure})")
-                print(f"{name}: {failure}; on to the next route", flush=True)
+                say(f"{name}: {failure}; on to the next route")
                 quarantine(Path(temporary))
                 continue
         for array_name, array in arrays.items():
             content = io.BytesIO()
             np.save(content, array, allow_pickle=False)
             atomic.write_bytes(PREPARED / name / f"{array_name}.npy", content.getvalue())
-        print(f"{name}: verified and written to {PREPARED / name}", flush=True)
+        say(f"{name}: verified and written to {PREPARED / name}")
         return
     raise UserError(
         f"no route brought {name}: {'; '.join(reasons)}. Give a folder with the four IDX files, "
@@ -215,14 +216,18 @@ def prepared(dataset: Mapping[str, Any]) -> bool:
     return True
 
 
+def ensure(dataset: Mapping[str, Any]) -> None:
+    """Fetch the data set unless it is here; raises UserError where no route brings it."""
+    if prepared(dataset):
+        say(f"{dataset['name']}: already here and verified")
+    else:
+        fetch(dataset)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Get a data set named in params.yaml.")
     parser.add_argument("name", help="e.g. mnist")
-    dataset = params.read()["datasets"][parser.parse_args().name]
-    if prepared(dataset):
-        print(f"{dataset['name']}: already here and verified")
-    else:
-        fetch(dataset)
+    ensure(params.read()["datasets"][parser.parse_args().name])
 
 
 if __name__ == "__main__":

@@ -30,6 +30,11 @@ def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
     stored = sum(len(arm.seeds) for arm in arms) - len(jobs)
     about = f", about {campaign.minutes(jobs):.1f} min" if jobs else ""
     say(f"{len(arms)} arms: {len(jobs)} runs to train{about}, {stored} stored already")
+    if jobs:
+        from elu_replication import fetch  # only where something is trained
+
+        for dataset in {config.dataset.name: config.dataset for config in configs}.values():
+            fetch.ensure(dataset)
     campaign.train(jobs)
     return arms
 
