@@ -196,7 +196,7 @@ def fetch(dataset: Mapping[str, Any]) -> None:
         return
     raise UserError(
         f"no route brought {name}: {'; '.join(reasons)}. Give a folder with the four IDX files, "
-        "or mnist.npz: make replicate SET='dataset.path=/where/it/is'"
+        "or an .npz: make replicate SET='dataset.path=/where/it/is'"
     )
 
 
