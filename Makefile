@@ -1,6 +1,6 @@
 # The targets below make .venv by themselves; python3 (3.11 to 3.13), git and npm are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help replicate retrain test params readme lint lock clean
+.PHONY: help replicate retrain test audit stamp bench params readme lint lock clean
 
 PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64).
@@ -8,6 +8,8 @@ LOCK ?= requirements.txt
 SET ?=
 ARMS ?=
 ARM ?=
+# AUDIT=0 leaves out the audit that ends the first `make replicate` of a clone.
+AUDIT ?= 1
 export SET ARMS ARM
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/installed-$(LOCK)
@@ -17,13 +19,22 @@ help:  ## list the targets
 	@echo "  SET='...' overrides settings (SET='scale=quick'), ARMS='...' names arms or experiments to train"
 
 replicate: $(INSTALLED)  ## bring every published experiment's results up to date [SET=, ARMS=]
-	@python -m elu_replication.replicate --set "$$SET" --arms "$$ARMS"
+	@python -m elu_replication.replicate --set "$$SET" --arms "$$ARMS" $(if $(filter 0,$(AUDIT)),--no-audit)
 
 retrain: $(INSTALLED)  ## train again, stored or not: all arms of the campaign, or [ARM=]
 	@python -m elu_replication.replicate --set "$$SET" --arms "$$ARM" --again
 
 test: $(INSTALLED)  ## run the tests, fast ones first
 	@python -m pytest
+
+audit: $(INSTALLED)  ## train the beginning of stored runs again and compare: a sample, or [ARM=all, EPOCHS=]
+	@python -m elu_replication.audit --arms "$$ARM" --epochs "$${EPOCHS:-1}"
+
+stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of training code: audited to the bit first
+	@python -m elu_replication.audit --stamp
+
+bench: $(INSTALLED)  ## measure the engine against model.fit and, where installed, PyTorch
+	@python -m elu_replication.bench
 
 params: $(INSTALLED)  ## make params.yaml from conf/ and experiments/ [SET=]
 	@python -m elu_replication.params $$SET

@@ -26,9 +26,29 @@ TINY = {
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole-pipeline tests last, so that a simple mistake shows in seconds."""
-    order = ["config", "experiments", "fingerprint", "seeding", "data", "fetch", "runs", "tables"]
+    order = [
+        "config",
+        "atomic",
+        "replicate",
+        "readme",
+        "bench",
+        "experiments",
+        "fingerprint",
+        "seeding",
+        "data",
+        "fetch",
+        "runs",
+        "tables",
+    ]
     names = [f"test_{name}.py" for name in order]
-    last = ["test_plots.py", "test_commands.py", "test_models.py", "test_training.py", "test_campaign.py"]
+    last = [
+        "test_plots.py",
+        "test_commands.py",
+        "test_models.py",
+        "test_training.py",
+        "test_campaign.py",
+        "test_audit.py",
+    ]
 
     def place(item: pytest.Item) -> int:
         name = item.path.name

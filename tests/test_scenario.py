@@ -69,6 +69,7 @@ def test_the_committed_runs_of_the_default_campaign_are_current() -> None:
 
 
 def test_a_fresh_clone_reuses_the_committed_runs(clone: Path) -> None:
+    (clone / ".audited").touch()  # what the audit finds is tested by itself
     said = replicate(clone)
     assert "runs to train" not in said.replace("0 runs to train", "")
     assert "Skipped, up to date" in said

@@ -1,6 +1,7 @@
 """One job: a seed of an arm, trained and stored. A launcher decides where jobs run."""
 
 import math
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from elu_replication.errors import UserError
 from elu_replication.fingerprint import code_version
 from elu_replication.training import Observation, Trainer, use_one_thread
 
-CHECKPOINT_SECONDS = 30.0
+# A checkpoint is at most this old; machines that are taken away often may want it younger.
+CHECKPOINT_SECONDS = float(os.environ.get("CHECKPOINT_SECONDS", "30"))
 
 
 @dataclass
@@ -75,6 +77,14 @@ class Worker:
         runs.store(job.arm, record, progress.history)
         checkpoint.unlink(missing_ok=True)
         return record
+
+    def begin(self, job: runs.Job) -> list[list[str]]:
+        """Train the first epochs of a run again, storing nothing: its history rows."""
+        trainer = self._trainer_for(job.arm.protocol)
+        trainer.begin(job.seed)
+        epochs = range(1, job.audited_epochs + 1)
+        history = [seen for epoch in epochs for seen in trainer.epoch(job.seed, epoch)]
+        return runs.as_rows(job.seed, history)
 
     def _trainer_for(self, protocol: Protocol) -> Trainer:
         if self._trainer is None or self._trainer.protocol != protocol:

@@ -19,9 +19,10 @@ class Event:
     """What became of a job: an epoch of it is done, or it ended, well or not."""
 
     job: Job
-    kind: Literal["epoch", "finished", "diverged", "failed"]
+    kind: Literal["epoch", "finished", "diverged", "failed", "audited"]
     epoch: int = 0
     detail: str = ""
+    rows: tuple[list[str], ...] = ()  # of an audited beginning
 
 
 @dataclass
@@ -51,14 +52,14 @@ def launch(jobs: Sequence[Job], processes: int) -> Iterator[Event]:
                 job = worker.job
                 assert job is not None
                 try:
-                    kind, epoch, detail = worker.connection.recv()
+                    event = Event(job, *worker.connection.recv())
                 except (EOFError, ConnectionResetError):
                     worker.process.join()
                     del workers[worker.connection]
                     yield Event(job, "failed", detail=_cause_of_death(worker))
                     continue
-                yield Event(job, kind, epoch, detail)
-                if kind == "epoch":
+                yield event
+                if event.kind == "epoch":
                     continue
                 if waiting:
                     _give(worker, waiting)
@@ -105,10 +106,13 @@ def _work(connection: Connection, log: str) -> None:
     worker = Worker()
     while (job := connection.recv()) is not None:
         try:
-            record = worker.train(job, lambda progress: connection.send(("epoch", progress.epoch, "")))
+            if job.audited_epochs:
+                connection.send(("audited", job.audited_epochs, "", tuple(worker.begin(job))))
+                continue
+            record = worker.train(job, lambda progress: connection.send(("epoch", progress.epoch)))
         except UserError as error:
             connection.send(("failed", 0, one_line(error)))
         except OSError as error:
             connection.send(("failed", 0, f"{error.strerror} ({error.filename})"))
         else:
-            connection.send((record.status, record.final.epoch, ""))
+            connection.send((record.status, record.final.epoch))

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from elu_replication import atomic, campaign, params
+from elu_replication import atomic, audit, campaign, params
 from elu_replication.config import Arm, require_root
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import RESULTS
@@ -18,6 +19,7 @@ from elu_replication.terminal import say, table
 
 Status = dict[str, list[Any]]
 PREPARATIONS = ("data", "code")
+AUDITED = Path(".audited")  # there once the stored runs have been audited in this clone
 
 
 def dvc(*arguments: str, capture: bool = False) -> str:
@@ -129,11 +131,24 @@ def conclude(scope: str) -> None:
         say(f"Figure:  {path}")
 
 
+def audit_once() -> None:
+    """In a clone that has not done so, audit a minute's sample of the stored runs, so that what others
+    trained is not taken on trust. Raises UserError where one is not as stored."""
+    if AUDITED.exists():
+        return
+    jobs = audit.stored_jobs(list(params.stated_arms(params.read()).values()), 1)
+    if jobs:
+        say("First time here: a sample of the stored runs is begun anew (AUDIT=0 leaves this out)")
+        audit.audit(audit.sample(jobs, minutes=1.0))
+        AUDITED.touch()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Bring the replication up to date.")
     parser.add_argument("--set", default="", help="Hydra overrides, e.g. 'scale=quick'")
     parser.add_argument("--arms", default="", help="only these arms (or experiments) are trained")
     parser.add_argument("--again", action="store_true", help="train them even where they are stored")
+    parser.add_argument("--no-audit", action="store_true", help="leave the first time's audit out")
     options = parser.parse_args()
     require_root()
     overrides = shlex.split(options.set)
@@ -147,6 +162,8 @@ def main() -> None:
         conclude(scope)
         if params.read()["own"]:
             conclude("own")
+        if scope == "published" and not options.no_audit:
+            audit_once()
 
 
 if __name__ == "__main__":

@@ -3,9 +3,7 @@
 A run counts only while its record says that it was made by this protocol, data and training code.
 """
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -17,14 +15,16 @@ from elu_replication.config import Arm, group_option
 from elu_replication.data import data_digest
 from elu_replication.fingerprint import code_version
 
+OTHER_CODE = "training code changed"
 HISTORY_COLUMNS = ("seed", "epoch", "split", "loss", "accuracy")
 
 
 class Job(NamedTuple):
-    """A run to be made: a seed of an arm."""
+    """A run to be made and stored; or with `audited_epochs`, its beginning only, not stored."""
 
     arm: Arm
     seed: int
+    audited_epochs: int = 0
 
     def __str__(self) -> str:
         return f"{self.arm.name} seed {self.seed}"
@@ -61,6 +61,16 @@ class Environment(Strict):
     threads: int
 
 
+class Stamp(Strict):
+    """A change of training code that a run outlived, since the beginning of a run of every arm was
+    found identical to the bit under the new code."""
+
+    old_code_version: str
+    new_code_version: str
+    audited: tuple[str, ...]
+    date: str
+
+
 class Record(Strict):
     """One finished run. `best` is the epoch of the least validation loss: what ideal early stopping
     would have kept; the test split had no part in choosing it."""
@@ -75,6 +85,7 @@ class Record(Strict):
     best: Scores | None
     wall_seconds: float
     environment: Environment
+    stamps: tuple[Stamp, ...] = ()
     seal: str = ""
 
     def sealed(self, history: str) -> "Record":
@@ -116,7 +127,7 @@ def why_not_current(arm: Arm, seed: int) -> str | None:
     if record.data_digest != expected_digest(arm.protocol.dataset.name):
         return "data changed"
     if record.code_version != code_version():
-        return "training code changed"
+        return OTHER_CODE
     return None
 
 
@@ -126,14 +137,29 @@ def current(arm: Arm) -> list[Record]:
     return [record for record in found if record is not None]
 
 
+def as_rows(seed: int, history: Iterable[tuple[int, str, float, float]]) -> list[list[str]]:
+    """Observations as the history file holds them, in the order of HISTORY_COLUMNS; 9 digits tell
+    every float32 apart."""
+    return [
+        [str(seed), str(epoch), split, f"{loss:.9g}", f"{accuracy:.9g}"]
+        for epoch, split, loss, accuracy in history
+    ]
+
+
+def stored_rows(arm: Arm, seed: int) -> list[list[str]]:
+    """The stored history in the same form."""
+    lines = history_path(arm, seed).read_text().splitlines()
+    return [line.split(",") for line in lines[1:]]
+
+
 def store(arm: Arm, record: Record, history: Iterable[tuple[int, str, float, float]]) -> None:
     """Write a run; the record comes last, so that a run without one is not there yet."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HISTORY_COLUMNS)
-    for epoch, split, loss, accuracy in history:
-        writer.writerow([record.seed, epoch, split, f"{loss:.9g}", f"{accuracy:.9g}"])
+    rows = [HISTORY_COLUMNS, *as_rows(record.seed, history)]
+    text = "".join(",".join(row) + "\n" for row in rows)
     record_path(arm, record.seed).unlink(missing_ok=True)
-    atomic.write_text(history_path(arm, record.seed), text.getvalue())
-    sealed = record.sealed(text.getvalue())
-    atomic.write_text(record_path(arm, record.seed), sealed.model_dump_json(indent=1) + "\n")
+    atomic.write_text(history_path(arm, record.seed), text)
+    write_record(arm, record.sealed(text))
+
+
+def write_record(arm: Arm, record: Record) -> None:
+    atomic.write_text(record_path(arm, record.seed), record.model_dump_json(indent=1) + "\n")

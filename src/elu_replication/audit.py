@@ -1,0 +1,147 @@
+"""`make audit`: train the beginning of stored runs again and compare it with what is stored."""
+
+import argparse
+import math
+import random
+from collections.abc import Sequence
+from datetime import date
+from typing import Literal, NamedTuple
+
+from elu_replication import campaign, cost, experiments, runs
+from elu_replication.config import Arm, Campaign, Scale
+from elu_replication.errors import UserError, run_main
+from elu_replication.fingerprint import code_version
+from elu_replication.local import launch
+from elu_replication.runs import Job
+from elu_replication.terminal import say
+
+# The largest difference in a loss in the first five epochs that another machine explains. Measure it with
+# TF_ENABLE_ONEDNN_OPTS=0 make audit ARM=all EPOCHS=5: other kernels alone come to about half of this.
+TOLERANCE = 0.05
+
+
+class Finding(NamedTuple):
+    """What the audit of a run found; `detail` names the loss that differs most."""
+
+    job: Job
+    outcome: Literal["identical", "within tolerance", "different"]
+    detail: str = ""
+
+
+def stored_jobs(arms: Sequence[Arm], epochs: int) -> list[Job]:
+    """The stored runs of `arms` that count, or would but for their code version."""
+    return [
+        Job(arm, seed, min(epochs, arm.protocol.epochs))
+        for arm in arms
+        for seed in arm.seeds
+        if runs.why_not_current(arm, seed) in (None, runs.OTHER_CODE)
+    ]
+
+
+def sample(jobs: Sequence[Job], minutes: float) -> list[Job]:
+    """Jobs at random until they fill `minutes` on all cores; at least one."""
+    left = minutes * 60 * campaign.processes()
+    drawn: list[Job] = []
+    for job in random.sample(jobs, len(jobs)):
+        left -= cost.START_SECONDS + job.audited_epochs * cost.epoch_seconds(job.arm.protocol)
+        if left >= 0 or not drawn:
+            drawn.append(job)
+    return drawn
+
+
+def compare(job: Job, rows: Sequence[list[str]]) -> Finding:
+    """A run's retrained history rows against its stored ones."""
+    stored = runs.stored_rows(job.arm, job.seed)[: len(rows)]
+    if [row[:3] for row in stored] != [row[:3] for row in rows]:
+        return Finding(job, "different", "other epochs or splits are stored")
+    pairs = [(old, new) for old, new in zip(stored, rows, strict=True) if old != new]
+    if not pairs:
+        return Finding(job, "identical")
+    old, new = max(pairs, key=difference)
+    detail = f"epoch {old[1]}, {old[2]} loss: stored {old[3]}, trained again {new[3]}"
+    near = difference((old, new)) <= TOLERANCE
+    return Finding(job, "within tolerance" if near else "different", detail)
+
+
+def difference(pair: tuple[list[str], list[str]]) -> float:
+    """By how much the losses of two history rows differ; a NaN differs without bound."""
+    apart = abs(float(pair[0][3]) - float(pair[1][3]))
+    return math.inf if math.isnan(apart) else apart
+
+
+def audit(jobs: Sequence[Job]) -> list[Finding]:
+    """Train the jobs' beginnings again and say of each how it compares with what is stored.
+
+    Raises UserError naming those that differ by more than TOLERANCE or could not be trained.
+    """
+    findings, wrong = [], []
+    for event in launch(jobs, campaign.processes()):
+        if event.kind == "failed":
+            wrong.append(f"{event.job}: {event.detail}")
+            continue
+        finding = compare(event.job, event.rows)
+        findings.append(finding)
+        epochs = f"{finding.job.audited_epochs} epoch{'s' * (finding.job.audited_epochs > 1)}"
+        told = f" ({finding.detail})" if finding.detail else ""
+        say(f"audit: {finding.job}, {epochs}: {finding.outcome}{told}")
+        if finding.outcome == "different":
+            wrong.append(f"{finding.job}: {finding.detail}")
+    if wrong:
+        raise UserError(f"audit: {len(wrong)} of {len(jobs)} runs are not as stored: {'; '.join(wrong)}")
+    identical = sum(finding.outcome == "identical" for finding in findings)
+    say(f"audit: {identical} of {len(jobs)} stored runs identical to the bit, the rest within {TOLERANCE}")
+    return findings
+
+
+def stamp(arms: Sequence[Arm]) -> None:
+    """Give stored runs the present code version, once the beginning of a run of each arm has been
+    trained again under it and found identical to the bit.
+
+    Raises UserError, changing nothing, where one is not.
+    """
+    stale = [job for job in stored_jobs(arms, 1) if runs.why_not_current(job.arm, job.seed)]
+    first = list({job.arm.name: job for job in reversed(stale)}.values())
+    if not stale:
+        say("stamp: every stored run has the present code version")
+        return
+    findings = audit(first)
+    if unlike := [str(f.job) for f in findings if f.outcome != "identical"]:
+        raise UserError(f"stamp: not identical to the bit, so nothing is stamped: {', '.join(unlike)}")
+    audited = tuple(sorted(f"{job}, {job.audited_epochs} epoch" for job in first))
+    for job in stale:
+        record = runs.load(job.arm, job.seed)
+        assert record is not None
+        mark = runs.Stamp(
+            old_code_version=record.code_version,
+            new_code_version=code_version(),
+            audited=audited,
+            date=date.today().isoformat(),
+        )
+        update = {"code_version": code_version(), "stamps": (*record.stamps, mark)}
+        history = runs.history_path(job.arm, job.seed).read_text()
+        runs.write_record(job.arm, record.model_copy(update=update).sealed(history))
+    say(f"stamp: {len(stale)} runs have code version {code_version()}; `dvc repro` records them")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare stored runs with their retrained beginnings.")
+    parser.add_argument("--arms", default="", help="these arms or experiments, or all; else a sample")
+    parser.add_argument("--epochs", type=int, default=1, help="how many epochs of each run")
+    parser.add_argument("--minutes", type=float, default=2.0, help="what a sample may take on all cores")
+    parser.add_argument("--stamp", action="store_true", help="stamp runs of older code where identical")
+    options = parser.parse_args()
+    if options.epochs < 1:
+        raise UserError(f"epochs = {options.epochs}: must be 1 or more")
+    named = options.arms.replace(",", " ").split() or ["all"]
+    arms = list(experiments.selected(Scale("published"), Campaign("audit", named)).values())
+    if options.stamp:
+        stamp(arms)
+        return
+    jobs = stored_jobs(arms, options.epochs)
+    if not jobs:
+        raise UserError(f"audit: no stored runs of {', '.join(named)}")
+    audit(jobs if options.arms else sample(jobs, options.minutes))
+
+
+if __name__ == "__main__":
+    run_main(main)

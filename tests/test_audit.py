@@ -1,0 +1,94 @@
+"""The audit tells identical, near and different runs apart, and stamps only on the first."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import tiny
+
+from elu_replication import audit, campaign, local, runs
+from elu_replication.config import Arm
+from elu_replication.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def arm(mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Arm:
+    """Two really trained runs."""
+    made = Arm("tried", tiny(), (0, 1), tmp_path_factory.mktemp("runs") / "tried")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(mnist.parent.parent)
+        campaign.train(campaign.pending([made]))
+    return made
+
+
+@pytest.fixture
+def copy(arm: Arm, tmp_path: Path) -> Arm:
+    """The same runs where they can be spoiled."""
+    copied = replace(arm, folder=tmp_path / "copy")
+    copied.folder.mkdir()
+    for path in arm.folder.iterdir():
+        (copied.folder / path.name).write_bytes(path.read_bytes())
+    return copied
+
+
+def shift_loss(arm: Arm, by: float, code_version: str | None = None) -> None:
+    """Change the first stored loss of seed 0, under a valid seal."""
+    record = runs.load(arm, 0)
+    assert record is not None
+    with runs.history_path(arm, 0).open() as file:
+        _, *rows = list(csv.reader(file))
+    rows[0][3] = f"{float(rows[0][3]) + by:.9g}"
+    history = [(int(epoch), split, float(loss), float(acc)) for _, epoch, split, loss, acc in rows]
+    changes = {"code_version": code_version} if code_version else {}
+    runs.store(arm, record.model_copy(update=changes), history)
+
+
+def test_stored_runs_are_found_identical_to_the_bit(arm: Arm) -> None:
+    findings = audit.audit(audit.stored_jobs([arm], 2))
+    assert [(finding.outcome, finding.detail) for finding in findings] == [("identical", "")] * 2
+
+
+def test_a_small_difference_is_within_tolerance_and_a_large_one_is_not(copy: Arm) -> None:
+    (job,) = audit.stored_jobs([replace(copy, seeds=(0,))], 1)
+    (event,) = local.launch([job], 1)
+    shift_loss(copy, audit.TOLERANCE / 2)
+    assert audit.compare(job, event.rows).outcome == "within tolerance"
+    shift_loss(copy, audit.TOLERANCE * 2)
+    found = audit.compare(job, event.rows)
+    assert found.outcome == "different"
+    assert found.detail.startswith("epoch 1, train loss: stored ")
+
+
+def test_what_differs_fails_the_audit_by_name(copy: Arm) -> None:
+    shift_loss(copy, 1.0)
+    with pytest.raises(UserError, match=r"1 of 2 runs are not as stored: tried seed 0: epoch 1, train"):
+        audit.audit(audit.stored_jobs([copy], 1))
+
+
+def test_a_refactoring_keeps_its_runs_by_a_stamp_that_records_it(copy: Arm) -> None:
+    for seed in copy.seeds:
+        record = runs.load(copy, seed)
+        assert record is not None
+        old = record.model_copy(update={"code_version": "0" * 16})
+        runs.write_record(copy, old.sealed(runs.history_path(copy, seed).read_text()))
+    assert runs.current(copy) == []
+    audit.stamp([copy])
+    stamped = runs.current(copy)
+    assert [record.seed for record in stamped] == [0, 1]
+    assert stamped[1].stamps[0].old_code_version == "0" * 16
+    assert stamped[1].stamps[0].audited == ("tried seed 0, 1 epoch",)
+
+
+def test_code_that_changes_the_numbers_is_never_stamped(copy: Arm) -> None:
+    shift_loss(copy, 1e-6, code_version="0" * 16)
+    before = runs.record_path(copy, 0).read_bytes()
+    with pytest.raises(UserError, match="not identical to the bit, so nothing is stamped: tried seed 0"):
+        audit.stamp([copy])
+    assert runs.record_path(copy, 0).read_bytes() == before
+
+
+def test_a_sample_keeps_to_its_time(arm: Arm) -> None:
+    jobs = audit.stored_jobs([arm], 1)
+    assert len(audit.sample(jobs, 60.0)) == 2
+    assert len(audit.sample(jobs, 0.0)) == 1

@@ -1,0 +1,55 @@
+"""Killed at any moment, a campaign goes on where it was and ends as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+from conftest import ROOT, tiny
+
+from elu_replication import campaign, params, runs
+from elu_replication.config import Arm
+
+KILLS = int(os.environ.get("KILLS", "3"))  # `make test KILLS=20` for the long version
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    """A campaign as its own process group, so that all of it can be killed at once."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "CHECKPOINT_SECONDS": "0.5"}
+    command = [sys.executable, "-m", "elu_replication.campaign", "killed"]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=quiet, start_new_session=True)
+
+
+def test_a_killed_campaign_ends_as_an_uninterrupted_one(mnist: Path, tmp_path: Path) -> None:
+    protocol = tiny(model="cnn", optimizer="adam", dropout=0.25, epochs=12, train_images=1000)
+    uninterrupted = Arm("uninterrupted", protocol, (0, 1, 2), tmp_path / "uninterrupted")
+    campaign.train(campaign.pending([uninterrupted]))
+    took = sum(record.wall_seconds for record in runs.current(uninterrupted))
+
+    killed = replace(uninterrupted, name="killed", folder=tmp_path / "killed")
+    stated = {"arms": {"killed": killed.as_params()}, "own": {}}
+    (tmp_path / params.FILE).write_text(yaml.safe_dump(stated))
+    for name in ("conf", "data", "experiments"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    chance = random.Random()
+    resumed = 0
+    for _ in range(KILLS):
+        process = start(tmp_path)
+        try:
+            # Into starting and into training alike, and often enough past a checkpoint.
+            process.wait(timeout=chance.uniform(1.0, 8.0 + took / KILLS))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        resumed += any((tmp_path / ".checkpoints").glob("*.npz"))
+    assert start(tmp_path).wait() == 0
+    for seed in killed.seeds:
+        one, other = (runs.history_path(arm, seed).read_bytes() for arm in (killed, uninterrupted))
+        assert one == other
+    assert not list((tmp_path / ".checkpoints").glob("*.npz"))
+    print(f"{KILLS} kills, {resumed} of them past a checkpoint")
