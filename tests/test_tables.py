@@ -67,7 +67,7 @@ def test_the_same_runs_write_the_same_bytes(rows: list[Row], tmp_path: Path) -> 
     for folder in ("one", "two"):
         tables.write(rows, tmp_path / folder)
     names = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*")]
-    assert len(names) == 4
+    assert len(names) == 5
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     written = pd.read_csv(tmp_path / "one/tables/summary.csv")

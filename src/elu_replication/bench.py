@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from elu_replication import atomic, data, experiments, plots
 from elu_replication.campaign import processes
 from elu_replication.config import Protocol, Scale
-from elu_replication.errors import run_main
+from elu_replication.errors import UserError, run_main
 from elu_replication.terminal import say, table
 
 ARMS = {"CNN": "machinecurve_25-he_elu1", "MLP": "asu_mlp-sgd_elu"}
@@ -36,19 +36,28 @@ PEAK_PRODUCTS = 10
 
 
 def splits_of(protocol: Protocol) -> dict[str, data.Split]:
-    """The protocol's splits, loaded."""
+    """The training and validation splits: every contender does the same work, so none is tested."""
     arrays, _ = data.load(protocol.dataset.name)
-    return data.splits(arrays, protocol.train_images, protocol.validation_images)
+    parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
+    return {name: parts[name] for name in ("train", "validation")}
 
 
-def engine_epoch(protocol: Protocol) -> Callable[[], Any]:
-    """This project's epoch: training, then validation and test."""
+def engine_epoch(protocol: Protocol, threads: int = 1) -> Callable[[], Any]:
+    """This project's epoch: training, then validation."""
+    import tensorflow as tf
+
     from elu_replication.training import Trainer, use_one_thread
 
     use_one_thread()
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
     trainer = Trainer(protocol, splits_of(protocol))
     trainer.begin(0)
     return lambda: trainer.epoch(0, 1)
+
+
+def shared_engine_epoch(protocol: Protocol) -> Callable[[], Any]:
+    """The same in one process of as many threads as there are cores: the other way to use them."""
+    return engine_epoch(protocol, processes())
 
 
 def fit_epoch(protocol: Protocol) -> Callable[[], Any]:
@@ -127,6 +136,7 @@ def peak(protocol: Protocol) -> Callable[[], Any]:
 
 CONTENDERS: dict[str, tuple[Callable[[Protocol], Callable[[], Any]], bool]] = {
     "engine": (engine_epoch, True),  # whether one process a core
+    "engine, one process": (shared_engine_epoch, False),
     "model.fit": (fit_epoch, False),
     "PyTorch eager": (torch_epoch, False),
     "matrix product": (peak, True),
@@ -135,7 +145,7 @@ CONTENDERS: dict[str, tuple[Callable[[Protocol], Callable[[], Any]], bool]] = {
 
 def _serve(name: str, protocol: Protocol, connection: Connection) -> None:
     """A contender's process: the first epoch at once, then one whenever it is asked."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # TensorFlow's chatter
     epoch = CONTENDERS[name][0](protocol)
     while True:
         start = time.perf_counter()
@@ -150,17 +160,25 @@ class Contender:
 
     def __init__(self, name: str, protocol: Protocol) -> None:
         context = multiprocessing.get_context("spawn")
+        self.name = name
         self.connections = []
         for _ in range(processes() if CONTENDERS[name][1] else 1):
             ours, theirs = context.Pipe()
             context.Process(target=_serve, args=(name, protocol, theirs), daemon=True).start()
             self.connections.append(ours)
-        self.first_seconds = max(connection.recv() for connection in self.connections)
+        self.first_seconds = self.slowest()
 
     def seconds(self) -> float:
         """Seconds per epoch of the machine: the slowest process's, over how many there are."""
         self.ask(True)
-        return max(connection.recv() for connection in self.connections) / len(self.connections)
+        return self.slowest() / len(self.connections)
+
+    def slowest(self) -> float:
+        """Seconds that the slowest process took for its epoch; raises UserError when one has died."""
+        try:
+            return max(connection.recv() for connection in self.connections)
+        except EOFError as error:
+            raise UserError(f"bench: a process of {self.name} died") from error
 
     def ask(self, more: bool) -> None:
         for connection in self.connections:
@@ -279,6 +297,7 @@ def main() -> None:
     text = io.StringIO()
     for title, part in (("Throughput", timings), ("Fixed costs, seconds", costs)):
         rounded = part.map(lambda value: f"{value:.2f}" if isinstance(value, float) else str(value))
+        rounded.columns = rounded.columns.str.replace("_", " ")
         table(title, list(rounded.columns), rounded.to_numpy().tolist())
         text.write(f"## {title}\n\n{rounded.to_markdown(index=False, disable_numparse=True)}\n\n")
     atomic.write_text(FOLDER / "bench.md", text.getvalue())

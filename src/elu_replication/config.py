@@ -71,13 +71,25 @@ class Protocol:
     epochs: int = MISSING
     train_images: int = MISSING  # the first so many of the 60,000, validation included
     validation_images: int = MISSING  # the last so many of train_images; 0: no validation split
+    patience: int | None = None  # epochs without a lower validation loss before it stops; None: never
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """The values that are set, nested as in params.yaml."""
+        return without_none(asdict(self))
+
+
+def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values but for those that are None."""
+    return {
+        key: without_none(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if value is not None
+    }
 
 
 NOT_SET_BY_HAND = ("hydra", "datasets", "arms", "own", "reports")
 PROTOCOL_KEYS = tuple(f.name for f in fields(Protocol))
+REQUIRED_KEYS = tuple(f.name for f in fields(Protocol) if f.default is not None)
 
 
 @dataclass(unsafe_hash=True)
@@ -99,6 +111,11 @@ class Campaign:
     max_seeds: int | None = None  # the first so many of each arm's declared seeds
 
 
+@dataclass
+class Saving:
+    save_model: bool = MISSING
+
+
 @dataclass(frozen=True)
 class Arm:
     """A named protocol and the seeds it is trained with; its runs are stored in `folder`."""
@@ -107,15 +124,17 @@ class Arm:
     protocol: Protocol
     seeds: tuple[int, ...]
     folder: Path
+    save_model: bool = False  # as seed-<seed>.keras in the folder
 
     def as_params(self) -> dict[str, Any]:
         """The arm as params.yaml holds it."""
-        return {"folder": str(self.folder), **self.protocol.as_dict(), "seeds": list(self.seeds)}
+        stored = {"folder": str(self.folder), "save_model": self.save_model or None}
+        return without_none({**stored, **self.protocol.as_dict(), "seeds": list(self.seeds)})
 
     @classmethod
     def from_params(cls, name: str, values: Mapping[str, Any]) -> "Arm":
-        rest = {key: values[key] for key in PROTOCOL_KEYS}
-        return cls(name, protocol_from(rest), tuple(values["seeds"]), Path(values["folder"]))
+        seeds, folder = tuple(values["seeds"]), Path(values["folder"])
+        return cls(name, protocol_from(values), seeds, folder, values.get("save_model", False))
 
 
 def require_root() -> None:
@@ -175,7 +194,7 @@ def typed(schema: type[T], values: Any) -> T:
 
 def protocol_from(values: Mapping[str, Any] | DictConfig) -> Protocol:
     """A checked Protocol from nested values; raises UserError on a wrong key, type or value."""
-    parts = {key: values[key] for key in PROTOCOL_KEYS}
+    parts = {key: values[key] for key in PROTOCOL_KEYS if key in values}
     parts["dataset"] = {"name": parts["dataset"]["name"]}  # its routes do not change the numbers
     protocol = typed(Protocol, parts)
     check_protocol(protocol)
@@ -225,6 +244,8 @@ def check_protocol(protocol: Protocol) -> None:
     require("train_images", p.train_images, 1 <= p.train_images <= TRAIN_IMAGES, f"1 to {TRAIN_IMAGES}")
     held_out, most = p.validation_images, p.train_images - 1
     require("validation_images", held_out, 0 <= held_out <= most, f"0 to {most} (train_images - 1)")
+    patient = p.patience is None or (p.patience >= 1 and held_out > 0)
+    require("patience", p.patience, patient, "null, or 1 or more with validation_images above 0")
     fitted = p.train_images - held_out
     require(
         "batch_size", p.batch_size, 1 <= p.batch_size <= fitted, f"1 to {fitted}, the images trained on"
@@ -254,5 +275,6 @@ def own_name(protocol: Protocol) -> str:
         "" if p.loss == "cross_entropy" else f"-{p.loss}",
         f"-dropout{p.dropout:g}-batch{p.batch_size}-{p.epochs}epochs{images}",
         "" if p.validation_images == 12_000 else f"-validation{p.validation_images}",
+        "" if p.patience is None else f"-patience{p.patience}",
     ]
     return "".join(parts).replace(".", "_")

@@ -12,14 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from elu_replication.config import (
     GROUPS,
     PROTOCOL_KEYS,
+    REQUIRED_KEYS,
     Arm,
     Campaign,
     Protocol,
+    Saving,
     Scale,
     check_seeds,
     group_option,
     own_name,
     protocol_from,
+    typed,
 )
 from elu_replication.errors import UserError, one_line
 
@@ -99,7 +102,7 @@ def resolved(overrides: Overrides) -> Protocol:
             values[group] = {**values[group], part: value}
         else:
             values[group] = dict(group_option(group, str(value))) if group in GROUPS else value
-    if missing := [key for key in PROTOCOL_KEYS if key not in values]:
+    if missing := [key for key in REQUIRED_KEYS if key not in values]:
         raise UserError(f"the protocol lacks {', '.join(missing)}")
     return protocol_from(values)
 
@@ -129,7 +132,7 @@ def arm(full_name: str, scale: Scale) -> Arm:
     if same_as is not None:
         shared = arm(str(same_as), scale)
         here, there = protocol.as_dict(), shared.protocol.as_dict()
-        if unlike := [key for key in here if here[key] != there[key]]:
+        if unlike := [key for key in PROTOCOL_KEYS if here.get(key) != there.get(key)]:
             raise UserError(f"{full_name} is not the same as {same_as}: {', '.join(unlike)}")
         return shared
     seeds = range(min(experiment.seeds, scale.max_seeds or experiment.seeds))
@@ -156,4 +159,5 @@ def own_arm(config: DictConfig) -> Arm:
     """The arm that the top level of the configuration describes: a user's own."""
     protocol = protocol_from(config)
     name = own_name(protocol)
-    return Arm(name, protocol, check_seeds(config.seeds), OWN / name)
+    save_model = typed(Saving, {"save_model": config.save_model}).save_model
+    return Arm(name, protocol, check_seeds(config.seeds), OWN / name, save_model)

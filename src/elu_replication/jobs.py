@@ -16,6 +16,7 @@ from elu_replication import checkpoints, data, runs
 from elu_replication.config import Protocol
 from elu_replication.errors import UserError
 from elu_replication.fingerprint import code_version
+from elu_replication.stopping import Stop, stop
 from elu_replication.training import Observation, Trainer, use_one_thread
 
 # A checkpoint is at most this old; machines that are taken away often may want it younger.
@@ -60,8 +61,8 @@ class Worker:
         trainer = self._trainer_for(protocol)
         checkpoint = checkpoints.path_for(protocol.as_dict(), seed, self._digest, code_version())
         progress = _train(trainer, protocol, seed, checkpoint, on_epoch)
-        final = scores(progress.history, progress.epoch)
-        assert final is not None
+        best = scores(progress.history, stopped(progress.history, protocol).best)
+        final = best if protocol.patience else scores(progress.history, progress.epoch)
         record = runs.Record(
             arm=job.arm.name,
             seed=seed,
@@ -70,10 +71,13 @@ class Worker:
             data_digest=self._digest,
             code_version=code_version(),
             final=final,
-            best=scores(progress.history, best_epoch(progress.history)),
+            best=best if protocol.validation_images else None,
             wall_seconds=round(progress.seconds, 1),
             environment=self.environment,
         )
+        if job.arm.save_model:
+            job.arm.folder.mkdir(parents=True, exist_ok=True)
+            trainer.model.save(runs.model_path(job.arm, seed))
         runs.store(job.arm, record, progress.history)
         checkpoint.unlink(missing_ok=True)
         return record
@@ -105,33 +109,46 @@ def _train(
     on_epoch: Callable[[Progress], None],
 ) -> Progress:
     progress = Progress()
-    if (stored := checkpoints.load(checkpoint)) is None:
-        trainer.begin(seed)
-    else:
-        (history, progress.seconds), trainer.state = stored
+    trainer.begin(seed)
+    best = trainer.state  # with patience: what to restore at the end
+    if (stored := checkpoints.load(checkpoint)) is not None:
+        (history, progress.seconds), values = stored
         progress.history = [Observation(*row) for row in history]
+        trainer.state, best = values[: len(best)], values[len(best) :]
     saved = time.monotonic()
-    while progress.epoch < protocol.epochs and not progress.diverged:
+    while not ended(progress, protocol):
         start = time.perf_counter()
         progress.history += trainer.epoch(seed, progress.epoch + 1)
         progress.seconds += time.perf_counter() - start
+        if protocol.patience and stopped(progress.history, protocol).best == progress.epoch:
+            best = trainer.state
         on_epoch(progress)
         if time.monotonic() - saved >= CHECKPOINT_SECONDS:
-            checkpoints.save(checkpoint, [progress.history, progress.seconds], trainer.state)
+            kept = best if protocol.patience else []
+            checkpoints.save(checkpoint, [progress.history, progress.seconds], [*trainer.state, *kept])
             saved = time.monotonic()
+    if protocol.patience:
+        trainer.state = best
     return progress
 
 
-def best_epoch(history: list[Observation]) -> int | None:
-    """The first epoch with the least validation loss; None where no validation split was held out."""
-    validated = [seen for seen in history if seen.split == "validation"]
-    return min(validated, key=lambda seen: seen.loss).epoch if validated else None
+def ended(progress: Progress, protocol: Protocol) -> bool:
+    """Whether a run is over: all epochs trained, its loss not finite, or its patience at an end."""
+    if progress.epoch == protocol.epochs or progress.diverged:
+        return True
+    reached = stopped(progress.history, protocol)
+    return protocol.patience is not None and reached.epoch - reached.best >= protocol.patience
 
 
-def scores(history: list[Observation], epoch: int | None) -> runs.Scores | None:
+def stopped(history: list[Observation], protocol: Protocol) -> Stop:
+    """Where the run stops by its validation losses so far, or by its training losses where no
+    validation split is held out."""
+    split = "validation" if protocol.validation_images else "train"
+    return stop([seen.loss for seen in history if seen.split == split], protocol.patience)
+
+
+def scores(history: list[Observation], epoch: int) -> runs.Scores:
     """What every split scored after one epoch."""
-    if epoch is None:
-        return None
     seen = [observed for observed in history if observed.epoch == epoch]
     losses = {f"{observed.split}_loss": observed.loss for observed in seen}
     accuracies = {f"{observed.split}_accuracy": observed.accuracy for observed in seen}

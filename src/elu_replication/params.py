@@ -34,7 +34,8 @@ def own(config: DictConfig) -> dict[str, Any]:
     wanted = own_arm(config)
     default = selected(Scale("published"), typed(Campaign, group_option("campaign", "core")))
     for arm in default.values():
-        if arm.protocol == wanted.protocol and set(wanted.seeds) <= set(arm.seeds):
+        covered = arm.protocol == wanted.protocol and set(wanted.seeds) <= set(arm.seeds)
+        if covered and not wanted.save_model:
             return {}
     return {"arm": wanted.as_params()}
 

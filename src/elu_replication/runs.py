@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from elu_replication import atomic
-from elu_replication.config import Arm, group_option
+from elu_replication.config import Arm, group_option, without_none
 from elu_replication.data import data_digest
 from elu_replication.fingerprint import code_version
 
@@ -72,8 +72,8 @@ class Stamp(Strict):
 
 
 class Record(Strict):
-    """One finished run. `best` is the epoch of the least validation loss: what ideal early stopping
-    would have kept; the test split had no part in choosing it."""
+    """One finished run. `final` scores the weights it ended with: of its last epoch, or with patience
+    of its best. `best` is the epoch of the least validation loss; the test split had no part in it."""
 
     arm: str
     seed: int
@@ -107,6 +107,10 @@ def history_path(arm: Arm, seed: int) -> Path:
     return arm.folder / f"seed-{seed}.csv"
 
 
+def model_path(arm: Arm, seed: int) -> Path:
+    return arm.folder / f"seed-{seed}.keras"
+
+
 def load(arm: Arm, seed: int) -> Record | None:
     """The stored record of a run, whatever made it; None where there is none, or it or its history
     is not as it was stored."""
@@ -122,12 +126,14 @@ def why_not_current(arm: Arm, seed: int) -> str | None:
     """Why a stored run does not stand for (arm, seed) as declared today; None where it does."""
     if (record := load(arm, seed)) is None:
         return "not run" if not record_path(arm, seed).exists() else "altered"
-    if record.protocol != arm.protocol.as_dict() or record.seed != seed:
+    if without_none(record.protocol) != arm.protocol.as_dict() or record.seed != seed:
         return "protocol changed"
     if record.data_digest != expected_digest(arm.protocol.dataset.name):
         return "data changed"
     if record.code_version != code_version():
         return OTHER_CODE
+    if arm.save_model and not model_path(arm, seed).is_file():
+        return "model not saved"
     return None
 
 

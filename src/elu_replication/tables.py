@@ -13,9 +13,10 @@ from elu_replication import atomic, experiments, params, runs
 from elu_replication.config import Arm, Scale, typed
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import RESULTS, Published
+from elu_replication.stopping import stop
 from elu_replication.terminal import table
 
-SPLITS = ("train", "validation", "test")
+PATIENCES = (1, 2, 3, 5, 10, 20, 50)
 
 
 class Row(NamedTuple):
@@ -158,11 +159,45 @@ def metrics(summary: pd.DataFrame) -> dict[str, dict[str, float]]:
     return dict(zip(names, scores, strict=True))
 
 
+def early_stopping(rows: Iterable[Row]) -> pd.DataFrame:
+    """What early stopping would have given, from stored histories: for each arm and patience, means
+    over seeds of the epochs at which it stops and is best and of the test scores there, and how much
+    higher the test loss of the last epoch is than that, by seed."""
+    lines = []
+    for row in rows:
+        history = histories([row])
+        if not row.arm.protocol.validation_images or history.empty:
+            continue
+        for patience in PATIENCES:
+            seeds = []
+            for _, run in history.groupby("seed"):
+                losses = run[run.split == "validation"].loss.to_list()
+                test = run[run.split == "test"].set_index("epoch")
+                reached = stop(losses, patience)
+                seeds.append(
+                    {
+                        "stop_epoch": reached.epoch,
+                        "best_epoch": reached.best,
+                        "test_accuracy": test.accuracy[reached.best],
+                        "test_loss": test.loss[reached.best],
+                        "last_epoch_test_loss_excess": test.loss.iloc[-1] - test.loss[reached.best],
+                    }
+                )
+            means = pd.DataFrame(seeds).mean().to_dict()
+            lines.append({"experiment": row.experiment, "arm": row.label, "patience": patience, **means})
+    return pd.DataFrame(lines)
+
+
 def write(rows: Sequence[Row], folder: Path) -> None:
-    """Write summary.csv, summary.md, metrics.json and <experiment>_epochs.csv below `folder`."""
+    """Write tables/{summary.csv, summary.md, early_stopping.csv, <experiment>_epochs.csv} and
+    metrics.json below `folder`."""
     scores = summary(rows)
     atomic.write_text(folder / "tables/summary.csv", scores.to_csv(index=False, float_format="%.6g"))
     atomic.write_text(folder / "tables/summary.md", markdown(scores))
+    stopping = early_stopping(rows)
+    atomic.write_text(
+        folder / "tables/early_stopping.csv", stopping.to_csv(index=False, float_format="%.6g")
+    )
     for experiment, group in grouped(rows).items():
         epochs = by_epoch(histories(group))
         name = f"tables/{experiment}_epochs.csv"

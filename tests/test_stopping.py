@@ -1,0 +1,72 @@
+"""Early stopping, on histories and in training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import tiny
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elu_replication import campaign, data, runs
+from elu_replication.config import Arm
+from elu_replication.errors import UserError
+from elu_replication.stopping import Stop, stop
+
+LOSSES = st.lists(st.floats(0, 10), min_size=1, max_size=40)
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "expected"),
+    [
+        ([3, 2, 1], 1, Stop(3, 3)),
+        ([3, 2, 4, 1], 1, Stop(3, 2)),
+        ([3, 2, 4, 1], 2, Stop(4, 4)),
+        ([3, 2, 2, 2], 2, Stop(4, 2)),
+        ([1, 2, 3, 4], None, Stop(4, 1)),
+    ],
+)
+def test_where_a_run_stops(losses: Sequence[float], patience: int | None, expected: Stop) -> None:
+    assert stop(losses, patience) == expected
+
+
+@given(losses=LOSSES, patience=st.integers(1, 10))
+def test_it_is_what_keras_does(losses: list[float], patience: int) -> None:
+    callback = keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
+    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    callback.set_model(model)
+    callback.on_train_begin()
+    model.stop_training = False
+    reached = 0
+    for epoch, loss in enumerate(losses):
+        reached = epoch + 1
+        callback.on_epoch_end(epoch, {"val_loss": loss})
+        if model.stop_training:
+            break
+    assert stop(losses, patience) == Stop(reached, callback.best_epoch + 1)
+
+
+def test_an_arm_with_patience_stops_restores_and_saves(mnist: Path, tmp_path: Path) -> None:
+    protocol = tiny(patience=2, epochs=60, optimizer="adam", train_images=400)
+    arm = Arm("patient", protocol, (0,), tmp_path / "patient", save_model=True)
+    campaign.train(campaign.pending([arm]))
+    (record,) = runs.current(arm)
+    rows = runs.stored_rows(arm, 0)
+    losses = [float(loss) for _, _, split, loss, _ in rows if split == "validation"]
+    reached = stop(losses, 2)
+    assert reached.epoch == len(losses) < 60
+    assert record.final == record.best
+    assert record.final.epoch == reached.best
+    model = keras.models.load_model(runs.model_path(arm, 0))
+    test = data.splits(data.load("mnist")[0], 400, 100)["test"]
+    predicted = model.predict(test.images, batch_size=1000, verbose=0).argmax(axis=1)
+    assert np.mean(predicted == test.labels) == pytest.approx(record.final.test_accuracy)
+    runs.model_path(arm, 0).unlink()
+    assert runs.why_not_current(arm, 0) == "model not saved"
+
+
+def test_patience_needs_a_validation_split() -> None:
+    with pytest.raises(UserError, match="patience = 2: must be null, or 1 or more with validation_images"):
+        tiny(patience=2, validation_images=0)
