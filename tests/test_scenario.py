@@ -138,6 +138,8 @@ def test_a_sweep_ends_in_one_table(clone: Path) -> None:
     assert "4 arms: 4 runs to train" in said
     assert "activation=elu activation.alpha=1.0 initializer=he_normal       1 of 1" in said
     assert said.count("1 of 1") == 4
+    seeds = run(clone, "python", "-m", "elu_replication.train", "-m", "seeds=[0],[1]", *OWN)
+    assert "1 arms: 1 runs to train, about" in seeds  # seed 0 is the sweep's first arm
     again = run(clone, "python", "-m", "elu_replication.train", *sweep)
     assert "4 arms: 0 runs to train, 4 stored already" in again
     assert changed_files(clone) == before

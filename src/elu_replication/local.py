@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Literal
@@ -65,7 +66,8 @@ def launch(jobs: Sequence[Job], processes: int) -> Iterator[Event]:
                     _give(worker, waiting)
                 else:
                     del workers[worker.connection]
-                    worker.connection.send(None)
+                    with suppress(BrokenPipeError):
+                        worker.connection.send(None)
                     worker.process.join()
     finally:
         for worker in workers.values():
@@ -84,7 +86,8 @@ def _start() -> _Process:
 
 def _give(worker: _Process, waiting: list[Job]) -> None:
     worker.job = waiting.pop()
-    worker.connection.send(worker.job)
+    with suppress(BrokenPipeError):  # it has died since: what it says next is that
+        worker.connection.send(worker.job)
 
 
 def _cause_of_death(worker: _Process) -> str:

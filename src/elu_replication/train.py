@@ -7,6 +7,7 @@ python -m elu_replication.train -m activation=elu,relu,sigmoid epochs=5
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import hydra
@@ -25,7 +26,11 @@ from elu_replication.terminal import say
 
 def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
     """The arms that the configurations describe, each once, with every run stored."""
-    arms = list({arm.name: arm for arm in map(own_arm, configs)}.values())
+    by_name: dict[str, Arm] = {}
+    for arm in map(own_arm, configs):
+        seeds = dict.fromkeys((*by_name.get(arm.name, arm).seeds, *arm.seeds))
+        by_name[arm.name] = replace(arm, seeds=tuple(seeds))
+    arms = list(by_name.values())
     jobs = campaign.pending(arms)
     stored = sum(len(arm.seeds) for arm in arms) - len(jobs)
     about = f", about {campaign.minutes(jobs):.1f} min" if jobs else ""
