@@ -283,7 +283,7 @@ def chart(timings: pd.DataFrame) -> Figure:
         axes.barh(group.contender, group.seconds_per_epoch, xerr=reach, color="#0072B2", ecolor="0.2")
         axes.invert_yaxis()
         axes.set_title(str(network), loc="left")
-        axes.set_xlabel("seconds per epoch and seed (whole machine)")
+        axes.set_xlabel("seconds per epoch and seed")
     return made
 
 

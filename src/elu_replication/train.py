@@ -49,10 +49,11 @@ def comparison(arms: Sequence[Arm]) -> None:
     from elu_replication import tables  # pandas, which a wrong option need not wait for
 
     settings = [flat(arm.protocol) for arm in arms]
-    differing = [key for key in settings[0] if len({each[key] for each in settings}) > 1]
+    keys = dict.fromkeys(key for each in settings for key in each)
+    differing = [key for key in keys if len({each.get(key) for each in settings}) > 1]
     rows = []
     for arm, each in zip(arms, settings, strict=True):
-        told = " ".join(f"{key}={each[key]}" for key in differing if each[key] is not None)
+        told = " ".join(f"{key}={each[key]}" for key in differing if key in each)
         rows.append(tables.Row("", told or arm.name, arm, None))
     tables.show(tables.summary(rows), "Your own arms: last epoch, mean ± standard deviation over seeds")
     say(f"Histories: {OWN}/")
