@@ -1,13 +1,18 @@
 """What several test files need: the repository as working directory, and real MNIST."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from elu_replication import fetch
 from elu_replication.config import Protocol, group_option
 from elu_replication.experiments import resolved
 
+# A busy machine must not fail a test; CI tries the same examples each time, people new ones.
+settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("here")
 ROOT = Path(__file__).parent.parent
 TINY = {
     "dataset": "mnist",

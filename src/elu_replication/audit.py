@@ -89,7 +89,8 @@ def audit(jobs: Sequence[Job]) -> list[Finding]:
     if wrong:
         raise UserError(f"audit: {len(wrong)} of {len(jobs)} runs are not as stored: {'; '.join(wrong)}")
     identical = sum(finding.outcome == "identical" for finding in findings)
-    say(f"audit: {identical} of {len(jobs)} stored runs identical to the bit, the rest within {TOLERANCE}")
+    rest = f", the rest within {TOLERANCE} of the stored losses" if identical < len(jobs) else ""
+    say(f"audit: {identical} of {len(jobs)} stored runs identical to the bit{rest}")
     return findings
 
 
