@@ -37,6 +37,7 @@ WRONG = [
     ("validation_images=60000", "validation_images = 60000", "0 to 59999"),
     ("optimizer.learning_rate=0", "optimizer.learning_rate = 0.0", "above 0"),
     ("loss=hinge", "loss = hinge", "one of cross_entropy, squared_error"),
+    ("+initializer.stddev=2", "initializer.stddev = 2.0", "left out: he_normal sets its own"),
     ("+model.hidden_layers=3", "model.hidden_layers = 3", "left out: cnn has a fixed depth"),
 ]
 

@@ -234,9 +234,12 @@ def check_protocol(protocol: Protocol) -> None:
         require(
             "model.hidden_layers", layers, layers is None, f"left out: {p.model.name} has a fixed depth"
         )
+    stddev = p.initializer.stddev
     if p.initializer.name == "random_normal":
-        stddev = p.initializer.stddev
         require("initializer.stddev", stddev, stddev is not None and 0 < stddev < math.inf, "above 0")
+    else:
+        told = f"left out: {p.initializer.name} sets its own"
+        require("initializer.stddev", stddev, stddev is None, told)
     rate = p.optimizer.learning_rate
     require("optimizer.learning_rate", rate, 0 < rate < math.inf, "above 0")
     require("dropout", p.dropout, 0 <= p.dropout < 1, "in [0, 1)")

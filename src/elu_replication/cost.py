@@ -35,6 +35,7 @@ def stated(model: str) -> list[float]:
 
 
 def epoch_seconds(protocol: Protocol) -> float:
+    """Estimated seconds for one epoch of a protocol on one core."""
     return seconds_per_image(protocol.model.name) * protocol.train_images
 
 

@@ -1,4 +1,4 @@
-"""Tables of what is stored, per experiment and over all; with figures, the DVC stage `tables`."""
+"""Tables of what is stored, per experiment and over all; the DVC stage `tables`."""
 
 import argparse
 import json
@@ -206,6 +206,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
 
 
 def grouped(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
+    """The rows by experiment, in the order in which they come."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.experiment, []).append(row)
