@@ -71,7 +71,7 @@ def test_a_refactoring_keeps_its_runs_by_a_stamp_that_records_it(copy: Arm) -> N
         record = runs.load(copy, seed)
         assert record is not None
         old = record.model_copy(update={"code_version": "0" * 16})
-        runs.write_record(copy, old.sealed(runs.history_path(copy, seed).read_text()))
+        runs.write_record(copy, old.sealed(*[path.read_text() for path in runs.file_paths(copy, seed)]))
     assert runs.current(copy) == []
     audit.stamp([copy])
     stamped = runs.current(copy)

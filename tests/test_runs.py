@@ -12,6 +12,7 @@ from conftest import tiny
 from elu_replication import runs
 from elu_replication.config import Arm
 from elu_replication.fingerprint import code_version
+from elu_replication.probes import Activity, Disturbance
 
 ENVIRONMENT = runs.Environment(
     python="3", tensorflow="2", keras="3", numpy="2", system="s", processor="p", device="CPU", threads=1
@@ -33,10 +34,16 @@ def stored(arm: Arm, seed: int, accuracy: float = 0.9, loss: float = 0.1, **chan
         final=scores,
         best=scores,
         wall_seconds=1.0,
+        probe_seconds=0.1,
+        probes_version=1,
         environment=ENVIRONMENT,
     ).model_copy(update=changes)
     history = [(epoch, split, loss / epoch, accuracy) for epoch in (1, 2) for split in ("train", "test")]
-    runs.store(arm, record, history)
+    probes = {
+        "activity": [Activity(epoch, layer, 0.5) for epoch in (0, 2) for layer in (1, 2)],
+        "disturbances": [Disturbance("input_noise", 0.1, 0, accuracy, loss)],
+    }
+    runs.store(arm, record, history, probes)
     return record
 
 
@@ -52,7 +59,7 @@ def arm(tmp_path: Path) -> Arm:
 
 def test_a_run_reads_back_as_stored(arm: Arm) -> None:
     record = stored(arm, 1, accuracy=0.1 + 0.2, loss=1 / 3)
-    assert runs.load(arm, 1) == record.sealed(runs.history_path(arm, 1).read_text())
+    assert runs.load(arm, 1) == record.sealed(*[path.read_text() for path in runs.file_paths(arm, 1)])
     assert runs.why_not_current(arm, 1) is None
     history = pd.read_csv(runs.history_path(arm, 1))
     assert tuple(history.columns) == runs.HISTORY_COLUMNS
@@ -75,6 +82,7 @@ def test_a_diverged_run_reads_back_with_its_nan(arm: Arm) -> None:
         (lambda arm: runs.record_path(arm, 0).write_text("{"), "altered"),
         (lambda arm: edit(runs.record_path(arm, 0), "0.9", "0.99"), "altered"),
         (lambda arm: edit(runs.history_path(arm, 0), "0.9", "0.99"), "altered"),
+        (lambda arm: edit(runs.probe_path(arm, 0, "activity"), "0.5", "0.6"), "altered"),
         (lambda arm: stored(arm, 0, code_version="0" * 16), "training code changed"),
         (lambda arm: stored(arm, 0, data_digest="0" * 64), "data changed"),
         (lambda arm: stored(replace(arm, protocol=tiny(epochs=9)), 0), "protocol changed"),

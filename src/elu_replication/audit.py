@@ -119,8 +119,8 @@ def stamp(arms: Sequence[Arm]) -> None:
             date=date.today().isoformat(),
         )
         update = {"code_version": code_version(), "stamps": (*record.stamps, mark)}
-        history = runs.history_path(job.arm, job.seed).read_text()
-        runs.write_record(job.arm, record.model_copy(update=update).sealed(history))
+        files = [path.read_text() for path in runs.file_paths(job.arm, job.seed)]
+        runs.write_record(job.arm, record.model_copy(update=update).sealed(*files))
     say(f"stamp: {len(stale)} runs have code version {code_version()}; `dvc repro` records them")
 
 

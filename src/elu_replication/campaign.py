@@ -21,9 +21,10 @@ REPORT_SECONDS = 60.0
 
 
 def pending(arms: Iterable[Arm], again: bool = False) -> list[Job]:
-    """The runs that are not stored as declared (all of them with `again`), costliest arms first."""
+    """The runs that are not stored as declared (all of them with `again`): costliest arms first, and
+    of arms that cost the same, a seed of each before the next, so that early pairs are whole."""
     jobs = [Job(a, s) for a in arms for s in a.seeds if again or runs.why_not_current(a, s)]
-    return sorted(jobs, key=lambda job: -cost.seconds(job.arm.protocol))
+    return sorted(jobs, key=lambda job: (-cost.seconds(job.arm.protocol), job.seed))
 
 
 def processes() -> int:

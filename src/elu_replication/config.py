@@ -23,6 +23,7 @@ T = TypeVar("T")
 CONF = Path("conf")
 GROUPS = ("dataset", "model", "activation", "initializer", "optimizer")
 TRAIN_IMAGES = 60_000
+LOSSES = ("cross_entropy", "squared_error", "summed_squared_error")  # mean or sum over the outputs
 # The smallest alpha that each activation allows, and whether that value itself is allowed.
 ALPHA_FROM = {"elu": (0.0, False), "leaky_relu": (0.0, True), "prelu": (0.0, True), "srelu": (0.0, True)}
 
@@ -214,7 +215,8 @@ def check_protocol(protocol: Protocol) -> None:
     p = protocol
     for group in GROUPS:
         require_option(f"{group}.name", getattr(p, group).name, options(group))
-    require_option("loss", p.loss, ("cross_entropy", "squared_error"))
+    possible = LOSSES[1:] if p.model.name == "autoencoder" else LOSSES
+    require_option("loss", p.loss, possible)
     alpha, name = p.activation.alpha, p.activation.name
     if name in ALPHA_FROM:
         least, inclusive = ALPHA_FROM[name]

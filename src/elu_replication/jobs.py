@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from elu_replication import checkpoints, data, runs
+from elu_replication import checkpoints, data, probes, runs
 from elu_replication.config import Protocol
 from elu_replication.errors import UserError
 from elu_replication.fingerprint import code_version
@@ -25,10 +25,12 @@ CHECKPOINT_SECONDS = float(os.environ.get("CHECKPOINT_SECONDS", "30"))
 
 @dataclass
 class Progress:
-    """How far a run is: what it observed so far and the seconds it trained."""
+    """How far a run is: what was observed so far and the seconds that training and probes took."""
 
     history: list[Observation] = field(default_factory=list)
+    activity: list[probes.Activity] = field(default_factory=list)
     seconds: float = 0.0
+    probe_seconds: float = 0.0
 
     @property
     def epoch(self) -> int:
@@ -49,6 +51,7 @@ class Worker:
         use_one_thread()
         self.environment = environment()
         self._trainer: Trainer | None = None
+        self._probes: probes.Probes | None = None
         self._digest = ""
 
     def train(self, job: runs.Job, on_epoch: Callable[[Progress], None]) -> runs.Record:
@@ -60,7 +63,11 @@ class Worker:
         protocol, seed = job.arm.protocol, job.seed
         trainer = self._trainer_for(protocol)
         checkpoint = checkpoints.path_for(protocol.as_dict(), seed, self._digest, code_version())
-        progress = _train(trainer, protocol, seed, checkpoint, on_epoch)
+        assert self._probes is not None
+        progress = _train(trainer, self._probes, protocol, seed, checkpoint, on_epoch)
+        start = time.perf_counter()
+        disturbances = [] if progress.diverged else self._probes.disturbances(seed)
+        progress.probe_seconds += time.perf_counter() - start
         best = scores(progress.history, stopped(progress.history, protocol).best)
         final = best if protocol.patience else scores(progress.history, progress.epoch)
         record = runs.Record(
@@ -73,12 +80,19 @@ class Worker:
             final=final,
             best=best if protocol.validation_images else None,
             wall_seconds=round(progress.seconds, 1),
+            probe_seconds=round(progress.probe_seconds, 1),
+            probes_version=probes.VERSION,
             environment=self.environment,
         )
         if job.arm.save_model:
             job.arm.folder.mkdir(parents=True, exist_ok=True)
             trainer.model.save(runs.model_path(job.arm, seed))
-        runs.store(job.arm, record, progress.history)
+        runs.store(
+            job.arm,
+            record,
+            progress.history,
+            {"activity": progress.activity, "disturbances": disturbances},
+        )
         checkpoint.unlink(missing_ok=True)
         return record
 
@@ -98,34 +112,50 @@ class Worker:
                 raise UserError(f"data/{name} is not what conf/dataset says: `dvc repro -f data@{name}`")
             parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
             self._trainer = Trainer(protocol, parts)
+            self._probes = probes.Probes(self._trainer, parts)
         return self._trainer
 
 
 def _train(
     trainer: Trainer,
+    inside: probes.Probes | None,
     protocol: Protocol,
     seed: int,
     checkpoint: Path,
     on_epoch: Callable[[Progress], None],
 ) -> Progress:
+    """Train a run, going on from its checkpoint; `inside` looks into the network meanwhile."""
     progress = Progress()
+
+    def probe() -> None:
+        last = progress.epoch if ended(progress, protocol) else protocol.epochs
+        if inside and probes.probed(progress.epoch, last):
+            start = time.perf_counter()
+            progress.activity += inside.activity(progress.epoch, last)
+            progress.probe_seconds += time.perf_counter() - start
+
     trainer.begin(seed)
     best = trainer.state  # with patience: what to restore at the end
-    if (stored := checkpoints.load(checkpoint)) is not None:
-        (history, progress.seconds), values = stored
+    if (stored := checkpoints.load(checkpoint)) is None:
+        probe()
+    else:
+        (history, activity, progress.seconds, progress.probe_seconds), values = stored
         progress.history = [Observation(*row) for row in history]
+        progress.activity = [probes.Activity(*row) for row in activity]
         trainer.state, best = values[: len(best)], values[len(best) :]
     saved = time.monotonic()
     while not ended(progress, protocol):
         start = time.perf_counter()
         progress.history += trainer.epoch(seed, progress.epoch + 1)
         progress.seconds += time.perf_counter() - start
+        probe()
         if protocol.patience and stopped(progress.history, protocol).best == progress.epoch:
             best = trainer.state
         on_epoch(progress)
         if time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            seen = [progress.history, progress.activity, progress.seconds, progress.probe_seconds]
             kept = best if protocol.patience else []
-            checkpoints.save(checkpoint, [progress.history, progress.seconds], [*trainer.state, *kept])
+            checkpoints.save(checkpoint, seen, [*trainer.state, *kept])
             saved = time.monotonic()
     if protocol.patience:
         trainer.state = best

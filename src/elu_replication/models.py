@@ -1,4 +1,4 @@
-"""The two networks that the sources train."""
+"""The networks that the sources train."""
 
 from typing import cast
 
@@ -9,15 +9,17 @@ from elu_replication.layers import activation_layer, weight_initializer
 from elu_replication.seeding import derived_seed
 
 CLASSES = 10
+PIXELS = 28 * 28
+ENCODER = (1000, 500, 250, 30)
 
 
 def build(protocol: Protocol, seed: int) -> keras.Sequential:
     """The protocol's network for float32 images (n, 28, 28, 1), with the weights of `seed`.
 
-    Its output is (n, 10) class probabilities. The initializer serves every layer with weights, the
-    output layer included; biases begin at zero.
+    Its output is (n, 10) class probabilities, or an autoencoder's (n, 784) pixels. The initializer
+    serves every layer with weights, the output layer included; biases begin at zero.
     """
-    return {"cnn": cnn, "mlp": mlp}[protocol.model.name](protocol, seed)
+    return {"cnn": cnn, "mlp": mlp, "autoencoder": autoencoder}[protocol.model.name](protocol, seed)
 
 
 def cnn(protocol: Protocol, seed: int) -> keras.Sequential:
@@ -44,7 +46,7 @@ def cnn(protocol: Protocol, seed: int) -> keras.Sequential:
             *block(64, 1),
             keras.layers.Flatten(),
             *_dense(protocol, seed, 256, 2),
-            _output(protocol, seed, 3),
+            _output(protocol, seed, CLASSES, "softmax", 3),
         ]
     )
 
@@ -56,20 +58,26 @@ def mlp(protocol: Protocol, seed: int) -> keras.Sequential:
     rate is given, it follows each hidden activation.
     """
     depth = cast(int, protocol.model.hidden_layers)  # checked to be there for an MLP
+    return _dense_network(protocol, seed, (128,) * depth, CLASSES, "softmax")
+
+
+def autoencoder(protocol: Protocol, seed: int) -> keras.Sequential:
+    """The network of the paper's figure 3: 1000, 500, 250 and 30 units and their mirror image, each
+    with its activation, and a sigmoid for each pixel; 2,837,314 parameters."""
+    return _dense_network(protocol, seed, (*ENCODER, *ENCODER[-2::-1]), PIXELS, "sigmoid")
+
+
+def _dense_network(
+    protocol: Protocol, seed: int, sizes: tuple[int, ...], outputs: int, output_activation: str
+) -> keras.Sequential:
     hidden: list[keras.layers.Layer] = []
-    for index in range(depth):
-        hidden += _dense(protocol, seed, 128, index)
+    for index, size in enumerate(sizes):
+        hidden += _dense(protocol, seed, size, index)
         if protocol.dropout:
             rng = derived_seed(seed, "dropout", index)
             hidden.append(keras.layers.Dropout(protocol.dropout, seed=rng))
-    return keras.Sequential(
-        [
-            keras.layers.Input((28, 28, 1)),
-            keras.layers.Flatten(),
-            *hidden,
-            _output(protocol, seed, depth),
-        ]
-    )
+    output = _output(protocol, seed, outputs, output_activation, len(sizes))
+    return keras.Sequential([keras.layers.Input((28, 28, 1)), keras.layers.Flatten(), *hidden, output])
 
 
 def _dense(protocol: Protocol, seed: int, units: int, index: int) -> list[keras.layers.Layer]:
@@ -80,6 +88,6 @@ def _dense(protocol: Protocol, seed: int, units: int, index: int) -> list[keras.
     ]
 
 
-def _output(protocol: Protocol, seed: int, index: int) -> keras.layers.Layer:
+def _output(protocol: Protocol, seed: int, units: int, activation: str, index: int) -> keras.layers.Layer:
     kernel = weight_initializer(protocol.initializer, derived_seed(seed, "weights", index))
-    return keras.layers.Dense(CLASSES, activation="softmax", kernel_initializer=kernel)
+    return keras.layers.Dense(units, activation=activation, kernel_initializer=kernel)

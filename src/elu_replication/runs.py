@@ -1,10 +1,10 @@
-"""Stored runs: one history (CSV) and one record (JSON) for each seed of an arm.
+"""Stored runs: for each seed of an arm a record (JSON) and its history and probes (CSV).
 
 A run counts only while its record says that it was made by this protocol, data and training code.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +17,7 @@ from elu_replication.fingerprint import code_version
 
 OTHER_CODE = "training code changed"
 HISTORY_COLUMNS = ("seed", "epoch", "split", "loss", "accuracy")
+PROBES = ("activity", "disturbances")
 
 
 class Job(NamedTuple):
@@ -83,15 +84,18 @@ class Record(Strict):
     code_version: str
     final: Scores
     best: Scores | None
-    wall_seconds: float
+    wall_seconds: float  # of training and evaluation
+    probe_seconds: float
+    probes_version: int
     environment: Environment
     stamps: tuple[Stamp, ...] = ()
     seal: str = ""
 
-    def sealed(self, history: str) -> "Record":
-        """The record with the SHA-256 of itself and its history: a later edit of either shows."""
+    def sealed(self, *files: str) -> "Record":
+        """The record with the SHA-256 of itself and its files' texts: a later edit of any shows."""
         bare = self.model_copy(update={"seal": ""}).model_dump_json()
-        return self.model_copy(update={"seal": hashlib.sha256((bare + history).encode()).hexdigest()})
+        content = "".join([bare, *files]).encode()
+        return self.model_copy(update={"seal": hashlib.sha256(content).hexdigest()})
 
 
 def expected_digest(dataset: str) -> str:
@@ -107,19 +111,29 @@ def history_path(arm: Arm, seed: int) -> Path:
     return arm.folder / f"seed-{seed}.csv"
 
 
+def probe_path(arm: Arm, seed: int, kind: str) -> Path:
+    """The probes of a run of one kind of PROBES: rows as elu_replication.probes has them."""
+    return arm.folder / f"seed-{seed}.{kind}.csv"
+
+
+def file_paths(arm: Arm, seed: int) -> list[Path]:
+    """The files that a record seals."""
+    return [history_path(arm, seed), *(probe_path(arm, seed, kind) for kind in PROBES)]
+
+
 def model_path(arm: Arm, seed: int) -> Path:
     return arm.folder / f"seed-{seed}.keras"
 
 
 def load(arm: Arm, seed: int) -> Record | None:
-    """The stored record of a run, whatever made it; None where there is none, or it or its history
-    is not as it was stored."""
+    """The stored record of a run, whatever made it; None where there is none, or it or one of its
+    files is not as it was stored."""
     try:
         record = Record.model_validate_json(record_path(arm, seed).read_text())
-        history = history_path(arm, seed).read_text()
+        files = [path.read_text() for path in file_paths(arm, seed)]
     except (OSError, ValidationError):
         return None
-    return record if record == record.sealed(history) else None
+    return record if record == record.sealed(*files) else None
 
 
 def why_not_current(arm: Arm, seed: int) -> str | None:
@@ -146,10 +160,15 @@ def current(arm: Arm) -> list[Record]:
 def as_rows(seed: int, history: Iterable[tuple[int, str, float, float]]) -> list[list[str]]:
     """Observations as the history file holds them, in the order of HISTORY_COLUMNS; 9 digits tell
     every float32 apart."""
-    return [
-        [str(seed), str(epoch), split, f"{loss:.9g}", f"{accuracy:.9g}"]
-        for epoch, split, loss, accuracy in history
-    ]
+    return [[str(seed), *map(_cell, observation)] for observation in history]
+
+
+def _cell(value: object) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "".join(",".join(row) + "\n" for row in (columns, *rows))
 
 
 def stored_rows(arm: Arm, seed: int) -> list[list[str]]:
@@ -158,13 +177,22 @@ def stored_rows(arm: Arm, seed: int) -> list[list[str]]:
     return [line.split(",") for line in lines[1:]]
 
 
-def store(arm: Arm, record: Record, history: Iterable[tuple[int, str, float, float]]) -> None:
-    """Write a run; the record comes last, so that a run without one is not there yet."""
-    rows = [HISTORY_COLUMNS, *as_rows(record.seed, history)]
-    text = "".join(",".join(row) + "\n" for row in rows)
+def store(
+    arm: Arm,
+    record: Record,
+    history: Iterable[tuple[int, str, float, float]],
+    probes: Mapping[str, Sequence[Any]],
+) -> None:
+    """Write a run: its probes are lists of named tuples, one list for each of PROBES. The record comes
+    last, so that a run without one is not there yet."""
+    texts = [_csv(HISTORY_COLUMNS, as_rows(record.seed, history))]
+    for kind in PROBES:
+        columns = probes[kind][0]._fields if probes[kind] else ()
+        texts.append(_csv(columns, [[*map(_cell, row)] for row in probes[kind]]))
     record_path(arm, record.seed).unlink(missing_ok=True)
-    atomic.write_text(history_path(arm, record.seed), text)
-    write_record(arm, record.sealed(text))
+    for path, text in zip(file_paths(arm, record.seed), texts, strict=True):
+        atomic.write_text(path, text)
+    write_record(arm, record.sealed(*texts))
 
 
 def write_record(arm: Arm, record: Record) -> None:

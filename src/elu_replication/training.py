@@ -23,7 +23,7 @@ EVALUATION_BATCH = 1000
 
 
 class Observation(NamedTuple):
-    """Mean loss and accuracy over one split in one epoch (from 1).
+    """Mean loss and accuracy (an autoencoder's is NaN) over one split in one epoch (from 1).
 
     On "train" they are the running means over the epoch's batches that Keras reports, dropout
     included; on "validation" and "test" those of the weights at the end of the epoch.
@@ -50,11 +50,17 @@ def optimizer_for(optimizer: Optimizer) -> keras.optimizers.Optimizer:
     return classes[optimizer.name](learning_rate=optimizer.learning_rate)
 
 
-def losses(protocol: Protocol, labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
-    """The loss of each image, shape (n,): cross-entropy, or squared error averaged over classes."""
+def losses(protocol: Protocol, images: tf.Tensor, labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """The loss of each image, shape (n,): cross-entropy, or squared error over the network's outputs,
+    whose targets are the one-hot label or, for an autoencoder, the image itself."""
     if protocol.loss == "cross_entropy":
-        return keras.losses.sparse_categorical_crossentropy(labels, probabilities)
-    return keras.losses.mean_squared_error(tf.one_hot(labels, CLASSES), probabilities)
+        return keras.losses.sparse_categorical_crossentropy(labels, outputs)
+    if protocol.model.name == "autoencoder":
+        targets = tf.reshape(images, tf.shape(outputs))
+    else:
+        targets = tf.one_hot(labels, CLASSES)
+    mean = keras.losses.mean_squared_error(targets, outputs)
+    return mean if protocol.loss == "squared_error" else mean * outputs.shape[-1]
 
 
 class Trainer:
@@ -83,13 +89,13 @@ class Trainer:
                 chosen = order[step * batch : (step + 1) * batch]
                 batch_images, batch_labels = tf.gather(images, chosen), tf.gather(labels, chosen)
                 with tf.GradientTape() as tape:
-                    probabilities = model(batch_images, training=True)
-                    each = losses(self.protocol, batch_labels, probabilities)
+                    outputs = model(batch_images, training=True)
+                    each = losses(self.protocol, batch_images, batch_labels, outputs)
                     loss = tf.reduce_mean(each)
                 gradients = tape.gradient(loss, model.trainable_variables)
                 self.optimizer.apply(gradients, model.trainable_variables)
                 loss_sum += tf.reduce_sum(each)
-                hits += count_hits(batch_labels, probabilities)
+                hits += count_hits(batch_labels, outputs)
             return loss_sum, hits
 
         return epoch
@@ -103,9 +109,9 @@ class Trainer:
             loss_sum, hits = tf.constant(0.0), tf.constant(0)
             for step in tf.range(steps):
                 part = slice(step * batch, (step + 1) * batch)
-                probabilities = self.model(images[part], training=False)
-                loss_sum += tf.reduce_sum(losses(self.protocol, labels[part], probabilities))
-                hits += count_hits(labels[part], probabilities)
+                outputs = self.model(images[part], training=False)
+                loss_sum += tf.reduce_sum(losses(self.protocol, images[part], labels[part], outputs))
+                hits += count_hits(labels[part], outputs)
             return loss_sum, hits, len(labels)
 
         return evaluate
@@ -128,16 +134,17 @@ class Trainer:
     def epoch(self, seed: int, epoch: int) -> list[Observation]:
         """Train for one epoch (from 1), then evaluate: the observations, training split first."""
         loss_sum, hits = self._train(tf.constant(epoch_order(seed, epoch, self.images)))
-        seen = [observation(epoch, "train", loss_sum, hits, self.images)]
-        return seen + [observation(epoch, split, *run()) for split, run in self._evaluate.items()]
+        sums = {"train": (loss_sum, hits, self.images)}
+        sums |= {split: run() for split, run in self._evaluate.items()}
+        return [self._observation(epoch, split, *parts) for split, parts in sums.items()]
+
+    def _observation(self, epoch: int, split: str, loss_sum: Any, hits: Any, images: Any) -> Observation:
+        n = int(images)
+        accuracy = math.nan if self.protocol.model.name == "autoencoder" else int(hits) / n
+        return Observation(epoch, split, float(loss_sum) / n, accuracy)
 
 
-def count_hits(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
+def count_hits(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     """How many images have their own label as the most probable class, int32."""
-    predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+    predicted = tf.argmax(outputs, axis=-1, output_type=tf.int32)
     return tf.reduce_sum(tf.cast(predicted == labels, tf.int32))
-
-
-def observation(epoch: int, split: str, loss_sum: Any, hits: Any, images: Any) -> Observation:
-    """Sums over `images` images as an Observation, in Python's own numbers."""
-    return Observation(epoch, split, float(loss_sum) / int(images), int(hits) / int(images))
