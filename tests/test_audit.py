@@ -41,7 +41,8 @@ def shift_loss(arm: Arm, by: float, code_version: str | None = None) -> None:
     rows[0][3] = f"{float(rows[0][3]) + by:.9g}"
     history = [(int(epoch), split, float(loss), float(acc)) for _, epoch, split, loss, acc in rows]
     changes = {"code_version": code_version} if code_version else {}
-    runs.store(arm, record.model_copy(update=changes), history)
+    probes: dict[str, list[object]] = {kind: [] for kind in runs.PROBES}
+    runs.store(arm, record.model_copy(update=changes), history, probes)
 
 
 def test_stored_runs_are_found_identical_to_the_bit(arm: Arm) -> None:

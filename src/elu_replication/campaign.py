@@ -1,6 +1,6 @@
 """Bring arms up to date: find the runs that are missing, say so, train them on all cores.
 
-As a command, the DVC stage `train`: the arms of params.yaml that are named.
+As a command, the DVC stage `train`: the arms of an experiment of params.yaml, or the user's own.
 """
 
 import argparse
@@ -96,13 +96,15 @@ def outcome(event: Event) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Bring arms of params.yaml up to date.")
-    parser.add_argument("arms", nargs="+", metavar="ARM")
-    arms = params.stated_arms(params.read())
-    names = parser.parse_args().arms
-    if unknown := [name for name in names if name not in arms]:
-        raise UserError(f"{', '.join(unknown)}: no arm of params.yaml; it has {', '.join(arms)}")
-    train(pending(arms[name] for name in names))
+    parser = argparse.ArgumentParser(description="Bring an experiment of params.yaml up to date.")
+    parser.add_argument("experiment", help="its name there, or arm: the user's own arm")
+    experiment = parser.parse_args().experiment
+    stated = params.read()
+    known = [*stated["experiments"], *stated["own"]]
+    if experiment not in known:
+        raise UserError(f"{experiment}: not in params.yaml; it has {', '.join(known)}")
+    arms = params.stated_arms(stated).values()
+    train(pending(arm for arm in arms if experiment in (arm.name, params.experiment_of(arm))))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-NOT_SET_BY_HAND = ("hydra", "datasets", "arms", "own", "reports")
+NOT_SET_BY_HAND = ("hydra", "datasets", "experiments", "own", "reports")
 PROTOCOL_KEYS = tuple(f.name for f in fields(Protocol))
 REQUIRED_KEYS = tuple(f.name for f in fields(Protocol) if f.default is not None)
 

@@ -15,7 +15,7 @@ def seconds_per_image(model: str) -> float:
     """Seconds a model trains on one image on one core: the median over stored runs of it, or what
     the experiment documents state where there are none."""
     measured = []
-    for path in experiments.RESULTS.glob("published/runs/*/seed-*.json"):
+    for path in experiments.RESULTS.glob("published/runs/*/*/seed-*.json"):
         record = json.loads(path.read_text())
         if record["protocol"]["model"]["name"] == model:
             seen = record["protocol"]["train_images"] * record["final"]["epoch"]

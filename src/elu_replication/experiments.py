@@ -137,7 +137,7 @@ def arm(full_name: str, scale: Scale) -> Arm:
         return shared
     seeds = range(min(experiment.seeds, scale.max_seeds or experiment.seeds))
     prefix = "" if scale.name == "published" else f"{scale.name}-"
-    folder = RESULTS / scale.name / "runs" / full_name
+    folder = RESULTS / scale.name / "runs" / experiment_name / arm_name
     return Arm(prefix + full_name, protocol, tuple(seeds), folder)
 
 

@@ -22,10 +22,23 @@ FILE = Path("params.yaml")
 HEADER = "# Made from conf/ and experiments/ by `make params`; edit those.\n"
 
 
-def arms(config: DictConfig) -> dict[str, Any]:
-    """The `arms` of params.yaml: those that the campaign trains, at the scale that is set."""
+def experiments(config: DictConfig) -> dict[str, Any]:
+    """The `experiments` of params.yaml, each with its data set and folder and those of its arms that
+    the campaign trains, at the scale that is set."""
+    stated: dict[str, Any] = {}
     chosen = selected(typed(Scale, config.scale), typed(Campaign, config.campaign))
-    return {name: arm.as_params() for name, arm in chosen.items()}
+    for name, arm in chosen.items():
+        dataset, folder = arm.protocol.dataset.name, str(arm.folder.parent)
+        own = stated.setdefault(experiment_of(arm), {"dataset": dataset, "folder": folder, "arms": {}})
+        if own["dataset"] != dataset:
+            raise UserError(f"{name}: the arms of an experiment have one data set, {own['dataset']} here")
+        own["arms"][name] = arm.as_params()
+    return stated
+
+
+def experiment_of(arm: Arm) -> str:
+    """The entry of `experiments` that an arm is in; its name has the scale, but for the published."""
+    return arm.name.rpartition("-")[0]
 
 
 def own(config: DictConfig) -> dict[str, Any]:
@@ -43,9 +56,9 @@ def own(config: DictConfig) -> dict[str, Any]:
 def datasets(config: DictConfig) -> dict[str, Any]:
     """The `datasets` of params.yaml: those that the arms need, with their routes and digests."""
     here = {config.dataset.name: OmegaConf.to_container(config.dataset)}
-    trained = [*arms(config).values(), *own(config).values()]
-    names = sorted({values["dataset"]["name"] for values in trained})
-    return {name: here.get(name) or group_option("dataset", name) for name in names}
+    names = [values["dataset"] for values in experiments(config).values()]
+    names += [values["dataset"]["name"] for values in own(config).values()]
+    return {name: here.get(name) or group_option("dataset", name) for name in sorted({*names})}
 
 
 def reports(config: DictConfig) -> dict[str, Any]:
@@ -55,8 +68,8 @@ def reports(config: DictConfig) -> dict[str, Any]:
 
 
 def register_resolvers() -> None:
-    """Make ${arms:}, ${own:}, ${datasets:} and ${reports:} known to OmegaConf."""
-    for resolver in (arms, own, datasets, reports):
+    """Make ${experiments:}, ${own:}, ${datasets:} and ${reports:} known to OmegaConf."""
+    for resolver in (experiments, own, datasets, reports):
 
         def resolve(*, _root_: DictConfig, resolver: Any = resolver) -> DictConfig:
             return OmegaConf.create(resolver(_root_))
@@ -87,7 +100,9 @@ def read() -> dict[str, Any]:
 
 def stated_arms(values: dict[str, Any]) -> dict[str, Arm]:
     """The arms that params.yaml trains, by name; the user's own arm is called "arm"."""
-    listed = {**values["arms"], **values["own"]}
+    listed: dict[str, Any] = {}
+    for held in (*(each["arms"] for each in values["experiments"].values()), values["own"]):
+        listed |= held
     return {name: Arm.from_params(name, arm) for name, arm in listed.items()}
 
 

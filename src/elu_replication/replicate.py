@@ -66,19 +66,26 @@ def stated(overrides: Sequence[str]) -> Iterator[None]:
 
 def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status) -> None:
     """Say what will be trained, why, and for how long, and what is skipped."""
-    fresh = [name for name in arms if stage_of(name) not in changed and not named(jobs, name)]
+    stages: dict[str, list[Arm]] = {}
+    for arm in arms.values():
+        stages.setdefault(stage_of(arm), []).append(arm)
+    due = {job.arm.name for job in jobs}
+    fresh = [s for s, held in stages.items() if s not in changed and not due & {a.name for a in held}]
     if fresh:
+        held = sum(len(stages[stage]) for stage in fresh)
         say(
             "Skipped, up to date (parameters, data, training code and runs are those of dvc.lock): "
-            + ", ".join(fresh)
+            f"{held} arms of {', '.join(stage.partition('@')[2] for stage in fresh)}"
         )
     rows = []
-    for name in [name for name in arms if name not in fresh]:
-        mine = named(jobs, name)
-        seeds = ", ".join(str(job.seed) for job in mine)
-        about = f"{campaign.minutes(mine):.1f} min" if mine else "-"
-        because = reason(changed.get(stage_of(name), [])) or "asked for"
-        rows.append([name, f"seeds {seeds}" if mine else "none: all are stored", about, because])
+    for stage in (stage for stage in stages if stage not in fresh):
+        because = reason(changed.get(stage, [])) or "asked for"
+        if not due & {arm.name for arm in stages[stage]}:
+            rows.append([stage.partition("@")[2], "none: all are stored", "-", because])
+        for arm in (arm for arm in stages[stage] if arm.name in due):
+            mine = [job for job in jobs if job.arm is arm]
+            seeds = ", ".join(str(job.seed) for job in mine)
+            rows.append([arm.name, f"seeds {seeds}", f"{campaign.minutes(mine):.1f} min", because])
     if rows:
         table("To bring up to date", ["Arm", "Runs to train", "About", "Because"], rows)
         total, cores = campaign.minutes(jobs), campaign.processes()
@@ -88,13 +95,9 @@ def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status) -> None:
             say(f"To make again: {stage} ({reason(changed[stage])})")
 
 
-def stage_of(arm: str) -> str:
-    """The DVC stage of an arm of params.yaml; the user's own is called "arm"."""
-    return f"own@{arm}" if arm == "arm" else f"train@{arm}"
-
-
-def named(jobs: Sequence[Job], arm: str) -> list[Job]:
-    return [job for job in jobs if job.arm.name == arm]
+def stage_of(arm: Arm) -> str:
+    """The DVC stage that trains an arm of params.yaml; the user's own is called "arm"."""
+    return "own@arm" if arm.name == "arm" else f"train@{params.experiment_of(arm)}"
 
 
 def bring_up_to_date(again: bool) -> None:
@@ -104,7 +107,7 @@ def bring_up_to_date(again: bool) -> None:
         dvc("repro", "--quiet", "--single-item", *preparations)
         changed = status()
     arms = params.stated_arms(params.read())
-    wanted = [arm for name, arm in arms.items() if again or stage_of(name) in changed]
+    wanted = [arm for arm in arms.values() if again or stage_of(arm) in changed]
     jobs = campaign.pending(wanted, again)
     plan(jobs, arms, changed)
     campaign.train(jobs)

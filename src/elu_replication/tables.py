@@ -35,7 +35,7 @@ def declared(scope: str) -> list[Row]:
     Raises UserError where params.yaml is at another scale."""
     stated = params.read()
     if scope == "own":
-        arms = params.stated_arms({"arms": {}, "own": stated["own"]})
+        arms = params.stated_arms({"experiments": {}, "own": stated["own"]})
         return [Row("own", label, arm, None) for label, arm in arms.items()]
     scale = typed(Scale, stated["scale"])
     if scope != scale.name:
