@@ -58,7 +58,7 @@ def test_activity_is_what_the_definitions_say(activation: str, mnist: Path) -> N
     first.bias.assign(bias)
     rows = inside.activity(0, 3)
     befores, _ = forward(trainer, inside.train.images)
-    for row, before in zip(rows, befores, strict=False):
+    for row, before in zip(rows, [np.concatenate(befores, axis=1), *befores], strict=False):
         negative = np.exp(np.minimum(before, 0)) if activation == "elu" else np.zeros_like(before)
         after = np.where(before > 0, before, negative - (activation == "elu"))
         slope = np.where(before > 0, 1, negative)
@@ -68,8 +68,9 @@ def test_activity_is_what_the_definitions_say(activation: str, mnist: Path) -> N
         assert row.dead == pytest.approx((before <= 0).all(axis=0).mean())
         assert row.saturated == pytest.approx((slope < 0.01).all(axis=0).mean())
         assert row.saturated_share == pytest.approx((slope < 0.01).mean(), abs=1e-4)
-    assert rows[0].dead >= 0.125
-    assert rows[-1].layer == len(befores) + 1
+    assert rows[1].dead >= 0.125
+    assert [row.layer for row in rows] == list(range(len(befores) + 2))
+    assert rows[0].gradient_norm == pytest.approx(np.linalg.norm([row.gradient_norm for row in rows[1:]]))
     assert np.isnan(rows[-1].dead)
 
 
@@ -81,7 +82,7 @@ def test_gradient_norms_are_those_of_finite_differences(mnist: Path) -> None:
         _, outputs = forward(trainer, images)
         return float(-np.log(outputs[np.arange(len(labels)), labels]).mean())
 
-    for layer, row in zip(probes.weighted(trainer.model), inside.activity(0, 3), strict=True):
+    for layer, row in zip(probes.weighted(trainer.model), inside.activity(0, 3)[1:], strict=True):
         # Along the gradient itself, as TensorFlow has it, the derivative of NumPy's loss is its norm.
         kernel, step = layer.kernel.numpy(), 1e-3
         with tf.GradientTape() as tape:
@@ -134,6 +135,6 @@ def test_deactivated_variance_is_zero_for_relu_units_that_stay_off(mnist: Path) 
 def test_a_layer_that_is_not_hidden_has_a_gradient_norm_only(mnist: Path) -> None:
     _, inside = opened(tiny(model="autoencoder", loss="squared_error"))
     rows = inside.activity(0, 3)
-    assert [row.layer for row in rows] == list(range(1, 9))
+    assert [row.layer for row in rows] == list(range(9))
     np.testing.assert_equal(rows[-1]._replace(gradient_norm=0), Activity(0, 8, 0))
     assert inside.disturbances(0) == []

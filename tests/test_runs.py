@@ -30,7 +30,7 @@ def stored(arm: Arm, seed: int, accuracy: float = 0.9, loss: float = 0.1, **chan
         status="finished" if math.isfinite(loss) else "diverged",
         protocol=arm.protocol.as_dict(),
         data_digest=runs.expected_digest("mnist"),
-        code_version=code_version(),
+        code_version=code_version("mlp"),
         final=scores,
         best=scores,
         wall_seconds=1.0,

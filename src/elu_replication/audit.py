@@ -110,18 +110,18 @@ def stamp(arms: Sequence[Arm]) -> None:
         raise UserError(f"stamp: not identical to the bit, so nothing is stamped: {', '.join(unlike)}")
     audited = tuple(sorted(f"{job}, {job.audited_epochs} epoch" for job in first))
     for job in stale:
-        record = runs.load(job.arm, job.seed)
+        record, version = runs.load(job.arm, job.seed), code_version(job.arm.protocol.model.name)
         assert record is not None
         mark = runs.Stamp(
             old_code_version=record.code_version,
-            new_code_version=code_version(),
+            new_code_version=version,
             audited=audited,
             date=date.today().isoformat(),
         )
-        update = {"code_version": code_version(), "stamps": (*record.stamps, mark)}
+        update = {"code_version": version, "stamps": (*record.stamps, mark)}
         files = [path.read_text() for path in runs.file_paths(job.arm, job.seed)]
         runs.write_record(job.arm, record.model_copy(update=update).sealed(*files))
-    say(f"stamp: {len(stale)} runs have code version {code_version()}; `dvc repro` records them")
+    say(f"stamp: {len(stale)} runs have the present code version; `dvc repro` records them")
 
 
 def main() -> None:

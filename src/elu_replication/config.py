@@ -215,8 +215,7 @@ def check_protocol(protocol: Protocol) -> None:
     p = protocol
     for group in GROUPS:
         require_option(f"{group}.name", getattr(p, group).name, options(group))
-    possible = LOSSES[1:] if p.model.name == "autoencoder" else LOSSES
-    require_option("loss", p.loss, possible)
+    require_option("loss", p.loss, LOSSES[1:] if p.model.name == "autoencoder" else LOSSES)
     alpha, name = p.activation.alpha, p.activation.name
     if name in ALPHA_FROM:
         least, inclusive = ALPHA_FROM[name]
@@ -228,7 +227,7 @@ def check_protocol(protocol: Protocol) -> None:
         )
     else:
         require("activation.alpha", alpha, alpha is None, f"left out: {name} has no alpha")
-    if p.model.name == "mlp":
+    if p.model.name in ("mlp", "from_scratch"):
         layers = p.model.hidden_layers
         require("model.hidden_layers", layers, layers is not None and layers >= 1, "1 or more")
     else:
@@ -236,6 +235,12 @@ def check_protocol(protocol: Protocol) -> None:
         require(
             "model.hidden_layers", layers, layers is None, f"left out: {p.model.name} has a fixed depth"
         )
+    if p.model.name == "from_scratch":
+        given: dict[str, Any] = {"optimizer": p.optimizer.name, "loss": p.loss, "dropout": p.dropout}
+        for key, possible in (("optimizer", "sgd"), ("loss", "cross_entropy"), ("dropout", 0.0)):
+            require(key, given[key], given[key] == possible, f"{possible} for model from_scratch")
+        learns = p.activation.name in ("prelu", "srelu")
+        require("activation", p.activation.name, not learns, "one without parameters for from_scratch")
     stddev = p.initializer.stddev
     if p.initializer.name == "random_normal":
         require("initializer.stddev", stddev, stddev is not None and 0 < stddev < math.inf, "above 0")

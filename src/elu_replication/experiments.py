@@ -43,7 +43,8 @@ class Published(BaseModel):
 
 class Experiment(BaseModel):
     """One document. An arm says what it adds to the protocol; `same_as` names the arm of another
-    experiment ("experiment-arm") that has the same protocol, so that nothing is trained twice."""
+    experiment ("experiment-arm") that has the same protocol, so that nothing is trained twice. A
+    document that `extends` another has its fields, but for those it gives itself, and its arms."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,7 +71,7 @@ def load(name: str) -> Experiment:
     """A checked document; raises UserError naming the file and the field that is wrong."""
     path = FOLDER / f"{name}.yaml"
     try:
-        experiment = Experiment.model_validate(yaml.safe_load(path.read_text()))
+        experiment = Experiment.model_validate(_read(path))
     except OSError as error:
         raise UserError(f"experiment {name!r}: must be one of {', '.join(names())}") from error
     except yaml.YAMLError as error:
@@ -82,6 +83,15 @@ def load(name: str) -> Experiment:
     if unknown := sorted({*experiment.published, *paneled} - set(experiment.arms)):
         raise UserError(f"{path}: published or panels name no arm of it: {', '.join(unknown)}")
     return experiment
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A document as written, on top of the one that its `extends` names, if any."""
+    fields = yaml.safe_load(path.read_text())
+    if not isinstance(fields, dict) or "extends" not in fields:
+        return fields
+    base = _read(path.with_stem(str(fields.pop("extends"))))
+    return {**base, **fields, "protocol": {**base["protocol"], **fields.get("protocol", {})}}
 
 
 def overridden(base: Overrides, overrides: Overrides) -> Overrides:

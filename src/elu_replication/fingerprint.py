@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 NUMERIC_MODULES = ("data", "layers", "models", "seeding", "training")
+FURTHER_MODULES = {"from_scratch": ("activations", "from_scratch")}  # of one model's runs alone
 FILE = Path("results/code_version.txt")
 
 
@@ -34,14 +35,16 @@ def without_docstrings(source: str) -> str:
 
 
 @cache
-def code_version() -> str:
-    """16 hexadecimal digits for the syntax trees of NUMERIC_MODULES."""
+def code_version(model: str) -> str:
+    """16 hexadecimal digits for the syntax trees of the modules that determine a model's numbers."""
     folder = Path(__file__).parent
-    trees = [without_docstrings((folder / f"{name}.py").read_text()) for name in NUMERIC_MODULES]
+    names = (*NUMERIC_MODULES, *FURTHER_MODULES.get(model, ()))
+    trees = [without_docstrings((folder / f"{name}.py").read_text()) for name in names]
     return hashlib.sha256("\n".join(trees).encode()).hexdigest()[:16]
 
 
 if __name__ == "__main__":
     from elu_replication import atomic
 
-    atomic.write_text(FILE, code_version() + "\n")
+    versions = {model: code_version(model) for model in ("keras", *FURTHER_MODULES)}
+    atomic.write_text(FILE, "".join(f"{model} {version}\n" for model, version in versions.items()))

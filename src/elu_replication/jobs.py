@@ -16,9 +16,11 @@ from elu_replication import checkpoints, data, probes, runs
 from elu_replication.config import Protocol
 from elu_replication.errors import UserError
 from elu_replication.fingerprint import code_version
+from elu_replication.from_scratch import FromScratchTrainer
 from elu_replication.stopping import Stop, stop
 from elu_replication.training import Observation, Trainer, use_one_thread
 
+AnyTrainer = Trainer | FromScratchTrainer
 # A checkpoint is at most this old; machines that are taken away often may want it younger.
 CHECKPOINT_SECONDS = float(os.environ.get("CHECKPOINT_SECONDS", "30"))
 
@@ -50,7 +52,7 @@ class Worker:
     def __init__(self) -> None:
         use_one_thread()
         self.environment = environment()
-        self._trainer: Trainer | None = None
+        self._trainer: AnyTrainer | None = None
         self._probes: probes.Probes | None = None
         self._digest = ""
 
@@ -62,11 +64,11 @@ class Worker:
         """
         protocol, seed = job.arm.protocol, job.seed
         trainer = self._trainer_for(protocol)
-        checkpoint = checkpoints.path_for(protocol.as_dict(), seed, self._digest, code_version())
-        assert self._probes is not None
+        version = code_version(protocol.model.name)
+        checkpoint = checkpoints.path_for(protocol.as_dict(), seed, self._digest, version)
         progress = _train(trainer, self._probes, protocol, seed, checkpoint, on_epoch)
         start = time.perf_counter()
-        disturbances = [] if progress.diverged else self._probes.disturbances(seed)
+        disturbances = self._probes.disturbances(seed) if self._probes and not progress.diverged else []
         progress.probe_seconds += time.perf_counter() - start
         best = scores(progress.history, stopped(progress.history, protocol).best)
         final = best if protocol.patience else scores(progress.history, progress.epoch)
@@ -76,7 +78,7 @@ class Worker:
             status="diverged" if progress.diverged else "finished",
             protocol=protocol.as_dict(),
             data_digest=self._digest,
-            code_version=code_version(),
+            code_version=version,
             final=final,
             best=best if protocol.validation_images else None,
             wall_seconds=round(progress.seconds, 1),
@@ -104,20 +106,29 @@ class Worker:
         history = [seen for epoch in epochs for seen in trainer.epoch(job.seed, epoch)]
         return runs.as_rows(job.seed, history)
 
-    def _trainer_for(self, protocol: Protocol) -> Trainer:
+    def _trainer_for(self, protocol: Protocol) -> AnyTrainer:
         if self._trainer is None or self._trainer.protocol != protocol:
             name = protocol.dataset.name
             arrays, self._digest = data.load(name)
             if self._digest != runs.expected_digest(name):
                 raise UserError(f"data/{name} is not what conf/dataset says: `dvc repro -f data@{name}`")
             parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
-            self._trainer = Trainer(protocol, parts)
-            self._probes = probes.Probes(self._trainer, parts)
+            self._trainer, self._probes = trainer_for(protocol, parts)
         return self._trainer
 
 
+def trainer_for(
+    protocol: Protocol, parts: dict[str, data.Split]
+) -> tuple[AnyTrainer, probes.Probes | None]:
+    """What trains a protocol, and what looks inside meanwhile: nothing does in the NumPy network."""
+    if protocol.model.name == "from_scratch":
+        return FromScratchTrainer(protocol, parts), None
+    trainer = Trainer(protocol, parts)
+    return trainer, probes.Probes(trainer, parts)
+
+
 def _train(
-    trainer: Trainer,
+    trainer: AnyTrainer,
     inside: probes.Probes | None,
     protocol: Protocol,
     seed: int,
@@ -129,7 +140,7 @@ def _train(
 
     def probe() -> None:
         last = progress.epoch if ended(progress, protocol) else protocol.epochs
-        if inside and probes.probed(progress.epoch, last):
+        if inside and probes.probed(progress.epoch, last) and not progress.diverged:
             start = time.perf_counter()
             progress.activity += inside.activity(progress.epoch, last)
             progress.probe_seconds += time.perf_counter() - start

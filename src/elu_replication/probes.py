@@ -30,7 +30,8 @@ class Activity(NamedTuple):
     """A layer (from 1, in the order of the forward pass) after an epoch (0: at initialization).
 
     A unit is a unit of a dense layer, or a channel of a convolution with all its positions as so
-    many observations. The output layer has a gradient norm only.
+    many observations. Layer 0 is the network: all its hidden units, and the norm of the gradient by
+    all kernels. The output layer has a gradient norm only.
     """
 
     epoch: int
@@ -40,7 +41,7 @@ class Activity(NamedTuple):
     mean_absolute_activation: float = np.nan  # over units, of the absolute values of their means
     dead: float = np.nan  # share of units with a positive pre-activation for no training image
     saturated: float = np.nan  # share of units with a derivative >= SATURATED for no probed image
-    saturated_share: float = np.nan  # of all observations of units: derivative below SATURATED
+    saturated_share: float = np.nan  # of a unit's observations, over units: derivative below SATURATED
 
 
 class Disturbance(NamedTuple):
@@ -97,26 +98,29 @@ class Probes:
         an MLP at every call, in the larger networks, which it takes seconds, at the last epoch."""
         norms = self._gradient_norms()
         batches = [self._sums(batch) for batch in self._batches(self.train, PROBED_IMAGES)]
-        dead: list[float] = [np.nan] * len(batches[0])
-        if self.trainer.protocol.model.name == "mlp" or epoch == last:
-            dead = self._dead()
-        rows = []
-        for index, parts in enumerate(zip(*batches, strict=True)):
-            activation, saturated, observations = np.sum([np.stack(p) for p in parts], 0, dtype=float)
+        layers = [
+            np.sum([np.stack(sums) for sums in layer], 0, float) for layer in zip(*batches, strict=True)
+        ]
+        looked = self.trainer.protocol.model.name == "mlp" or epoch == last
+        dead = self._dead() if looked else [np.full(sums.shape[1], np.nan) for sums in layers]
+
+        def row(layer: int, norm: float, sums: np.ndarray, dead: np.ndarray) -> Activity:
+            activation, saturated, observations = sums
             means = activation / observations
-            rows.append(
-                Activity(
-                    epoch,
-                    index + 1,
-                    norms[index],
-                    float(np.median(means)),
-                    float(np.abs(means).mean()),
-                    dead[index],
-                    float((saturated == observations).mean()),
-                    float(saturated.sum() / observations.sum()),
-                )
+            return Activity(
+                epoch,
+                layer,
+                norm,
+                float(np.median(means)),
+                float(np.abs(means).mean()),
+                float(dead.mean()),
+                float((saturated == observations).mean()),
+                float((saturated / observations).mean()),
             )
-        return [*rows, Activity(epoch, len(norms), norms[-1])]
+
+        whole = row(0, float(np.linalg.norm(norms)), np.concatenate(layers, axis=1), np.concatenate(dead))
+        inner = map(row, range(1, len(norms)), norms[:-1], layers, dead)
+        return [whole, *inner, Activity(epoch, len(norms), norms[-1])]
 
     def disturbances(self, seed: int) -> list[Disturbance]:
         """A classifier under normal noise on its input, and with planted pre-activations: in each image,
@@ -156,16 +160,15 @@ class Probes:
             loss = tf.reduce_mean(losses(self.trainer.protocol, images, labels, outputs))
         return [float(tf.norm(gradient)) for gradient in tape.gradient(loss, kernels)]
 
-    def _dead(self) -> list[float]:
-        """The share of dead units of each hidden layer; goes on only while there may be one."""
-        alive: list[np.ndarray] | None = None
+    def _dead(self) -> list[np.ndarray]:
+        """Which units of each hidden layer are dead, bool; goes on only while there may be one."""
+        dead = [np.ones(layer.kernel.shape[-1], bool) for layer in weighted(self.model)[:-1]]
         for batch in self._batches(self.train, len(self.train.labels)):
-            positive = [peaks.numpy() > 0 for peaks in self._peaks(batch)]
-            alive = [a | p for a, p in zip(alive, positive, strict=True)] if alive else positive
-            if all(layer.all() for layer in alive):
+            for units, peaks in zip(dead, self._peaks(batch), strict=True):
+                units &= peaks.numpy() <= 0
+            if not any(units.any() for units in dead):
                 break
-        assert alive is not None
-        return [float(1 - layer.mean()) for layer in alive]
+        return dead
 
     def _scores(
         self, images: np.ndarray, labels: np.ndarray, planted: np.ndarray | None = None, level: float = 0.0

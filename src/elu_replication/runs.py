@@ -144,7 +144,7 @@ def why_not_current(arm: Arm, seed: int) -> str | None:
         return "protocol changed"
     if record.data_digest != expected_digest(arm.protocol.dataset.name):
         return "data changed"
-    if record.code_version != code_version():
+    if record.code_version != code_version(arm.protocol.model.name):
         return OTHER_CODE
     if arm.save_model and not model_path(arm, seed).is_file():
         return "model not saved"
