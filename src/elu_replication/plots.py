@@ -119,20 +119,26 @@ def dress(axes: Axes, metric: str, panel: str) -> None:
         axes.set_ylabel("accuracy (axis by error rate)")
 
 
-def legend(axes: Axes, drawn: Sequence[Line], missing: Sequence[Row]) -> None:
+KINDS_OF_LINE: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"linestyle": "-"}, "validation (test where none is held out)"),
+    ({"linestyle": "--", "linewidth": 0.9}, "training"),
+    ({"linestyle": "", "marker": "o"}, "test, last epoch"),
+    ({"linestyle": "", "marker": "x"}, "published test score"),
+)
+
+
+def panel_legend(
+    axes: Axes,
+    drawn: Sequence[Line],
+    missing: Sequence[Row],
+    kinds: Sequence[tuple[dict[str, Any], str]] = (),
+) -> None:
     """Names each arm of a panel, those not run as well, and says what each kind of line means."""
     handles = [
         Line2D([], [], marker=line.marker, label=arm_label(line.row), **line.style) for line in drawn
     ]
     handles += [Line2D([], [], linestyle="", label=f"{arm_label(row)}: not run") for row in missing]
-    kinds: tuple[tuple[dict[str, Any], str], ...] = (
-        ({"linestyle": "-"}, "validation (test where none is held out)"),
-        ({"linestyle": "--", "linewidth": 0.9}, "training"),
-        ({"linestyle": "", "marker": "o"}, "test, last epoch"),
-        ({"linestyle": "", "marker": "x"}, "published test score"),
-    )
-    for looks, meaning in kinds:
-        handles.append(Line2D([], [], color="0.3", label=meaning, **looks))
+    handles += [Line2D([], [], color="0.3", label=meaning, **looks) for looks, meaning in kinds]
     axes.legend(handles=handles, fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
 
 
@@ -141,30 +147,37 @@ def arm_label(row: Row) -> str:
     return f"{row.label}: {activation_name(row.arm.protocol.activation)}"
 
 
+def panels_of(name: str, rows: Sequence[Row]) -> tuple[str, dict[str, list[str]]]:
+    """An experiment's title and the arms of each panel; one panel for the user's own."""
+    if name == "own":
+        return "Your own arm", {"Own arm": [row.label for row in rows]}
+    document = experiments.load(name)
+    return document.title, document.panels
+
+
 def figure(name: str, rows: Sequence[Row]) -> Figure:
-    """An experiment's curves: a line of axes (loss, accuracy) for each panel of its document that
-    has runs; what was not run is listed below."""
-    document = experiments.load(name) if name != "own" else None
-    title = document.title if document else "Your own arm"
-    panels = document.panels if document else {"Own arm": [row.label for row in rows]}
+    """An experiment's curves: a line of axes (loss, and accuracy where its networks have one) for each
+    panel of its document that has runs; what was not run is listed below."""
+    title, panels = panels_of(name, rows)
+    metrics = ["loss"] if rows[0].arm.protocol.model.name == "autoencoder" else ["loss", "accuracy"]
     curves = by_epoch(histories(rows))
     ran = {panel: arms for panel, arms in panels.items() if set(arms) & set(curves.arm)}
     made = Figure(figsize=(12.5, 3.4 * len(ran) + 0.8), layout="constrained")
-    grid = made.subplots(max(1, len(ran)), 2, squeeze=False)
+    grid = made.subplots(max(1, len(ran)), len(metrics), squeeze=False)
     for pair, (panel, labels) in zip(grid, ran.items(), strict=False):
         mine = [row for row in rows if row.label in labels]
         drawn = lines([row for row in mine if row.label in set(curves.arm)])
-        for axes, metric in zip(pair, ("loss", "accuracy"), strict=True):
+        for axes, metric in zip(pair, metrics, strict=True):
             for line in drawn:
                 draw(axes, line, curves, metric)
             dress(axes, metric, panel)
-        legend(pair[1], drawn, [row for row in mine if row.label not in set(curves.arm)])
+        missing = [row for row in mine if row.label not in set(curves.arm)]
+        panel_legend(pair[-1], drawn, missing, KINDS_OF_LINE)
     if not ran:
         for axes in grid.flat:
             axes.set_axis_off()
-    missing = [panel for panel in panels if panel not in ran]
-    if missing:
-        made.supxlabel(f"Not run: {'; '.join(missing)}", fontsize=9, color="0.4", wrap=True)
+    if idle := [panel for panel in panels if panel not in ran]:
+        made.supxlabel(f"Not run: {'; '.join(idle)}", fontsize=9, color="0.4", wrap=True)
     scale = rows[0].arm.folder.parts[1:2]
     cut = " — CUT TO QUICK SCALE, not a result" if scale == ("quick",) else ""
     made.suptitle(title + cut + seeds_told(curves.seeds), fontsize=11)
@@ -178,7 +191,8 @@ def seeds_told(counts: pd.Series) -> str:
     least, most = int(counts.min()), int(counts.max())
     if most == 1:
         return " (1 seed an arm)"
-    return f" ({least} to {most} seeds an arm; band: mean ± one standard deviation)"
+    number = f"{most}" if least == most else f"{least} to {most}"
+    return f" ({number} seeds an arm; band: mean ± one standard deviation)"
 
 
 def save(made: Figure, path: Path) -> None:

@@ -156,7 +156,8 @@ def metrics(summary: pd.DataFrame) -> dict[str, dict[str, float]]:
     ran = summary[summary.seeds > 0].drop_duplicates("runs")
     names = ran.experiment + "-" + ran.arm
     scores = ran[["test_accuracy", "test_loss"]].round(6).to_dict("records")
-    return dict(zip(names, scores, strict=True))
+    present = [{name: value for name, value in each.items() if value == value} for each in scores]
+    return dict(zip(names, present, strict=True))
 
 
 def early_stopping(rows: Iterable[Row]) -> pd.DataFrame:

@@ -1,0 +1,222 @@
+"""Figures of activation functions, and of what the probes found; the DVC stage `mechanisms`."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from elu_replication import activations, atomic
+from elu_replication.activations import function
+from elu_replication.config import Activation, group_option, options
+from elu_replication.errors import run_main
+from elu_replication.experiments import RESULTS
+from elu_replication.mechanisms import Kind, depth_profile, over_seeds, probed
+from elu_replication.plots import (
+    STYLES,
+    Line,
+    activation_name,
+    lines,
+    panel_legend,
+    panels_of,
+    save,
+    seeds_told,
+)
+from elu_replication.tables import Row, declared, grouped
+
+# The blog post's: as many sigmoids as points, from 0 to its last point, over ten.
+BLOG_POINTS = np.arange(-10, 10, 0.2)
+BLOG_OFFSETS, BLOG_DIVISOR = np.linspace(0, BLOG_POINTS.max(), 100), 10.0
+
+
+class Quantity(NamedTuple):
+    """One column of an experiment's figure: what is drawn, and how its axes look."""
+
+    title: str
+    draw: Callable[[Axes, Line, pd.DataFrame], None]
+    dress: Callable[[Axes], None]
+
+
+def curve(axes: Axes, line: Line, x: pd.Series, mean: pd.Series, sd: pd.Series) -> None:
+    """A mean with a band of one standard deviation."""
+    axes.plot(x, mean, marker=line.marker, markersize=4.5, **line.style)
+    spread = sd.fillna(0)
+    axes.fill_between(x, mean - spread, mean + spread, color=line.colour, alpha=0.18, linewidth=0)
+
+
+def by_epoch(name: str) -> Callable[[Axes, Line, pd.DataFrame], None]:
+    """Draws a quantity of the whole network over epochs."""
+
+    def draw(axes: Axes, line: Line, found: pd.DataFrame) -> None:
+        whole = over_seeds(found[found.layer == 0], "activity").dropna(subset=[name])
+        curve(axes, line, whole.epoch, whole[name], whole[f"{name}_sd"])
+
+    return draw
+
+
+def by_level(kind: str, name: str) -> Callable[[Axes, Line, pd.DataFrame], None]:
+    """Draws a score of the network, or the mean of a variance over layers, by the disturbance's level."""
+
+    def draw(axes: Axes, line: Line, found: pd.DataFrame) -> None:
+        chosen = found[(found.kind == kind) & found[name].notna()]
+        run = chosen.groupby(["arm", "seed", "kind", "level"], sort=False, as_index=False).mean()
+        levels = over_seeds(run, "disturbances")
+        curve(axes, line, levels.level, levels[name], levels[f"{name}_sd"])
+
+    return draw
+
+
+def draw_depth(axes: Axes, line: Line, found: pd.DataFrame) -> None:
+    """Gradient ratios by layer: dashed at initialization, in full after the last epoch."""
+    profile = depth_profile(found)
+    for epoch, layers in profile.groupby("epoch"):
+        looks = {"linestyle": "-" if epoch else "--", "marker": line.marker, "markersize": 4.5}
+        axes.plot(layers.layer, layers.ratio, **{**line.style, **looks})
+
+
+def dressed(x: str, y: str, log_x: bool = False, log_y: bool = False) -> Callable[[Axes], None]:
+    def dress(axes: Axes) -> None:
+        axes.set(xlabel=x, ylabel=y)
+        if log_x:
+            axes.set_xscale("symlog", linthresh=1)
+        if log_y:
+            axes.set_yscale("log")
+        axes.grid(alpha=0.25)
+
+    return dress
+
+
+ACTIVITY = (
+    Quantity(
+        "median over units of mean activation",
+        by_epoch("median_activation"),
+        dressed("epoch (log axis from 1)", "activation", log_x=True),
+    ),
+    Quantity(
+        "hidden units never above zero (dead)",
+        by_epoch("dead"),
+        dressed("epoch (log axis from 1)", "share", log_x=True),
+    ),
+    Quantity(
+        "gradient norm by layer",
+        draw_depth,
+        dressed("layer, from the input", "ratio to the output layer's (log axis)", log_y=True),
+    ),
+)
+DISTURBANCES = (
+    Quantity(
+        "accuracy under noise on the input",
+        by_level("input_noise", "accuracy"),
+        dressed("standard deviation of the noise", "accuracy"),
+    ),
+    Quantity(
+        "accuracy with a planted pre-activation",
+        by_level("planted", "accuracy"),
+        dressed("how far below zero (log axis from 1)", "accuracy", log_x=True),
+    ),
+    Quantity(
+        "variance of deactivated units",
+        by_level("input_noise", "deactivated_variance"),
+        dressed("standard deviation of the noise", "variance, mean over layers (log axis)", log_y=True),
+    ),
+)
+TITLES = {
+    "activity": "inside the network (dashed: gradients at initialization)",
+    "disturbances": "trained networks under disturbance",
+}
+
+
+def figure(name: str, rows: Sequence[Row], kind: Kind) -> Figure | None:
+    """What the probes of one kind found in an experiment: a line of axes for each panel of its document
+    that has any; None where there is none."""
+    found = probed(rows, kind)
+    title, panels = panels_of(name, rows)
+    ran = {panel: arms for panel, arms in panels.items() if set(arms) & set(found.arm)}
+    if not ran:
+        return None
+    quantities = ACTIVITY if kind == "activity" else DISTURBANCES
+    made = Figure(figsize=(16, 3.4 * len(ran) + 0.8), layout="constrained")
+    grid = made.subplots(len(ran), len(quantities), squeeze=False)
+    for line_of_axes, (panel, labels) in zip(grid, ran.items(), strict=True):
+        mine = [row for row in rows if row.label in labels]
+        drawn = lines([row for row in mine if row.label in set(found.arm)])
+        for axes, quantity in zip(line_of_axes, quantities, strict=True):
+            for line in drawn:
+                quantity.draw(axes, line, found[found.arm == line.row.label])
+            quantity.dress(axes)
+            axes.set_title(f"{panel}: {quantity.title}", fontsize=10, loc="left")
+        panel_legend(line_of_axes[-1], drawn, [row for row in mine if row.label not in set(found.arm)])
+    told = seeds_told(found.groupby("arm").seed.nunique())
+    made.suptitle(f"{title}: {TITLES[kind]}{told}", fontsize=11)
+    return made
+
+
+def functions_figure() -> Figure:
+    """Every activation function that can be chosen, and its derivative."""
+    x = np.linspace(-6, 6, 601)
+    made = Figure(figsize=(12.5, 5), layout="constrained")
+    for axes, part, title in zip(made.subplots(1, 2), (0, 1), ("functions", "derivatives"), strict=True):
+        for name in options("activation"):
+            activation = Activation(name, group_option("activation", name).get("alpha"))
+            colour, marker = STYLES[name]
+            place = list(STYLES).index(name) * 6
+            looks = {"color": colour, "marker": marker, "markersize": 4.5, "markevery": (place, 60)}
+            axes.plot(x, function(activation)[part](x), label=activation_name(activation), **looks)
+        axes.set(title=f"Activation {title}", xlabel="x", ylim=(-2, 4) if part == 0 else (-0.2, 1.25))
+        axes.grid(alpha=0.25)
+    made.axes[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return made
+
+
+def sum_figure() -> Figure:
+    """The blog post's sum of shifted sigmoids beside softplus and ReLU, beyond its own range as well."""
+    x = np.linspace(-10, 25, 701)
+    made = Figure(figsize=(12.5, 4.2), layout="constrained")
+    shifted = (BLOG_OFFSETS, BLOG_DIVISOR)
+    curves = (
+        (
+            "sum of shifted sigmoids",
+            activations.sum_of_sigmoids(x, *shifted),
+            activations.sum_of_sigmoids_derivative(x, *shifted),
+            ("#009E73", "-"),
+        ),
+        ("softplus", activations.softplus(x), activations.sigmoid(x), ("#7F7F7F", "--")),
+        ("ReLU", activations.relu(x), activations.relu_derivative(x), ("#D55E00", ":")),
+    )
+    for axes, part, title in zip(made.subplots(1, 2), (1, 2), ("value", "derivative"), strict=True):
+        for name, *values, (colour, style) in curves:
+            axes.plot(x, values[part - 1], color=colour, linestyle=style, label=name)
+        axes.axvspan(*BLOG_POINTS[[0, -1]], color="0.5", alpha=0.1, linewidth=0, label="the post's points")
+        axes.set(title=f"Sum of sigmoids, softplus, ReLU: {title}", xlabel="x")
+        axes.grid(alpha=0.25)
+    made.axes[0].legend(fontsize=8)
+    return made
+
+
+def write(rows: Sequence[Row], folder: Path) -> None:
+    """Write <experiment>_activity and _disturbances as tables (CSV) and figures (PNG and SVG), and the
+    figures of the functions, in `folder`."""
+    for name, group in grouped(rows).items():
+        for kind in ("activity", "disturbances"):
+            if made := figure(name, group, kind):
+                save(made, folder / f"{name}_{kind}")
+                table = over_seeds(probed(group, kind), kind)
+                text = table.to_csv(index=False, float_format="%.5g")
+                atomic.write_text(folder / f"{name}_{kind}.csv", text)
+    save(functions_figure(), folder / "functions")
+    save(sum_figure(), folder / "sum_of_sigmoids")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Tables and figures of the probes of a scope.")
+    parser.add_argument("scope", help="own, or the scale of params.yaml")
+    scope = parser.parse_args().scope
+    write(declared(scope), RESULTS / scope / "mechanisms")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,53 @@
+"""What the probes of stored runs found, as tables by experiment; part of the DVC stage `mechanisms`."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from elu_replication import probes, runs
+from elu_replication.tables import Row
+
+KEYS = {"activity": ["epoch", "layer"], "disturbances": ["kind", "level", "layer"]}
+Kind = Literal["activity", "disturbances"]
+
+
+def probed(rows: Iterable[Row], kind: Kind) -> pd.DataFrame:
+    """All probes of one kind of the arms' finished runs: arm, seed, and the fields of probes.Activity or
+    probes.Disturbance. The activity has `gradient_ratio` beside them: a layer's gradient norm over the
+    output layer's, in the same run and epoch."""
+    parts = [
+        pd.read_csv(runs.probe_path(row.arm, record.seed, kind)).assign(arm=row.label, seed=record.seed)
+        for row in rows
+        for record in runs.current(row.arm)
+        if record.status == "finished"
+        and record.probes_version == probes.VERSION
+        and runs.probe_path(row.arm, record.seed, kind).stat().st_size > 1
+    ]
+    fields = probes.Activity._fields if kind == "activity" else probes.Disturbance._fields
+    if not parts:
+        return pd.DataFrame(columns=["arm", "seed", *fields, "gradient_ratio"])
+    found = pd.concat(parts, ignore_index=True)
+    if kind == "activity":
+        run = found.groupby(["arm", "seed", "epoch"])
+        found["gradient_ratio"] = found.gradient_norm / run.gradient_norm.transform("last")
+    return found
+
+
+def over_seeds(found: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+    """Mean and sample standard deviation over seeds, and their number, for each arm and key of the kind."""
+    groups = found.groupby(["arm", *KEYS[kind]], sort=False)
+    quantities = [c for c in found if c not in ("arm", "seed", *KEYS[kind])]
+    parts = [groups[quantities].mean(), groups[quantities].std().add_suffix("_sd"), groups.size()]
+    return pd.concat(parts, axis=1).rename(columns={0: "seeds"}).reset_index()
+
+
+def depth_profile(activity: pd.DataFrame) -> pd.DataFrame:
+    """Gradient ratios of the layers of each arm at initialization and after the last probed epoch:
+    arm, epoch, layer, ratio (geometric mean over seeds)."""
+    layers = activity[activity.layer > 0]
+    ends = layers[(layers.epoch == 0) | (layers.epoch == layers.groupby("arm").epoch.transform("max"))]
+    logs = np.log(ends.gradient_ratio.clip(lower=1e-30))
+    mean = logs.groupby([ends.arm, ends.epoch, ends.layer], sort=False).mean()
+    return np.exp(mean).rename("ratio").reset_index()
