@@ -1,6 +1,6 @@
 # The targets below make .venv by themselves; python3 (3.11 to 3.13), git and npm are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help replicate retrain test audit stamp bench params readme lint lock clean
+.PHONY: help replicate retrain test audit stamp claim plan times bench params readme lint lock clean
 
 PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64).
@@ -10,7 +10,7 @@ ARMS ?=
 ARM ?=
 # AUDIT=0 leaves out the audit that ends the first `make replicate` of a clone.
 AUDIT ?= 1
-export SET ARMS ARM
+export SET ARMS ARM ID
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/installed-$(LOCK)
 
@@ -32,6 +32,15 @@ audit: $(INSTALLED)  ## train the beginning of stored runs again and compare: a 
 
 stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of training code: audited to the bit first
 	@python -m elu_replication.audit --stamp
+
+claim: $(INSTALLED)  ## explain one published claim and its verdict: ID=C7
+	@python -m elu_replication.explain "$${ID:-}"
+
+plan: $(INSTALLED)  ## say what would decide the inconclusive claims: arms, seeds, hours
+	@python -m elu_replication.explain --plan
+
+times: $(INSTALLED)  ## measure the time of an epoch of ELU, ReLU and sigmoid, in turns (claim C44)
+	@python -m elu_replication.times
 
 bench: $(INSTALLED)  ## measure the engine against model.fit and, where installed, PyTorch
 	@python -m elu_replication.bench

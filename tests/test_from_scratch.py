@@ -11,7 +11,8 @@ from elu_replication import activations, data, from_scratch
 from elu_replication.activations import function
 from elu_replication.config import Activation
 from elu_replication.errors import UserError
-from elu_replication.from_scratch import Cost, FromScratchTrainer, Network
+from elu_replication.from_scratch import Cost, Network
+from elu_replication.from_scratch_training import FromScratchTrainer
 from elu_replication.training import Trainer
 
 ALPHAS = {"elu": 1.0, "leaky_relu": 0.1, "prelu": 0.25, "srelu": 0.2}

@@ -9,7 +9,8 @@ from conftest import tiny
 
 from elu_replication import data, jobs, probes
 from elu_replication.config import Protocol
-from elu_replication.probes import Activity, Disturbance, Probes
+from elu_replication.probe_fields import Activity, Disturbance
+from elu_replication.probes import Probes
 from elu_replication.training import Trainer
 
 

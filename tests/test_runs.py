@@ -12,7 +12,7 @@ from conftest import tiny
 from elu_replication import runs
 from elu_replication.config import Arm
 from elu_replication.fingerprint import code_version
-from elu_replication.probes import Activity, Disturbance
+from elu_replication.probe_fields import Activity, Disturbance
 
 ENVIRONMENT = runs.Environment(
     python="3", tensorflow="2", keras="3", numpy="2", system="s", processor="p", device="CPU", threads=1

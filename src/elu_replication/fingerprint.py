@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 
 NUMERIC_MODULES = ("data", "layers", "models", "seeding", "training")
-FURTHER_MODULES = {"from_scratch": ("activations", "from_scratch")}  # of one model's runs alone
+# Those of one model's runs alone.
+FURTHER_MODULES = {"from_scratch": ("activations", "from_scratch", "from_scratch_training")}
 FILE = Path("results/code_version.txt")
 
 

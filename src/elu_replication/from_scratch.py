@@ -5,20 +5,12 @@ z^l = a^(l-1) w^l + b^l and a^l = sigma(z^l), and delta^l is the derivative of t
 Images are rows here, so that products with w stand the other way round than in the report.
 """
 
-import math
-from dataclasses import replace
 from typing import Literal
 
-import keras
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
 
-from elu_replication.activations import Function, function
-from elu_replication.config import Model, Protocol
-from elu_replication.data import Split
-from elu_replication.models import CLASSES, build
-from elu_replication.seeding import epoch_order
-from elu_replication.training import EVALUATION_BATCH, Observation
+from elu_replication.activations import Function
 
 Cost = Literal["cross_entropy", "squared_error"]
 
@@ -109,57 +101,3 @@ def gradient_error(network: Network, images: np.ndarray, targets: np.ndarray, st
             values[place] = kept
     exact = np.concatenate([gradient.ravel() for gradient in (*by_weights, *by_biases)])
     return float(np.linalg.norm(exact - numeric) / np.linalg.norm(exact))
-
-
-class FromScratchTrainer:
-    """Trains the network as training.Trainer trains its Keras twin, an MLP: the same initial weights,
-    order of images, batches and observations, for a seed."""
-
-    def __init__(self, protocol: Protocol, data: dict[str, Split]) -> None:
-        self.protocol = protocol
-        self.twin = replace(protocol, model=Model("mlp", protocol.model.hidden_layers))
-        one_hot = np.eye(CLASSES, dtype=np.float32)
-        self.data = {
-            name: (part.images.reshape(len(part.labels), -1), one_hot[part.labels])
-            for name, part in data.items()
-        }
-        self.state: list[np.ndarray] = []  # w^1, b^1, w^2, ...
-
-    def begin(self, seed: int) -> None:
-        """Give the network the initial weights of `seed`."""
-        self.state = build(self.twin, seed).get_weights()
-
-    @property
-    def model(self) -> keras.Sequential:
-        """The Keras twin with the weights as they are now."""
-        twin = build(self.twin, seed=0)
-        twin.set_weights(self.state)
-        return twin
-
-    @property
-    def network(self) -> Network:
-        return Network(self.state[::2], self.state[1::2], function(self.protocol.activation))
-
-    def epoch(self, seed: int, epoch: int) -> list[Observation]:
-        """Train for one epoch (from 1), then evaluate: the observations, training split first."""
-        network, batch = self.network, self.protocol.batch_size
-        images, targets = self.data["train"]
-        order = epoch_order(seed, epoch, len(images))
-        outputs = np.empty_like(targets)
-        for start in range(0, len(images), batch):
-            chosen = order[start : start + batch]
-            rate = self.protocol.optimizer.learning_rate
-            outputs[chosen] = network.descend(images[chosen], targets[chosen], rate)
-        seen = [self._observation(epoch, "train", network, outputs)]
-        for split in list(self.data)[1:]:
-            images = self.data[split][0]
-            starts = range(0, len(images), EVALUATION_BATCH)
-            parts = [network.forward(images[start : start + EVALUATION_BATCH])[0][-1] for start in starts]
-            seen.append(self._observation(epoch, split, network, np.concatenate(parts)))
-        return seen
-
-    def _observation(self, epoch: int, split: str, network: Network, outputs: np.ndarray) -> Observation:
-        targets = self.data[split][1]
-        loss = math.fsum(network.costs(outputs, targets)) / len(targets)
-        hits = int(np.count_nonzero(outputs.argmax(axis=1) == targets.argmax(axis=1)))
-        return Observation(epoch, split, loss, hits / len(targets))

@@ -12,11 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from elu_replication import checkpoints, data, probes, runs
+from elu_replication import checkpoints, data, probe_fields, probes, runs
 from elu_replication.config import Protocol
 from elu_replication.errors import UserError
 from elu_replication.fingerprint import code_version
-from elu_replication.from_scratch import FromScratchTrainer
+from elu_replication.from_scratch_training import FromScratchTrainer
 from elu_replication.stopping import Stop, stop
 from elu_replication.training import Observation, Trainer, use_one_thread
 
@@ -30,7 +30,7 @@ class Progress:
     """How far a run is: what was observed so far and the seconds that training and probes took."""
 
     history: list[Observation] = field(default_factory=list)
-    activity: list[probes.Activity] = field(default_factory=list)
+    activity: list[probe_fields.Activity] = field(default_factory=list)
     seconds: float = 0.0
     probe_seconds: float = 0.0
 
@@ -83,7 +83,7 @@ class Worker:
             best=best if protocol.validation_images else None,
             wall_seconds=round(progress.seconds, 1),
             probe_seconds=round(progress.probe_seconds, 1),
-            probes_version=probes.VERSION,
+            probes_version=probe_fields.VERSION,
             environment=self.environment,
         )
         if job.arm.save_model:
@@ -152,7 +152,7 @@ def _train(
     else:
         (history, activity, progress.seconds, progress.probe_seconds), values = stored
         progress.history = [Observation(*row) for row in history]
-        progress.activity = [probes.Activity(*row) for row in activity]
+        progress.activity = [probe_fields.Activity(*row) for row in activity]
         trainer.state, best = values[: len(best)], values[len(best) :]
     saved = time.monotonic()
     while not ended(progress, protocol):

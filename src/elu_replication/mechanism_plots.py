@@ -15,6 +15,7 @@ from elu_replication.activations import function
 from elu_replication.config import Activation, group_option, options
 from elu_replication.errors import run_main
 from elu_replication.experiments import RESULTS
+from elu_replication.mathematics import DIVISOR, OFFSETS, POINTS
 from elu_replication.mechanisms import Kind, depth_profile, over_seeds, probed
 from elu_replication.plots import (
     STYLES,
@@ -27,10 +28,6 @@ from elu_replication.plots import (
     seeds_told,
 )
 from elu_replication.tables import Row, declared, grouped
-
-# The blog post's: as many sigmoids as points, from 0 to its last point, over ten.
-BLOG_POINTS = np.arange(-10, 10, 0.2)
-BLOG_OFFSETS, BLOG_DIVISOR = np.linspace(0, BLOG_POINTS.max(), 100), 10.0
 
 
 class Quantity(NamedTuple):
@@ -176,7 +173,7 @@ def sum_figure() -> Figure:
     """The blog post's sum of shifted sigmoids beside softplus and ReLU, beyond its own range as well."""
     x = np.linspace(-10, 25, 701)
     made = Figure(figsize=(12.5, 4.2), layout="constrained")
-    shifted = (BLOG_OFFSETS, BLOG_DIVISOR)
+    shifted = (OFFSETS, DIVISOR)
     curves = (
         (
             "sum of shifted sigmoids",
@@ -190,7 +187,7 @@ def sum_figure() -> Figure:
     for axes, part, title in zip(made.subplots(1, 2), (1, 2), ("value", "derivative"), strict=True):
         for name, *values, (colour, style) in curves:
             axes.plot(x, values[part - 1], color=colour, linestyle=style, label=name)
-        axes.axvspan(*BLOG_POINTS[[0, -1]], color="0.5", alpha=0.1, linewidth=0, label="the post's points")
+        axes.axvspan(*POINTS[[0, -1]], color="0.5", alpha=0.1, linewidth=0, label="the post's points")
         axes.set(title=f"Sum of sigmoids, softplus, ReLU: {title}", xlabel="x")
         axes.grid(alpha=0.25)
     made.axes[0].legend(fontsize=8)

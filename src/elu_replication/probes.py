@@ -5,58 +5,23 @@ probes and one without have the same history to the bit.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from elu_replication.data import Split
+from elu_replication.probe_fields import SATURATED, Activity, Disturbance
 from elu_replication.seeding import derived_seed
 from elu_replication.training import Trainer, count_hits, losses
 
-VERSION = 1  # of the definitions below; stored probes of another version are not tabulated
 EPOCHS = (0, 1, 2, 5, 10, 20, 50, 100, 150, 200, 250, 300, 400, 500)  # and the last
 PROBED_IMAGES = 1000  # the first of the training images
 GRADIENT_IMAGES = 500  # likewise
 DISTURBED_IMAGES = 1000  # the first of the test images
 BATCH = 500
-SATURATED = 0.01  # a derivative below this is one of saturation
 INPUT_NOISE = (0.1, 0.2, 0.4, 0.8)  # standard deviations; a pixel is in [0, 1]
 PLANTED = (1.0, 100.0, 1e4, 5e6)  # how far below zero a pre-activation is put
-
-
-class Activity(NamedTuple):
-    """A layer (from 1, in the order of the forward pass) after an epoch (0: at initialization).
-
-    A unit is a unit of a dense layer, or a channel of a convolution with all its positions as so
-    many observations. Layer 0 is the network: all its hidden units, and the norm of the gradient by
-    all kernels. The output layer has a gradient norm only.
-    """
-
-    epoch: int
-    layer: int
-    gradient_norm: float  # L2, of the kernel, for the mean loss over GRADIENT_IMAGES, no dropout
-    median_activation: float = np.nan  # over units, of their means (Clevert et al. 2015, figure 2)
-    mean_absolute_activation: float = np.nan  # over units, of the absolute values of their means
-    dead: float = np.nan  # share of units with a positive pre-activation for no training image
-    saturated: float = np.nan  # share of units with a derivative >= SATURATED for no probed image
-    saturated_share: float = np.nan  # of a unit's observations, over units: derivative below SATURATED
-
-
-class Disturbance(NamedTuple):
-    """A trained network under disturbance. Layer 0 is the network and has its scores on the disturbed
-    images. Layers have the variance of an activation between two draws of the noise, averaged over
-    the units and images whose pre-activation without noise is negative (deactivated), and over the
-    others."""
-
-    kind: str  # "input_noise": normal noise on every pixel; "planted": see Probes.disturbances
-    level: float  # standard deviation of the noise, or how far below zero
-    layer: int
-    accuracy: float = np.nan
-    loss: float = np.nan
-    deactivated_variance: float = np.nan
-    activated_variance: float = np.nan
 
 
 def probed(epoch: int, last: int) -> bool:

@@ -112,7 +112,7 @@ def history_path(arm: Arm, seed: int) -> Path:
 
 
 def probe_path(arm: Arm, seed: int, kind: str) -> Path:
-    """The probes of a run of one kind of PROBES: rows as elu_replication.probes has them."""
+    """The probes of a run of one kind of PROBES: rows as elu_replication.probe_fields has them."""
     return arm.folder / f"seed-{seed}.{kind}.csv"
 
 

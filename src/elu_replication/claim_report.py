@@ -1,0 +1,337 @@
+"""The verdicts as tables, JSON, a page and a figure; the DVC stage `claims`."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from elu_replication import atomic, claims
+from elu_replication.claims import SOURCES, Choice
+from elu_replication.errors import run_main
+from elu_replication.experiments import RESULTS
+from elu_replication.mathematics import Finding
+from elu_replication.metrics import METRICS
+from elu_replication.plots import save
+from elu_replication.verdicts import VERDICTS, Outcome, Tested, counts, holm_by_test, outcomes
+
+# Colour and marker of each verdict, told apart without colour too.
+LOOKS = {
+    "replicated": ("#009E73", "o"),
+    "not replicated": ("#D55E00", "X"),
+    "protocol-dependent": ("#CC79A7", "D"),
+    "inconclusive": ("#7F7F7F", "s"),
+    "not run": ("#BBBBBB", "."),
+}
+FARTHEST = 30.0  # margins from the reference at which the figure cuts intervals
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number to so many significant digits; "-" for none."""
+    return "-" if math.isnan(value) else f"{value:.{digits}g}"
+
+
+def formula(tested: Tested) -> str:
+    """The weighted sum of a test, e.g. "he_elu1 - he_relu", by the arms' full names."""
+    parts = [
+        f"{'-' if weight < 0 else '+'} {'' if abs(weight) == 1 else f'{abs(weight):g} '}{name}"
+        for name, weight in tested.test.arms.items()
+    ]
+    return " ".join(parts).removeprefix("+ ")
+
+
+def numbers(tested: Tested) -> dict[str, Any]:
+    """The numbers of a test, by column."""
+    return {
+        "arms": formula(tested),
+        "metric": tested.test.metric,
+        "n": tested.n,
+        "effect": tested.effect,
+        "low": tested.interval.low,
+        "high": tested.interval.high,
+        "margin": tested.test.tolerance,
+    }
+
+
+def table(found: Sequence[Outcome]) -> pd.DataFrame:
+    """One line a claim, with the numbers of the test that decides it; a DET claim's are those of its
+    first finding that is wrong, or else of its first."""
+    lines = []
+    for each in found:
+        values: dict[str, Any] = dict.fromkeys(("arms", "metric"), "")
+        values |= {"n": 0} | dict.fromkeys(("effect", "low", "high", "margin"), math.nan)
+        command = f"make claim ID={each.id}"
+        if each.decisive:
+            values, command = numbers(each.decisive), each.decisive.command
+        elif each.findings:
+            shown = next((f for f in each.findings if not f.holds), each.findings[0])
+            values |= {"metric": shown.what, "effect": shown.computed}
+        claim = each.claim
+        lines.append(
+            {"id": each.id, "source": claim.source, "kind": claim.kind, "statement": claim.statement}
+            | values
+            | {
+                "published": published(each),
+                "verdict": each.verdict,
+                "reason": each.reason,
+                "command": command,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def published(each: Outcome) -> str:
+    """What the source gives for a claim: its numbers, or what its first finding claims."""
+    if each.claim.published or not each.findings:
+        return each.claim.published
+    return next((f for f in each.findings if not f.holds), each.findings[0]).claimed
+
+
+def test_table(found: Sequence[Outcome]) -> pd.DataFrame:
+    """One line a test of each choice, with all of its statistics."""
+    adjusted = holm_by_test(found)
+    lines = []
+    for each in found:
+        for choice in each.choices:
+            for tested in choice.tests:
+                difference = tested.difference
+                lines.append(
+                    {"id": each.id, "choice": choice.label}
+                    | numbers(tested)
+                    | {
+                        "expect": tested.test.expect or "published value",
+                        "than": tested.reference,
+                        "published": tested.published_effect,
+                        "sd": difference.sd,
+                        "bca_low": difference.bca.low + tested.reference,
+                        "bca_high": difference.bca.high + tested.reference,
+                        "p": difference.p,
+                        "p_holm": adjusted.get(id(tested), math.nan),
+                        "p_sign_flip": difference.sign_flip_p,
+                        "p_equivalence": tested.equivalence_p,
+                        "probability_of_improvement": tested.improvement,
+                        "minimum_detectable_effect": tested.detectable,
+                        "single_run_share": tested.single_run_share,
+                        "seeds_needed": tested.seeds_needed if tested.verdict == "inconclusive" else None,
+                        "verdict": tested.verdict,
+                        "reason": tested.judged[1],
+                        "command": tested.command,
+                    }
+                )
+    return pd.DataFrame(lines).astype({"seeds_needed": "Int64"})
+
+
+def moved(choice: Choice, found: Sequence[Outcome]) -> list[str]:
+    """The claims of a ledger entry whose verdict depends on the choice made."""
+    named = {each.id: each for each in found}
+    return [name for name in choice.claims if named[name].verdict == "protocol-dependent"]
+
+
+def as_json(found: Sequence[Outcome]) -> str:
+    """Everything about every claim, for machines; NaN is null."""
+
+    def clean(frame: pd.DataFrame) -> list[dict[str, Any]]:
+        return json.loads(frame.to_json(orient="records", double_precision=10))
+
+    tests = clean(test_table(found))
+    entries = []
+    for each, line in zip(found, clean(table(found)), strict=True):
+        entries.append(
+            {
+                **line,
+                "place": each.claim.place,
+                "note": each.claim.note,
+                "group": each.group,
+                "findings": [finding._asdict() for finding in each.findings],
+                "passages": [passage.model_dump() for passage in each.claim.passages],
+                "comparison": each.claim.comparison,
+                "choices": {c.label: c.verdict for c in each.choices},
+                "tests": [test for test in tests if test["id"] == each.id],
+            }
+        )
+    choices = [{**choice.model_dump(), "moved": moved(choice, found)} for choice in claims.ledger()]
+    content = {"counts": counts(found), "claims": entries, "ledger": choices}
+    return json.dumps(content, indent=1) + "\n"
+
+
+def markdown(found: Sequence[Outcome]) -> str:
+    """The page: counts, one line a claim by source, the ledger, then the details."""
+    counted = ", ".join(f"{n} {verdict}" for verdict, n in counts(found).items())
+    text = [f"# The {len(found)} published claims\n", f"{counted}.\n"]
+    text.append("Rules and margins were fixed before the runs; see the end of this page.\n")
+    for source, title in SOURCES.items():
+        mine = [each for each in found if each.claim.source.split(",")[0] == source]
+        if not mine:
+            continue
+        text.append(f"## {source}: {title}\n")
+        rows = [
+            {
+                "Claim": f"[{each.id}](#{each.id.lower()})",
+                "Statement": each.claim.statement,
+                "Effect [95% interval]": effect(each.decisive) if each.decisive else "",
+                "n": each.decisive.n if each.decisive else "",
+                "Verdict": f"**{each.verdict}**",
+            }
+            for each in mine
+        ]
+        text.append(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n")
+    text.append("## What the sources leave open\n")
+    rows = [
+        {
+            "Question": choice.question,
+            "The sources": choice.sources_say,
+            "Main choice": choice.main,
+            "Because": choice.because,
+            "The others": choice.others,
+            "Claims": ", ".join(choice.claims),
+            "Verdicts that depend on it or on another choice": ", ".join(moved(choice, found)) or "none",
+        }
+        for choice in claims.ledger()
+    ]
+    text.append(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n")
+    text.append("## Details\n")
+    text += [details(each) for each in found]
+    text.append(RULES)
+    return "\n".join(text)
+
+
+RULES = """## The rules
+
+- A published value (NUM) is replicated if it lies in the 95% prediction interval of a new run, and not
+  if outside; inconclusive with fewer than 5 runs, or if the interval reaches more than three margins to a
+  side.
+- A direction (DIR) is replicated if the 95% interval of the mean difference, paired by seed, lies wholly on
+  the claimed side; not if wholly on the other, or if the difference is equivalent to none within the margin
+  (two one-sided t-tests at 5%); else inconclusive.
+- A mathematical claim (DET) is computed. A claim about texts (TXT) is decided by the passages compared.
+- A choice holds if all of its tests do. Choices decided differently make a claim protocol-dependent.
+- p values are raw, with Holm's adjustment over the tests of one file of claims beside them.
+"""
+
+
+def effect(tested: Tested) -> str:
+    """E.g. "-0.0012 [-0.003, 0.001]"."""
+    low, high = tested.interval
+    return f"{number(tested.effect)} [{number(low)}, {number(high)}]" if tested.n else "-"
+
+
+def details(each: Outcome) -> str:
+    """One claim: statement, place, numbers, verdict and why."""
+    claim = each.claim
+    text = [f"### {each.id}\n", f"**{each.verdict}.** {each.reason}.\n"]
+    text.append(f"{claim.statement} ({claim.kind}; {claim.source}: {claim.place})\n")
+    if claim.published:
+        text.append(f"Published: {claim.published}.\n")
+    if claim.note:
+        text.append(f"{claim.note}\n")
+    if claim.passages:
+        text += [f"- {p.source}, {p.place}: {p.says}" for p in claim.passages] + [""]
+    if each.findings:
+        rows = [dict(zip(FINDING_COLUMNS, finding_cells(f), strict=True)) for f in each.findings]
+        text.append(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n")
+    if each.choices:
+        text.append(test_lines(each).to_markdown(index=False, disable_numparse=True) + "\n")
+        for choice in each.choices:
+            commands = dict.fromkeys(tested.command for tested in choice.tests)
+            text += [f"- {choice.label}: `{command}`" for command in commands]
+        text.append("")
+    return "\n".join(text)
+
+
+FINDING_COLUMNS = ["Computed", "Claimed", "Value", "Holds"]
+
+
+def finding_cells(finding: Finding) -> list[str]:
+    """A finding as a person reads it, in the order of FINDING_COLUMNS."""
+    holds = "yes" if finding.holds else "no"
+    return [finding.what, finding.claimed, f"{finding.computed:.10g}", holds]
+
+
+def test_lines(each: Outcome) -> pd.DataFrame:
+    """The tests of a claim as a person reads them."""
+    rows = [
+        {
+            "Choice": choice.label,
+            "Metric": METRICS[t.test.metric].meaning,
+            "Arms": formula(t),
+            "Claimed": claimed(t),
+            "n": t.n,
+            "Effect [95% interval]": effect(t),
+            "Margin": f"{t.test.tolerance:g}",
+            "Single runs that show it": f"{t.single_run_share:.0%}" if t.n else "-",
+            "Verdict": t.verdict,
+        }
+        for choice in each.choices
+        for t in choice.tests
+    ]
+    return pd.DataFrame(rows)
+
+
+def claimed(tested: Tested) -> str:
+    """What the claim says of the weighted sum."""
+    if tested.test.published is not None:
+        return f"{tested.test.published:.5g}"
+    than = f"{tested.test.than:g}"
+    return {"higher": f"above {than}", "lower": f"below {than}", "equal": f"equal to {than}"}[
+        str(tested.test.expect)
+    ]
+
+
+def forest(found: Sequence[Outcome]) -> Figure:
+    """Each quantitative claim that has runs: the effect and interval of the test that decides it, in
+    margins from what it is compared with, and where the published scores put it."""
+    shown = [each for each in found if each.decisive and each.decisive.n][::-1]
+    made = Figure(figsize=(11, 0.32 * len(shown) + 2.2), layout="constrained")
+    axes = made.subplots()
+    for place, each in enumerate(shown):
+        tested = each.decisive
+        assert tested is not None
+        colour, marker = LOOKS[each.verdict]
+
+        def margins(value: float, tested: Tested = tested) -> float:
+            apart = (value - tested.reference) / tested.test.tolerance
+            return min(max(apart, -FARTHEST), FARTHEST)
+
+        if tested.n > 1:
+            axes.plot([margins(end) for end in tested.interval], [place, place], color=colour, linewidth=2)
+        axes.plot(margins(tested.effect), place, marker, color=colour, markersize=7)
+        if not math.isnan(tested.published_effect):
+            axes.plot(margins(tested.published_effect), place, "|", color="black", markersize=12)
+    axes.axvspan(-1, 1, color="0.5", alpha=0.15, linewidth=0)
+    axes.axvline(0, color="0.4", linewidth=0.8)
+    labels = [f"{e.id}  {METRICS[e.decisive.test.metric].meaning}" for e in shown if e.decisive]
+    axes.set_yticks(range(len(shown)), labels, fontsize=8)
+    axes.set_xscale("symlog", linthresh=1)
+    ticks = [-30, -10, -3, -1, 0, 1, 3, 10, 30]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xlim(-FARTHEST * 1.1, FARTHEST * 1.1)
+    axes.set_xlabel("margins from what the claim compares with (log axis beyond 1; cut at 30)")
+    axes.grid(alpha=0.25)
+    handles = [Line2D([], [], color=LOOKS[v][0], marker=LOOKS[v][1], label=v) for v in VERDICTS[:-1]]
+    handles.append(Line2D([], [], color="black", marker="|", linestyle="", label="by the published scores"))
+    axes.legend(handles=handles, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
+    axes.set_title("Quantitative claims: effect and 95% interval", fontsize=11)
+    return made
+
+
+def write(found: Sequence[Outcome], folder: Path) -> None:
+    """Write claims.csv, claim_tests.csv, claims.md, claims.json and the forest plot in `folder`."""
+    atomic.write_text(folder / "claims.csv", table(found).to_csv(index=False, float_format="%.8g"))
+    atomic.write_text(
+        folder / "claim_tests.csv", test_table(found).to_csv(index=False, float_format="%.8g")
+    )
+    atomic.write_text(folder / "claims.md", markdown(found))
+    atomic.write_text(folder / "claims.json", as_json(found))
+    save(forest(found), folder / "claims")
+
+
+def main() -> None:
+    write(outcomes(), RESULTS)
+
+
+if __name__ == "__main__":
+    run_main(main)

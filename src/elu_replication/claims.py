@@ -1,0 +1,176 @@
+"""The published claims as data: experiments/claims/*.yaml, each entry checked strictly."""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from elu_replication import experiments
+from elu_replication.config import Arm, Scale
+from elu_replication.errors import UserError, one_line
+from elu_replication.mathematics import CHECKS
+from elu_replication.metrics import METRICS
+
+FOLDER = experiments.FOLDER / "claims"
+LEDGER = FOLDER / "ledger.yaml"
+SOURCES = {
+    "M": 'MachineCurve, "How to use ELU with Keras?"',
+    "B": 'Basak, "Exponential Linear Units are the New Cool"',
+    "A": 'Patni and Gonarkar, "Deep Learning with Exponential Linear Units (ELUs)", ASU report',
+    "P": "Clevert, Unterthiner and Hochreiter 2015, arXiv:1511.07289",
+}
+T = TypeVar("T", bound=BaseModel)
+Id = Annotated[str, Field(pattern=r"^C[1-9]\d*$")]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Test(Strict):
+    """One comparison on stored runs: a weighted sum of arms, paired by seed, in one metric.
+
+    Either `published` is the value of a single run that a new run should give (NUM), or `expect` says
+    where the sum stands to `than` according to the claim (DIR): higher, lower, or equal within the
+    margin. The margin is the metric's unless stated.
+    """
+
+    metric: str
+    arms: dict[str, float]
+    published: float | None = None
+    expect: Literal["higher", "lower", "equal"] | None = None
+    than: float = 0.0
+    margin: float = 0.0
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Test":
+        if self.metric not in METRICS:
+            raise ValueError(f"metric {self.metric!r}: must be one of {', '.join(METRICS)}")
+        if (self.published is None) == (self.expect is None):
+            raise ValueError("a test has either `published` or `expect`")
+        for name in self.arms:
+            self.arm(name)
+        return self
+
+    @staticmethod
+    def arm(name: str) -> Arm:
+        try:
+            return experiments.arm(name, Scale("published"))
+        except UserError as error:
+            raise ValueError(str(error)) from error
+
+    @property
+    def tolerance(self) -> float:
+        return self.margin or METRICS[self.metric].margin
+
+
+class Passage(Strict):
+    """What a source says at some place, in our words."""
+
+    source: str
+    place: str
+    says: str
+
+
+class Claim(Strict):
+    """One published claim.
+
+    `choices` holds, for each way to read what the source leaves open, the tests that must all come out
+    as claimed; the first is the main one. A DET claim names its `check` in mathematics.py (and may have
+    choices as well); a TXT claim has `passages` and what comparing them gives.
+    """
+
+    source: str
+    place: str
+    statement: str
+    kind: Literal["NUM", "DIR", "DET", "TXT"]
+    published: str = ""
+    note: str = ""
+    choices: dict[str, list[Test]] = {}
+    check: str | None = None
+    passages: list[Passage] = []
+    comparison: Literal["agrees", "contradicted", "unsupported"] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Claim":
+        if unknown := set(self.source.replace(",", " ").split()) - set(SOURCES):
+            raise ValueError(f"source {', '.join(unknown)}: must be of {', '.join(SOURCES)}")
+        if self.check is not None and self.check not in CHECKS:
+            raise ValueError(f"check {self.check!r}: must be one of {', '.join(CHECKS)}")
+        if self.kind in ("NUM", "DIR") and not self.choices:
+            raise ValueError(f"a {self.kind} claim has choices")
+        if self.kind == "DET" and self.check is None:
+            raise ValueError("a DET claim names its check")
+        if self.kind == "TXT" and (len(self.passages) < 2 or self.comparison is None):
+            raise ValueError("a TXT claim has two passages or more, and what comparing them gives")
+        return self
+
+    @property
+    def arms(self) -> list[str]:
+        """The full names of all arms that its tests use, each once."""
+        tests = [test for tests in self.choices.values() for test in tests]
+        return list(dict.fromkeys(name for test in tests for name in test.arms))
+
+
+class Choice(Strict):
+    """An entry of the ledger: what the sources leave open or contradict, and what was done."""
+
+    question: str
+    sources_say: str
+    main: str
+    because: str
+    others: str
+    claims: list[Id]
+
+
+class _File(Strict):
+    claims: dict[Id, Claim]
+
+
+class _Ledger(Strict):
+    choices: list[Choice]
+
+
+def _checked(path: Path, schema: type[T]) -> T:
+    try:
+        return schema.model_validate(yaml.safe_load(path.read_text()))
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: {one_line(error)}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        told = str(first["msg"]).removeprefix("Value error, ")
+        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {told}") from error
+
+
+@cache
+def groups() -> dict[str, dict[str, Claim]]:
+    """The claims of each file but the ledger, by id: {experiment or topic: {id: Claim}}.
+
+    Raises UserError naming the file and the entry that is wrong.
+    """
+    read = {
+        path.stem: _checked(path, _File).claims for path in sorted(FOLDER.glob("*.yaml")) if path != LEDGER
+    }
+    seen: dict[str, str] = {}
+    for group, claims in read.items():
+        for name in claims:
+            if name in seen:
+                raise UserError(f"{FOLDER / group}.yaml: {name} is in {seen[name]}.yaml already")
+            seen[name] = group
+    return read
+
+
+def load() -> dict[str, Claim]:
+    """Every claim by id, in the order of their numbers."""
+    listed = {name: claim for claims in groups().values() for name, claim in claims.items()}
+    return dict(sorted(listed.items(), key=lambda item: int(item[0][1:])))
+
+
+def ledger() -> list[Choice]:
+    """What the sources leave open; raises UserError where it names a claim that is not there."""
+    choices = _checked(LEDGER, _Ledger).choices
+    if unknown := {name for choice in choices for name in choice.claims} - set(load()):
+        raise UserError(f"{LEDGER}: no such claim: {', '.join(sorted(unknown))}")
+    return choices

@@ -1,0 +1,176 @@
+"""The statistics behind the verdicts: intervals, tests and power for a handful of runs.
+
+Differences are paired by seed where arms share seeds. Everything is repeatable: what is resampled is
+drawn by a generator of a fixed seed.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import optimize, stats
+
+CONFIDENCE = 0.95
+POWER = 0.8
+RESAMPLES = 5000
+MOST_SEEDS = 1000  # beyond this, "seeds needed" says nothing useful
+
+
+class Interval(NamedTuple):
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
+
+
+NOWHERE = Interval(math.nan, math.nan)
+
+
+class Difference(NamedTuple):
+    """What n paired differences say of their mean.
+
+    `t` and `bca` are 95% intervals (Student's, and the bias-corrected accelerated bootstrap, which
+    covers less than it says below some twenty pairs); `p` is the two-sided t-test's, `sign_flip_p` that
+    of the exact sign-flip test, which cannot be below 2 / 2^n.
+    """
+
+    n: int
+    mean: float
+    sd: float
+    t: Interval
+    bca: Interval
+    p: float
+    sign_flip_p: float
+
+
+def t_interval(values: Sequence[float] | np.ndarray) -> Interval:
+    """Student's 95% interval of the mean; NOWHERE for fewer than 2 values."""
+    if len(values) < 2:
+        return NOWHERE
+    mean, error = float(np.mean(values)), float(stats.sem(values))
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
+    return Interval(mean - reach, mean + reach)
+
+
+def prediction_interval(values: Sequence[float] | np.ndarray) -> Interval:
+    """Where a new run falls with 95% probability: mean ± t s sqrt(1 + 1/n)."""
+    n = len(values)
+    if n < 2:
+        return NOWHERE
+    spread = float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / n)
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * spread
+    return Interval(float(np.mean(values)) - reach, float(np.mean(values)) + reach)
+
+
+def bca_interval(values: np.ndarray) -> Interval:
+    """The bootstrap's 95% interval of the mean; the one value where all are equal."""
+    if len(values) < 2:
+        return NOWHERE
+    if np.ptp(values) == 0:
+        return Interval(float(values[0]), float(values[0]))
+    made = stats.bootstrap(
+        (values,),
+        np.mean,
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        method="BCa",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return Interval(float(made.low), float(made.high))
+
+
+def sign_flip_p(values: np.ndarray) -> float:
+    """Two-sided p of the mean under random signs: all 2^n of them, or a sample of them for n > 12."""
+    if len(values) < 2:
+        return math.nan
+    exact = len(values) <= 12
+    return float(
+        stats.permutation_test(
+            (values,),
+            np.mean,
+            permutation_type="samples",
+            n_resamples=np.inf if exact else RESAMPLES,
+            rng=np.random.default_rng(0),
+        ).pvalue
+    )
+
+
+def paired(differences: Sequence[float]) -> Difference:
+    """All of a Difference for differences by seed; NaN where n is too small for a part."""
+    values = np.asarray(differences, float)
+    n = len(values)
+    if n < 2:
+        mean = float(values[0]) if n else math.nan
+        return Difference(n, mean, math.nan, NOWHERE, NOWHERE, math.nan, math.nan)
+    sd = float(values.std(ddof=1))
+    p = float(stats.ttest_1samp(values, 0).pvalue) if sd else float(values[0] == 0)
+    return Difference(
+        n, float(values.mean()), sd, t_interval(values), bca_interval(values), p, sign_flip_p(values)
+    )
+
+
+def equivalence_p(differences: Sequence[float], margin: float) -> float:
+    """The p of two one-sided t-tests (TOST): below 0.05, the mean lies within ± margin."""
+    values = np.asarray(differences, float)
+    if len(values) < 2:
+        return math.nan
+    if np.ptp(values) == 0:
+        return 0.0 if abs(values[0]) < margin else 1.0
+    above = stats.ttest_1samp(values, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(values, margin, alternative="less").pvalue
+    return float(max(above, below))
+
+
+def equivalent(differences: Sequence[float], margin: float) -> bool:
+    return equivalence_p(differences, margin) < 1 - CONFIDENCE
+
+
+def probability_of_improvement(higher: Sequence[float], lower: Sequence[float]) -> float:
+    """The probability that a run of one arm scores above a run of another, over all pairs of runs;
+    ties count half."""
+    if not len(higher) or not len(lower):
+        return math.nan
+    apart = np.subtract.outer(np.asarray(higher), np.asarray(lower))
+    return float((apart > 0).mean() + (apart == 0).mean() / 2)
+
+
+def power(effect: float, sd: float, n: int) -> float:
+    """The power of a two-sided paired t-test at 5% for a true mean difference."""
+    critical = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
+    shift = abs(effect) / sd * math.sqrt(n)
+    tails = stats.nct.sf(critical, n - 1, shift), stats.nct.cdf(-critical, n - 1, shift)
+    return float(sum(tails))
+
+
+def minimum_detectable_effect(sd: float, n: int) -> float:
+    """The true difference that n pairs find with a power of 80%."""
+    if n < 2 or not sd > 0:
+        return math.nan
+    return sd * float(optimize.brentq(lambda effect: power(effect, 1.0, n) - POWER, 1e-6, 1e3))
+
+
+def seeds_to_decide(mean: float, sd: float, margin: float) -> int | None:
+    """The least number of pairs with which, if mean and SD stay as they are, either the 95% interval
+    leaves out 0 or the difference is equivalent within the margin; None beyond MOST_SEEDS."""
+    if not (math.isfinite(mean) and math.isfinite(sd)):
+        return None
+    for n in range(2, MOST_SEEDS + 1):
+        error, df = sd / math.sqrt(n), n - 1
+        clear = stats.t.ppf((1 + CONFIDENCE) / 2, df) * error < abs(mean)
+        if clear or stats.t.ppf(CONFIDENCE, df) * error < margin - abs(mean):
+            return n
+    return None
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p values, in the same order; NaN stays and does not count."""
+    adjusted = [math.nan] * len(p_values)
+    ranked = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
+    least = 0.0
+    for rank, (p, i) in enumerate(ranked):
+        least = max(least, min(1.0, p * (len(ranked) - rank)))
+        adjusted[i] = least
+    return adjusted

@@ -1,0 +1,219 @@
+"""What one run is worth in the terms of a claim: a number from its record, history and probes."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from elu_replication import probe_fields, runs, times
+from elu_replication.config import Arm
+
+CHANCE_LOSS = math.log(10)  # cross-entropy of ten equally probable classes
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run that stands for an arm and a seed."""
+
+    arm: Arm
+    record: runs.Record
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        return pd.read_csv(runs.history_path(self.arm, self.record.seed))
+
+    @cached_property
+    def activity(self) -> pd.DataFrame:
+        """Its probe_fields.Activity; empty where it has none of the present version."""
+        return self._probes("activity", probe_fields.Activity._fields)
+
+    @cached_property
+    def disturbances(self) -> pd.DataFrame:
+        """Its probe_fields.Disturbance; empty where it has none of the present version."""
+        return self._probes("disturbances", probe_fields.Disturbance._fields)
+
+    def _probes(self, kind: str, fields: tuple[str, ...]) -> pd.DataFrame:
+        path = runs.probe_path(self.arm, self.record.seed, kind)
+        if self.record.probes_version != probe_fields.VERSION or path.stat().st_size <= 1:
+            return pd.DataFrame(columns=fields, dtype=float)
+        return pd.read_csv(path)
+
+    def losses(self, split: str) -> np.ndarray:
+        """The losses of a split by epoch, from epoch 1 on."""
+        return self.history.loss[self.history.split == split].to_numpy()
+
+
+def loaded(arm: Arm) -> dict[int, Run]:
+    """The arm's finished runs that count, by seed."""
+    return {r.seed: Run(arm, r) for r in runs.current(arm) if r.status == "finished"}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a run's number is computed, in what unit it is told, and by how little two such numbers may
+    differ and still be called the same."""
+
+    compute: Callable[[Run], float] | None  # None: measured by `make times`, not in runs
+    margin: float
+    meaning: str
+
+
+def final(name: str) -> Callable[[Run], float]:
+    """A score of the weights that the run ended with; NaN where the split is not there."""
+
+    def compute(run: Run) -> float:
+        value = getattr(run.record.final, name)
+        return math.nan if value is None else value
+
+    return compute
+
+
+def rise(run: Run) -> float:
+    losses = run.losses("validation")
+    return float(losses[-1] - losses.min())
+
+
+def slope(run: Run) -> float:
+    losses = run.losses("validation")[14:25]
+    return float(np.polynomial.Polynomial.fit(np.arange(len(losses)), losses, 1).convert().coef[1])
+
+
+def first_epoch_at(split: str, threshold: float) -> Callable[[Run], float]:
+    """The first epoch with a loss of at most `threshold`; one after the last where there is none."""
+
+    def compute(run: Run) -> float:
+        losses = run.losses(split)
+        reached = np.flatnonzero(losses <= threshold)
+        return float(reached[0] + 1 if len(reached) else len(losses) + 1)
+
+    return compute
+
+
+def early_stopping_gain(run: Run) -> float:
+    validation, test = run.losses("validation"), run.losses("test")
+    return float(test[-1] - test[validation.argmin()])
+
+
+def plateau_share(run: Run) -> float:
+    return float((np.abs(run.losses("train") - CHANCE_LOSS) < 0.01).mean())
+
+
+def over_epochs(name: str, distance: bool = False) -> Callable[[Run], float]:
+    """A quantity of the whole network, averaged over the probed epochs after the initial one;
+    with `distance`, its absolute value."""
+
+    def compute(run: Run) -> float:
+        whole = run.activity[(run.activity.layer == 0) & (run.activity.epoch > 0)][name]
+        return float((whole.abs() if distance else whole).mean())
+
+    return compute
+
+
+def at_end(name: str) -> Callable[[Run], float]:
+    """A quantity of the whole network after the last epoch."""
+
+    def compute(run: Run) -> float:
+        whole = run.activity[run.activity.layer == 0][name]
+        return float(whole.iloc[-1]) if len(whole) else math.nan
+
+    return compute
+
+
+def gradient_depth(initial: bool) -> Callable[[Run], float]:
+    """The decimal logarithm of the first layer's gradient norm over the output layer's."""
+
+    def compute(run: Run) -> float:
+        layers = run.activity[run.activity.layer > 0]
+        if layers.empty:
+            return math.nan
+        norms = layers[layers.epoch == (0 if initial else layers.epoch.max())].gradient_norm
+        return math.log10(norms.iloc[0] / norms.iloc[-1]) if norms.min() > 0 else math.nan
+
+    return compute
+
+
+def accuracy_drop(kind: str) -> Callable[[Run], float]:
+    """How much accuracy a disturbance costs, averaged over its levels."""
+
+    def compute(run: Run) -> float:
+        scores = run.disturbances[run.disturbances.layer == 0]
+        clean = scores[(scores.kind == "input_noise") & (scores.level == 0)].accuracy
+        disturbed = scores[(scores.kind == kind) & (scores.level > 0)].accuracy
+        return float(clean.iloc[0] - disturbed.mean()) if len(clean) else math.nan
+
+    return compute
+
+
+def deactivated_variance(run: Run) -> float:
+    layers = run.disturbances[(run.disturbances.layer > 0) & (run.disturbances.level == 0.2)]
+    return math.log10(layers.deactivated_variance.mean()) if len(layers) else math.nan
+
+
+def timed(arm: str) -> dict[int, float]:
+    """The natural logarithm of an arm's measured seconds per epoch, by round."""
+    found = times.measured()
+    mine = found[found.arm == arm]
+    return {int(turn): math.log(s) for turn, s in zip(mine["round"], mine.seconds, strict=True)}
+
+
+METRICS = {
+    "test_accuracy": Metric(final("test_accuracy"), 0.001, "test accuracy, last epoch"),
+    "test_loss": Metric(final("test_loss"), 0.003, "test loss, last epoch"),
+    "validation_loss": Metric(final("validation_loss"), 0.003, "validation loss, last epoch"),
+    "train_loss": Metric(final("train_loss"), 0.003, "training loss, last epoch"),
+    "validation_rise": Metric(rise, 0.003, "validation loss: last epoch minus least"),
+    "validation_slope": Metric(slope, 0.0003, "slope of the validation loss, epochs 15 to 25, per epoch"),
+    "validation_area": Metric(
+        lambda run: float(run.losses("validation")[:15].mean()),
+        0.003,
+        "mean validation loss, epochs 1 to 15",
+    ),
+    "epochs_to_validation_0.05": Metric(
+        first_epoch_at("validation", 0.05), 1.0, "first epoch with a validation loss of at most 0.05"
+    ),
+    "epochs_to_train_0.1": Metric(
+        first_epoch_at("train", 0.1), 1.0, "first epoch with a training loss of at most 0.1"
+    ),
+    "best_epoch": Metric(
+        lambda run: float(run.losses("validation").argmin() + 1), 1.0, "epoch of the least validation loss"
+    ),
+    "early_stopping_gain": Metric(
+        early_stopping_gain, 0.003, "test loss: last epoch minus epoch of least validation loss"
+    ),
+    "plateau_share": Metric(
+        plateau_share, 0.01, "share of epochs with a training loss within 0.01 of ln 10"
+    ),
+    "median_distance": Metric(
+        over_epochs("median_activation", distance=True),
+        0.01,
+        "distance from 0 of the median over units of mean activation, mean over probed epochs",
+    ),
+    "mean_distance": Metric(
+        over_epochs("mean_absolute_activation"),
+        0.01,
+        "mean over units of the absolute mean activation, mean over probed epochs",
+    ),
+    "dead": Metric(at_end("dead"), 0.01, "share of dead hidden units, last epoch"),
+    "saturated_share": Metric(
+        at_end("saturated_share"), 0.01, "share of derivatives below 0.01, last epoch"
+    ),
+    "gradient_depth_initial": Metric(
+        gradient_depth(initial=True), 0.1, "log10 of first layer's gradient norm over last's, initially"
+    ),
+    "gradient_depth_trained": Metric(
+        gradient_depth(initial=False), 0.1, "log10 of first layer's gradient norm over last's, trained"
+    ),
+    "noise_drop": Metric(
+        accuracy_drop("input_noise"), 0.01, "accuracy lost to noise on the input, mean over levels"
+    ),
+    "planted_drop": Metric(
+        accuracy_drop("planted"), 0.01, "accuracy lost to a planted pre-activation, mean over levels"
+    ),
+    "epoch_time": Metric(None, 0.02, "ln of seconds per epoch, measured in turns"),
+    "deactivated_variance": Metric(
+        deactivated_variance, 0.1, "log10 variance of deactivated units under input noise of 0.2"
+    ),
+}
