@@ -44,13 +44,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "fetch",
         "runs",
         "tables",
+        "inference",
+        "activations",
+        "verdicts",
+        "metrics",
+        "mechanisms",
+        "claims",
     ]
     names = [f"test_{name}.py" for name in order]
     last = [
         "test_plots.py",
         "test_commands.py",
         "test_models.py",
+        "test_from_scratch.py",
         "test_training.py",
+        "test_probes.py",
         "test_campaign.py",
         "test_audit.py",
     ]

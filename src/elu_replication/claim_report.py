@@ -17,7 +17,7 @@ from elu_replication.experiments import RESULTS
 from elu_replication.mathematics import Finding
 from elu_replication.metrics import METRICS
 from elu_replication.plots import save
-from elu_replication.verdicts import VERDICTS, Outcome, Tested, counts, holm_by_test, outcomes
+from elu_replication.verdicts import VERDICTS, Compared, Outcome, counts, holm_by_test, outcomes
 
 # Colour and marker of each verdict, told apart without colour too.
 LOOKS = {
@@ -35,25 +35,25 @@ def number(value: float, digits: int = 4) -> str:
     return "-" if math.isnan(value) else f"{value:.{digits}g}"
 
 
-def formula(tested: Tested) -> str:
+def formula(compared: Compared) -> str:
     """The weighted sum of a test, e.g. "he_elu1 - he_relu", by the arms' full names."""
     parts = [
         f"{'-' if weight < 0 else '+'} {'' if abs(weight) == 1 else f'{abs(weight):g} '}{name}"
-        for name, weight in tested.test.arms.items()
+        for name, weight in compared.test.arms.items()
     ]
     return " ".join(parts).removeprefix("+ ")
 
 
-def numbers(tested: Tested) -> dict[str, Any]:
+def numbers(compared: Compared) -> dict[str, Any]:
     """The numbers of a test, by column."""
     return {
-        "arms": formula(tested),
-        "metric": tested.test.metric,
-        "n": tested.n,
-        "effect": tested.effect,
-        "low": tested.interval.low,
-        "high": tested.interval.high,
-        "margin": tested.test.tolerance,
+        "arms": formula(compared),
+        "metric": compared.test.metric,
+        "n": compared.n,
+        "effect": compared.effect,
+        "low": compared.interval.low,
+        "high": compared.interval.high,
+        "margin": compared.test.tolerance,
     }
 
 
@@ -91,35 +91,35 @@ def published(each: Outcome) -> str:
     return next((f for f in each.findings if not f.holds), each.findings[0]).claimed
 
 
-def test_table(found: Sequence[Outcome]) -> pd.DataFrame:
+def comparison_table(found: Sequence[Outcome]) -> pd.DataFrame:
     """One line a test of each choice, with all of its statistics."""
     adjusted = holm_by_test(found)
     lines = []
     for each in found:
         for choice in each.choices:
-            for tested in choice.tests:
-                difference = tested.difference
+            for compared in choice.tests:
+                difference = compared.difference
                 lines.append(
                     {"id": each.id, "choice": choice.label}
-                    | numbers(tested)
+                    | numbers(compared)
                     | {
-                        "expect": tested.test.expect or "published value",
-                        "than": tested.reference,
-                        "published": tested.published_effect,
+                        "expect": compared.test.expect or "published value",
+                        "than": compared.reference,
+                        "published": compared.published_effect,
                         "sd": difference.sd,
-                        "bca_low": difference.bca.low + tested.reference,
-                        "bca_high": difference.bca.high + tested.reference,
+                        "bca_low": difference.bca.low + compared.reference,
+                        "bca_high": difference.bca.high + compared.reference,
                         "p": difference.p,
-                        "p_holm": adjusted.get(id(tested), math.nan),
+                        "p_holm": adjusted.get(id(compared), math.nan),
                         "p_sign_flip": difference.sign_flip_p,
-                        "p_equivalence": tested.equivalence_p,
-                        "probability_of_improvement": tested.improvement,
-                        "minimum_detectable_effect": tested.detectable,
-                        "single_run_share": tested.single_run_share,
-                        "seeds_needed": tested.seeds_needed if tested.verdict == "inconclusive" else None,
-                        "verdict": tested.verdict,
-                        "reason": tested.judged[1],
-                        "command": tested.command,
+                        "p_equivalence": compared.equivalence_p,
+                        "probability_of_improvement": compared.improvement,
+                        "minimum_detectable_effect": compared.detectable,
+                        "single_run_share": compared.single_run_share,
+                        "seeds_needed": compared.seeds_needed,
+                        "verdict": compared.verdict,
+                        "reason": compared.judged[1],
+                        "command": compared.command,
                     }
                 )
     return pd.DataFrame(lines).astype({"seeds_needed": "Int64"})
@@ -137,7 +137,7 @@ def as_json(found: Sequence[Outcome]) -> str:
     def clean(frame: pd.DataFrame) -> list[dict[str, Any]]:
         return json.loads(frame.to_json(orient="records", double_precision=10))
 
-    tests = clean(test_table(found))
+    tests = clean(comparison_table(found))
     entries = []
     for each, line in zip(found, clean(table(found)), strict=True):
         entries.append(
@@ -148,7 +148,7 @@ def as_json(found: Sequence[Outcome]) -> str:
                 "group": each.group,
                 "findings": [finding._asdict() for finding in each.findings],
                 "passages": [passage.model_dump() for passage in each.claim.passages],
-                "comparison": each.claim.comparison,
+                "agreement": each.claim.agreement,
                 "choices": {c.label: c.verdict for c in each.choices},
                 "tests": [test for test in tests if test["id"] == each.id],
             }
@@ -213,10 +213,10 @@ RULES = """## The rules
 """
 
 
-def effect(tested: Tested) -> str:
+def effect(compared: Compared) -> str:
     """E.g. "-0.0012 [-0.003, 0.001]"."""
-    low, high = tested.interval
-    return f"{number(tested.effect)} [{number(low)}, {number(high)}]" if tested.n else "-"
+    low, high = compared.interval
+    return f"{number(compared.effect)} [{number(low)}, {number(high)}]" if compared.n else "-"
 
 
 def details(each: Outcome) -> str:
@@ -234,9 +234,9 @@ def details(each: Outcome) -> str:
         rows = [dict(zip(FINDING_COLUMNS, finding_cells(f), strict=True)) for f in each.findings]
         text.append(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n")
     if each.choices:
-        text.append(test_lines(each).to_markdown(index=False, disable_numparse=True) + "\n")
+        text.append(comparison_lines(each).to_markdown(index=False, disable_numparse=True) + "\n")
         for choice in each.choices:
-            commands = dict.fromkeys(tested.command for tested in choice.tests)
+            commands = dict.fromkeys(compared.command for compared in choice.tests)
             text += [f"- {choice.label}: `{command}`" for command in commands]
         text.append("")
     return "\n".join(text)
@@ -251,7 +251,7 @@ def finding_cells(finding: Finding) -> list[str]:
     return [finding.what, finding.claimed, f"{finding.computed:.10g}", holds]
 
 
-def test_lines(each: Outcome) -> pd.DataFrame:
+def comparison_lines(each: Outcome) -> pd.DataFrame:
     """The tests of a claim as a person reads them."""
     rows = [
         {
@@ -271,13 +271,13 @@ def test_lines(each: Outcome) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def claimed(tested: Tested) -> str:
+def claimed(compared: Compared) -> str:
     """What the claim says of the weighted sum."""
-    if tested.test.published is not None:
-        return f"{tested.test.published:.5g}"
-    than = f"{tested.test.than:g}"
+    if compared.test.published is not None:
+        return f"{compared.test.published:.5g}"
+    than = f"{compared.test.than:g}"
     return {"higher": f"above {than}", "lower": f"below {than}", "equal": f"equal to {than}"}[
-        str(tested.test.expect)
+        str(compared.test.expect)
     ]
 
 
@@ -288,19 +288,21 @@ def forest(found: Sequence[Outcome]) -> Figure:
     made = Figure(figsize=(11, 0.32 * len(shown) + 2.2), layout="constrained")
     axes = made.subplots()
     for place, each in enumerate(shown):
-        tested = each.decisive
-        assert tested is not None
+        compared = each.decisive
+        assert compared is not None
         colour, marker = LOOKS[each.verdict]
 
-        def margins(value: float, tested: Tested = tested) -> float:
-            apart = (value - tested.reference) / tested.test.tolerance
+        def margins(value: float, compared: Compared = compared) -> float:
+            apart = (value - compared.reference) / compared.test.tolerance
             return min(max(apart, -FARTHEST), FARTHEST)
 
-        if tested.n > 1:
-            axes.plot([margins(end) for end in tested.interval], [place, place], color=colour, linewidth=2)
-        axes.plot(margins(tested.effect), place, marker, color=colour, markersize=7)
-        if not math.isnan(tested.published_effect):
-            axes.plot(margins(tested.published_effect), place, "|", color="black", markersize=12)
+        if compared.n > 1:
+            axes.plot(
+                [margins(end) for end in compared.interval], [place, place], color=colour, linewidth=2
+            )
+        axes.plot(margins(compared.effect), place, marker, color=colour, markersize=7)
+        if not math.isnan(compared.published_effect):
+            axes.plot(margins(compared.published_effect), place, "|", color="black", markersize=12)
     axes.axvspan(-1, 1, color="0.5", alpha=0.15, linewidth=0)
     axes.axvline(0, color="0.4", linewidth=0.8)
     labels = [f"{e.id}  {METRICS[e.decisive.test.metric].meaning}" for e in shown if e.decisive]
@@ -322,7 +324,7 @@ def write(found: Sequence[Outcome], folder: Path) -> None:
     """Write claims.csv, claim_tests.csv, claims.md, claims.json and the forest plot in `folder`."""
     atomic.write_text(folder / "claims.csv", table(found).to_csv(index=False, float_format="%.8g"))
     atomic.write_text(
-        folder / "claim_tests.csv", test_table(found).to_csv(index=False, float_format="%.8g")
+        folder / "claim_tests.csv", comparison_table(found).to_csv(index=False, float_format="%.8g")
     )
     atomic.write_text(folder / "claims.md", markdown(found))
     atomic.write_text(folder / "claims.json", as_json(found))

@@ -29,7 +29,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Test(Strict):
+class Comparison(Strict):
     """One comparison on stored runs: a weighted sum of arms, paired by seed, in one metric.
 
     Either `published` is the value of a single run that a new run should give (NUM), or `expect` says
@@ -45,7 +45,7 @@ class Test(Strict):
     margin: float = 0.0
 
     @model_validator(mode="after")
-    def _complete(self) -> "Test":
+    def _complete(self) -> "Comparison":
         if self.metric not in METRICS:
             raise ValueError(f"metric {self.metric!r}: must be one of {', '.join(METRICS)}")
         if (self.published is None) == (self.expect is None):
@@ -88,10 +88,10 @@ class Claim(Strict):
     kind: Literal["NUM", "DIR", "DET", "TXT"]
     published: str = ""
     note: str = ""
-    choices: dict[str, list[Test]] = {}
+    choices: dict[str, list[Comparison]] = {}
     check: str | None = None
     passages: list[Passage] = []
-    comparison: Literal["agrees", "contradicted", "unsupported"] | None = None
+    agreement: Literal["agrees", "contradicted", "unsupported"] | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "Claim":
@@ -103,7 +103,7 @@ class Claim(Strict):
             raise ValueError(f"a {self.kind} claim has choices")
         if self.kind == "DET" and self.check is None:
             raise ValueError("a DET claim names its check")
-        if self.kind == "TXT" and (len(self.passages) < 2 or self.comparison is None):
+        if self.kind == "TXT" and (len(self.passages) < 2 or self.agreement is None):
             raise ValueError("a TXT claim has two passages or more, and what comparing them gives")
         return self
 

@@ -10,8 +10,11 @@ from elu_replication.claims import SOURCES
 from elu_replication.config import Scale, require_root
 from elu_replication.errors import UserError, run_main
 from elu_replication.metrics import METRICS
+from elu_replication.runs import Job
 from elu_replication.terminal import say, table
 from elu_replication.verdicts import Outcome, outcomes
+
+FIRST_SEEDS = 6  # where one seed shows no spread yet; with 5, a sign-flip test cannot reach 5%
 
 
 def explain(each: Outcome) -> None:
@@ -55,37 +58,36 @@ def explain(each: Outcome) -> None:
     say(f"Verdict: {each.verdict}. {each.reason}.")
 
 
+def hours(jobs: Sequence[Job]) -> float:
+    """Estimated hours to train `jobs` here, on all cores."""
+    return sum(cost.seconds(job.arm.protocol) for job in jobs) / campaign.processes() / 3600
+
+
 def plan(found: Sequence[Outcome]) -> None:
-    """For each inconclusive test, the seeds that would decide it if mean and SD stay as they are, and
-    the hours on all cores to train them."""
-    rows = []
+    """For each inconclusive test, the seeds that would decide it if mean and SD stay as they are (a first
+    handful where there is one), and the hours on all cores to train those that are missing."""
+    rows, every = [], dict[str, Job]()
     for each in (each for each in found if each.verdict == "inconclusive"):
-        for label, tested in each.undecided:
-            arms = [experiments.arm(name, Scale("published")) for name in tested.test.arms]
-            needed = tested.seeds_needed
-            if METRICS[tested.test.metric].compute is None or needed is None:
-                why = "one seed has no spread yet: 6 are a start" if tested.n < 2 else "beyond reach"
-                rows.append([each.id, label, tested.test.metric, str(tested.n), "-", str(len(arms)), why])
+        for label, compared in each.undecided:
+            arms = [experiments.arm(name, Scale("published")) for name in compared.test.arms]
+            needed = compared.seeds_needed or (FIRST_SEEDS if compared.n < 2 else None)
+            row = [each.id, label, compared.test.metric, str(len(arms)), str(compared.n)]
+            if METRICS[compared.test.metric].compute is None or needed is None:
+                rows.append([*row, "-", "beyond reach"])
                 continue
             jobs = campaign.pending(replace(arm, seeds=tuple(range(needed))) for arm in arms)
-            hours = sum(cost.seconds(job.arm.protocol) for job in jobs) / campaign.processes() / 3600
-            rows.append(
-                [
-                    each.id,
-                    label,
-                    tested.test.metric,
-                    str(tested.n),
-                    str(needed),
-                    str(len(arms)),
-                    f"{hours:.1f}",
-                ]
-            )
+            every |= {str(job): job for job in jobs}
+            rows.append([*row, str(needed), f"{hours(jobs):.1f}"])
     if not rows:
         say("No claim is inconclusive.")
         return
-    columns = ["Claim", "Choice", "Metric", "Seeds", "Needed", "Arms", "Hours to train the rest"]
+    columns = ["Claim", "Choice", "Metric", "Arms", "Seeds", "Needed", "Hours to train the rest"]
     table("What would decide the inconclusive claims", columns, rows)
-    say("Declare more `seeds` in the experiment's document; `make replicate ARMS=...` trains the new ones.")
+    say(
+        f"All of them: {len(every)} runs, {hours(list(every.values())):.1f} hours"
+        f" on {campaign.processes()} cores"
+    )
+    say("Declare more `seeds` where needed; `make replicate ARMS=...` trains what is missing")
 
 
 def main() -> None:

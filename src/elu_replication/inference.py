@@ -141,8 +141,10 @@ def power(effect: float, sd: float, n: int) -> float:
     """The power of a two-sided paired t-test at 5% for a true mean difference."""
     critical = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
     shift = abs(effect) / sd * math.sqrt(n)
+    if shift > 30:  # beyond what the noncentral distribution can be computed for
+        return 1.0
     tails = stats.nct.sf(critical, n - 1, shift), stats.nct.cdf(-critical, n - 1, shift)
-    return float(sum(tails))
+    return float(np.nansum(tails))  # scipy has NaN for a far tail that is 0
 
 
 def minimum_detectable_effect(sd: float, n: int) -> float:

@@ -129,9 +129,12 @@ def conclude(scope: str) -> None:
             f"{missing} declared arms are not run: ARMS='experiment-arm ...' trains those named, "
             "SET='campaign=full' all of them"
         )
+    if scope == "published":
+        counted = json.loads((RESULTS / "claims.json").read_text())["counts"]
+        say("Claims:  " + ", ".join(f"{n} {verdict}" for verdict, n in counted.items()))
+        say("Verdicts: results/claims.md (`make claim ID=C7` explains one)")
     say(f"Tables:  {RESULTS / scope / 'tables/summary.md'}")
-    for path in sorted((RESULTS / scope / "figures").glob("*.png")):
-        say(f"Figure:  {path}")
+    say(f"Figures: {RESULTS / scope / 'figures'} and {RESULTS / scope / 'mechanisms'}")
 
 
 def audit_once() -> None:

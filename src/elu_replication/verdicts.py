@@ -15,7 +15,7 @@ from functools import cache, cached_property
 from typing import Literal
 
 from elu_replication import claims, experiments, inference
-from elu_replication.claims import Claim, Test
+from elu_replication.claims import Claim, Comparison
 from elu_replication.config import Scale
 from elu_replication.inference import Difference, Interval
 from elu_replication.mathematics import CHECKS, Finding
@@ -54,7 +54,7 @@ def values_of(metric: str, arm: str) -> dict[int, float]:
     return {seed: compute(run) for seed, run in runs_of(arm).items()}
 
 
-def by_seed(test: Test) -> dict[int, float]:
+def by_seed(test: Comparison) -> dict[int, float]:
     """The test's weighted sum for each seed (or round) that all of its arms have."""
     values = [values_of(test.metric, name) for name in test.arms]
     shared = set.intersection(*(set(each) for each in values))
@@ -66,10 +66,10 @@ def by_seed(test: Test) -> dict[int, float]:
 
 
 @dataclass(frozen=True)
-class Tested:
+class Compared:
     """A test and its values by seed."""
 
-    test: Test
+    test: Comparison
     values: dict[int, float]
 
     @property
@@ -180,7 +180,9 @@ class Tested:
     @property
     def seeds_needed(self) -> int | None:
         """How many seeds in all would decide an undecided test, if mean and SD stay; None where that
-        cannot be said."""
+        cannot be said, or need not be."""
+        if self.verdict != "inconclusive":
+            return None
         if self.test.published is not None:
             return LEAST_RUNS if self.n < LEAST_RUNS else None
         if self.n < 2:
@@ -224,16 +226,16 @@ class Chosen:
     """One reading of a claim, and its tests."""
 
     label: str
-    tests: list[Tested]
+    tests: list[Compared]
 
     @property
     def verdict(self) -> Verdict:
-        return combined(tested.verdict for tested in self.tests)
+        return combined(compared.verdict for compared in self.tests)
 
     @property
-    def decisive(self) -> Tested:
+    def decisive(self) -> Compared:
         """The first test that has the choice's verdict."""
-        return next(tested for tested in self.tests if tested.verdict == self.verdict)
+        return next(compared for compared in self.tests if compared.verdict == self.verdict)
 
 
 @dataclass(frozen=True)
@@ -266,8 +268,8 @@ class Outcome:
         parts: list[Verdict] = []
         if self.findings:
             parts.append("replicated" if all(f.holds for f in self.findings) else "not replicated")
-        if self.claim.comparison:
-            parts.append("replicated" if self.claim.comparison == "agrees" else "not replicated")
+        if self.claim.agreement:
+            parts.append("replicated" if self.claim.agreement == "agrees" else "not replicated")
         if self.choices:
             parts.append(self.of_choices)
         return combined(parts)
@@ -280,8 +282,8 @@ class Outcome:
             told.append(f"{wrong[0].what} is {wrong[0].computed:.6g}, claimed is {wrong[0].claimed}")
         elif self.findings:
             told.append("computed as claimed: " + "; ".join(f.what for f in self.findings[:3]))
-        if self.claim.comparison:
-            told.append(f"the passages compared: {self.claim.comparison}")
+        if self.claim.agreement:
+            told.append(f"the passages compared: {self.claim.agreement}")
         if self.choices and self.of_choices == "protocol-dependent":
             for verdict in ("replicated", "not replicated"):
                 labels = [c.label for c in self.choices if c.verdict == verdict]
@@ -294,25 +296,25 @@ class Outcome:
         return ". ".join(told)
 
     @property
-    def decisive(self) -> Tested | None:
+    def decisive(self) -> Compared | None:
         """The test whose numbers stand for the claim."""
         return self.leading.decisive if self.leading else None
 
     @property
-    def undecided(self) -> list[tuple[str, Tested]]:
+    def undecided(self) -> list[tuple[str, Compared]]:
         """The inconclusive tests, with their choice's label."""
         return [
-            (choice.label, tested)
+            (choice.label, compared)
             for choice in self.choices
-            for tested in choice.tests
-            if tested.verdict == "inconclusive"
+            for compared in choice.tests
+            if compared.verdict == "inconclusive"
         ]
 
 
 def outcome(name: str, group: str, claim: Claim) -> Outcome:
     """Compute all that a claim needs from the stored runs."""
     choices = [
-        Chosen(label, [Tested(test, by_seed(test)) for test in tests])
+        Chosen(label, [Compared(test, by_seed(test)) for test in tests])
         for label, tests in claim.choices.items()
     ]
     return Outcome(name, group, claim, choices, CHECKS[claim.check]() if claim.check else [])
@@ -333,7 +335,7 @@ def counts(found: Iterable[Outcome]) -> dict[Verdict, int]:
 
 def holm_by_test(found: Sequence[Outcome]) -> dict[int, float]:
     """Holm's adjusted p of each DIR test, across all those of the claims that one file holds; by id()
-    of the Tested."""
+    of the Compared."""
     adjusted: dict[int, float] = {}
     for group in {each.group for each in found}:
         tests = [

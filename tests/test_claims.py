@@ -1,0 +1,173 @@
+"""The claims as data: all 53, strictly checked, and their outputs from what is stored."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, tiny
+
+from elu_replication import claim_report, claims, experiments, mathematics
+from elu_replication.errors import UserError
+from elu_replication.models import build
+from elu_replication.verdicts import VERDICTS, Outcome, outcomes
+
+
+@pytest.fixture(scope="module")
+def found() -> list[Outcome]:
+    return outcomes()
+
+
+def test_every_claim_is_there_once() -> None:
+    assert list(claims.load()) == [f"C{number}" for number in range(1, 54)]
+
+
+def test_experiments_and_claims_name_each_other() -> None:
+    """A document lists the claims that its arms serve, and no others."""
+    serves: dict[str, set[str]] = {name: set() for name in experiments.names()}
+    for group, held in claims.groups().items():
+        for name, claim in held.items():
+            if group in serves:
+                serves[group].add(name)
+            for arm in claim.arms:
+                serves[arm.partition("-")[0]].add(name)
+    for name in experiments.names():
+        listed = set(experiments.load(name).claims)
+        assert serves[name] <= listed, (name, sorted(serves[name] - listed))
+        assert listed <= set(claims.load())
+
+
+def test_the_ledger_covers_what_the_claims_leave_open() -> None:
+    covered = {name for choice in claims.ledger() for name in choice.claims}
+    open_claims = {name for name, claim in claims.load().items() if len(claim.choices) > 1}
+    assert open_claims - covered <= {"C16", "C17", "C20", "C24", "C39"}  # readings, not contradictions
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(claims, "FOLDER", tmp_path)
+    claims.groups.cache_clear()
+    yield tmp_path
+    claims.groups.cache_clear()
+
+
+GOOD = {
+    "source": "M",
+    "place": "-",
+    "statement": "-",
+    "kind": "DIR",
+    "choices": {"one": [{"metric": "test_loss", "arms": {"asu_mlp-sgd_elu": 1}, "expect": "lower"}]},
+}
+
+
+def one_test(**fields: object) -> dict[str, object]:
+    return {"choices": {"one": [{**GOOD["choices"]["one"][0], **fields}]}}  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (one_test(arms={"asu_mlp-sgd_elo": 1}), "arm 'asu_mlp-sgd_elo': asu_mlp has the arms"),
+        (one_test(metric="test_los"), "metric 'test_los': must be one of"),
+        (one_test(published=0.3), "either `published` or `expect`"),
+        ({"kind": "DET"}, "a DET claim names its check"),
+        ({"kind": "DET", "check": "no_such"}, "check 'no_such': must be one of"),
+        ({"kind": "TXT"}, "two passages or more"),
+        ({"choices": {}}, "a DIR claim has choices"),
+        ({"source": "X"}, "source X: must be of M, B, A, P"),
+        ({"colour": "blue"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_entry_is_one_line_that_names_it(
+    change: dict[str, object], told: str, folder: Path
+) -> None:
+    (folder / "wrong.yaml").write_text(yaml.safe_dump({"claims": {"C7": {**GOOD, **change}}}))
+    with pytest.raises(UserError, match=told) as refused:
+        claims.groups()
+    assert str(refused.value).startswith(f"{folder}/wrong.yaml: claims.C7")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_good_entry_is_all_that_a_new_claim_needs(folder: Path) -> None:
+    (folder / "new.yaml").write_text(yaml.safe_dump({"claims": {"C54": GOOD}}))
+    assert list(claims.groups()["new"]) == ["C54"]
+
+
+def test_mathematics_agrees_with_keras_on_the_report_s_sizes(mnist: Path) -> None:
+    for layers in (6, 8):
+        model = build(tiny(model__hidden_layers=layers), seed=0)
+        assert mathematics.parameters(layers) == model.count_params()
+
+
+def test_every_check_is_used_and_none_is_empty() -> None:
+    used = {claim.check for claim in claims.load().values()} - {None}
+    assert used == set(mathematics.CHECKS)
+    assert all(check() for check in mathematics.CHECKS.values())
+
+
+def test_what_mathematics_decides_is_as_the_reference_has_it(found: list[Outcome]) -> None:
+    decided = {each.id: each.verdict for each in found if each.claim.kind == "DET" and not each.choices}
+    wrong = {"C21", "C28", "C33", "C34", "C36", "C38", "C40", "C41"}
+    assert {name for name, verdict in decided.items() if verdict == "not replicated"} == wrong
+    assert {name for name in decided if name not in wrong} == {
+        "C18",
+        "C25",
+        "C27",
+        "C35",
+        "C37",
+        "C52",
+        "C53",
+    }
+
+
+def test_every_claim_has_an_outcome_and_its_numbers_are_the_same_everywhere(
+    found: list[Outcome], tmp_path: Path
+) -> None:
+    claim_report.write(found, tmp_path)
+    table = pd.read_csv(tmp_path / "claims.csv", keep_default_na=False)
+    columns = (
+        "id source kind statement arms metric n effect low high margin published verdict reason command"
+    )
+    assert list(table) == columns.split()
+    assert list(table.id) == list(claims.load())
+    assert set(table.verdict) <= set(VERDICTS)
+    assert (table.reason != "").all()
+    content = json.loads((tmp_path / "claims.json").read_text())
+    assert [entry["verdict"] for entry in content["claims"]] == list(table.verdict)
+    assert sum(content["counts"].values()) == 53
+    page = (tmp_path / "claims.md").read_text()
+    for each in found:
+        assert page.count(f"### {each.id}\n\n**{each.verdict}.**") == 1
+    missing = table[table.verdict == "not run"]
+    assert missing.reason.str.contains("no runs of|no seed").all()  # naming what is missing
+    claim_report.write(outcomes(), tmp_path / "again")
+    for name in ("claims.csv", "claim_tests.csv", "claims.md", "claims.json", "claims.png", "claims.svg"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+
+
+def test_the_committed_verdicts_are_those_of_the_committed_runs(
+    found: list[Outcome], tmp_path: Path
+) -> None:
+    claim_report.write(found, tmp_path)
+    for name in ("claims.csv", "claims.md"):
+        assert (tmp_path / name).read_text() == (ROOT / "results" / name).read_text(), name
+
+
+@pytest.mark.parametrize("name", ["C1", "C7", "C38", "C29"])  # NUM, DIR, DET, TXT
+def test_a_claim_is_explained_in_the_terminal(name: str) -> None:
+    command = [sys.executable, "-m", "elu_replication.explain", name]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"{name} (")
+    verdict = said.rpartition("Verdict: ")[2]
+    assert verdict.startswith(VERDICTS)
+
+
+def test_an_unknown_claim_is_one_line() -> None:
+    command = [sys.executable, "-m", "elu_replication.explain", "C99"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: ID=C99: no such claim; there are C1 to C53\n"

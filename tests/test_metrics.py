@@ -1,0 +1,84 @@
+"""What claims measure in a run, on runs whose every number is known."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import tiny
+from test_runs import stored
+
+from elu_replication import metrics, runs
+from elu_replication.config import Arm
+from elu_replication.metrics import METRICS, Run
+from elu_replication.probe_fields import Activity, Disturbance
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Validation losses .5, .3, .04, .05, .06 and so on up to epoch 30; training loss at ln 10 for 27."""
+    arm = Arm("known", tiny(epochs=30), (0,), tmp_path / "known")
+    record = stored(arm, 0)
+    validation = [0.5, 0.3, *(0.04 + 0.01 * step for step in range(28))]
+    history = [(epoch, "validation", loss, 0.9) for epoch, loss in enumerate(validation, 1)]
+    history += [(epoch, "train", math.log(10) if epoch <= 27 else 0.09, 0.9) for epoch in range(1, 31)]
+    history += [(epoch, "test", 0.02 * epoch, 0.9) for epoch in range(1, 31)]
+    activity = [
+        Activity(epoch, layer, norm, median, mean, dead)
+        for epoch, median, mean, dead in ((0, 9.0, 9.0, 0.9), (10, -0.2, 0.3, 0.1), (30, 0.4, 0.5, 0.2))
+        for layer, norm in ((0, 5.0), (1, 0.001 if epoch else 0.01), (2, 1.0))
+    ]
+    disturbances = [
+        Disturbance("input_noise", 0.0, 0, 0.99, 0.1),
+        Disturbance("input_noise", 0.2, 0, 0.9, 0.3),
+        Disturbance("input_noise", 0.4, 0, 0.7, 0.3),
+        Disturbance("input_noise", 0.2, 1, deactivated_variance=0.005, activated_variance=1.0),
+        Disturbance("input_noise", 0.2, 2, deactivated_variance=0.015, activated_variance=1.0),
+        Disturbance("planted", 100.0, 0, 0.5, 2.0),
+    ]
+    runs.store(arm, record, history, {"activity": activity, "disturbances": disturbances})
+    return metrics.loaded(arm)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("validation_rise", 0.27),
+        ("validation_slope", 0.01),
+        ("validation_area", (0.8 + sum(0.04 + 0.01 * step for step in range(13))) / 15),
+        ("epochs_to_validation_0.05", 3),
+        ("epochs_to_train_0.1", 28),
+        ("best_epoch", 3),
+        ("early_stopping_gain", 0.6 - 0.06),
+        ("plateau_share", 0.9),
+        ("median_distance", 0.3),
+        ("mean_distance", 0.4),
+        ("dead", 0.2),
+        ("gradient_depth_initial", -2),
+        ("gradient_depth_trained", -3),
+        ("noise_drop", 0.19),
+        ("planted_drop", 0.49),
+        ("deactivated_variance", -2),
+        ("test_accuracy", 0.9),
+    ],
+)
+def test_a_metric_of_a_known_run(name: str, value: float, run: Run) -> None:
+    compute = METRICS[name].compute
+    assert compute is not None
+    assert compute(run) == pytest.approx(value)
+
+
+def test_a_loss_never_reached_counts_as_one_epoch_more(run: Run) -> None:
+    assert metrics.first_epoch_at("test", 0.001)(run) == 31
+
+
+def test_probes_of_another_version_do_not_count(run: Run) -> None:
+    old = replace(run, record=run.record.model_copy(update={"probes_version": 0}))
+    for name in ("dead", "median_distance", "noise_drop", "gradient_depth_initial", "deactivated_variance"):
+        compute = METRICS[name].compute
+        assert compute is not None
+        assert math.isnan(compute(old))
+
+
+def test_every_metric_has_a_margin_and_a_meaning() -> None:
+    assert all(metric.margin > 0 and metric.meaning for metric in METRICS.values())
