@@ -199,6 +199,17 @@ def markdown(found: Sequence[Outcome]) -> str:
     return "\n".join(text)
 
 
+def overview(found: Sequence[Outcome]) -> str:
+    """How many claims of each source have each verdict, as a Markdown table."""
+    sources = [each.claim.source.split(",")[0] for each in found]
+    verdicts = pd.Categorical([each.verdict for each in found], VERDICTS)
+    counted = pd.crosstab(pd.Series(sources, name="Source"), verdicts, dropna=False)
+    counted = counted.reindex([s for s in SOURCES if s in sources]).assign(claims=lambda t: t.sum(axis=1))
+    counted.loc["all"] = counted.sum()
+    counted.index = counted.index.map(lambda source: SOURCES.get(source, "**All**"))
+    return counted.rename_axis("Source").reset_index().to_markdown(index=False) + "\n"
+
+
 RULES = """## The rules
 
 - A published value (NUM) is replicated if it lies in the 95% prediction interval of a new run, and not
@@ -321,12 +332,13 @@ def forest(found: Sequence[Outcome]) -> Figure:
 
 
 def write(found: Sequence[Outcome], folder: Path) -> None:
-    """Write claims.csv, claim_tests.csv, claims.md, claims.json and the forest plot in `folder`."""
+    """Write claims.csv, claim_tests.csv, claims.md, claims_overview.md, claims.json and the forest plot."""
     atomic.write_text(folder / "claims.csv", table(found).to_csv(index=False, float_format="%.8g"))
     atomic.write_text(
         folder / "claim_tests.csv", comparison_table(found).to_csv(index=False, float_format="%.8g")
     )
     atomic.write_text(folder / "claims.md", markdown(found))
+    atomic.write_text(folder / "claims_overview.md", overview(found))
     atomic.write_text(folder / "claims.json", as_json(found))
     save(forest(found), folder / "claims")
 

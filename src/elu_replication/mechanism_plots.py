@@ -163,7 +163,7 @@ def functions_figure() -> Figure:
             place = list(STYLES).index(name) * 6
             looks = {"color": colour, "marker": marker, "markersize": 4.5, "markevery": (place, 60)}
             axes.plot(x, function(activation)[part](x), label=activation_name(activation), **looks)
-        axes.set(title=f"Activation {title}", xlabel="x", ylim=(-2, 4) if part == 0 else (-0.2, 1.25))
+        axes.set(title=f"Activation {title}", xlabel="x", ylim=(-2, 4) if part == 0 else (-0.2, 1.85))
         axes.grid(alpha=0.25)
     made.axes[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
     return made
