@@ -1,6 +1,6 @@
 # The targets below make .venv by themselves; python3 (3.11 to 3.13), git and npm are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help replicate retrain test audit stamp claim plan times bench params readme lint lock clean
+.PHONY: help replicate retrain test audit stamp report claim plan times bench params readme lint lock clean
 
 PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64).
@@ -32,6 +32,10 @@ audit: $(INSTALLED)  ## train the beginning of stored runs again and compare: a 
 
 stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of training code: audited to the bit first
 	@python -m elu_replication.audit --stamp
+
+report: $(INSTALLED)  ## open the page, or name it where nothing can open it
+	@python -c "import pathlib, webbrowser; page = pathlib.Path('results/report.html').resolve(); \
+		webbrowser.open(page.as_uri()) or print(page)"
 
 claim: $(INSTALLED)  ## explain one published claim and its verdict: ID=C7
 	@python -m elu_replication.explain "$${ID:-}"

@@ -50,6 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "metrics",
         "mechanisms",
         "claims",
+        "report",
     ]
     names = [f"test_{name}.py" for name in order]
     last = [

@@ -132,7 +132,7 @@ def conclude(scope: str) -> None:
     if scope == "published":
         counted = json.loads((RESULTS / "claims.json").read_text())["counts"]
         say("Claims:  " + ", ".join(f"{n} {verdict}" for verdict, n in counted.items()))
-        say("Verdicts: results/claims.md (`make claim ID=C7` explains one)")
+        say("Report:  results/report.html (`make report` opens it, `make claim ID=C7` explains a claim)")
     say(f"Tables:  {RESULTS / scope / 'tables/summary.md'}")
     say(f"Figures: {RESULTS / scope / 'figures'} and {RESULTS / scope / 'mechanisms'}")
 

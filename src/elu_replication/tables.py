@@ -40,9 +40,14 @@ def declared(scope: str) -> list[Row]:
     scale = typed(Scale, stated["scale"])
     if scope != scale.name:
         raise UserError(f"{scope}: params.yaml is at scale {scale.name}")
+    return declared_at(scale)
+
+
+def declared_at(scale: Scale) -> list[Row]:
+    """The rows of every declared arm at a scale."""
     rows = []
     for experiment, arms in experiments.declared(scale).items():
-        published = experiments.load(experiment).published if scope == "published" else {}
+        published = experiments.load(experiment).published if scale.name == "published" else {}
         rows += [Row(experiment, label, arm, published.get(label)) for label, arm in arms.items()]
     return rows
 

@@ -1,0 +1,146 @@
+"use strict";
+const data = JSON.parse(document.getElementById("data").textContent);
+const charts = Object.fromEntries(data.charts.map(chart => [chart.id, chart]));
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+// Claims: a filter hides what does not fit, and says how many are left.
+const filters = { source: "by-source", verdict: "by-verdict", kind: "by-kind" };
+function filterClaims() {
+  const wanted = Object.entries(filters).map(([key, id]) => [key, document.getElementById(id).value]);
+  const claims = [...document.querySelectorAll(".claim")];
+  for (const claim of claims)
+    claim.hidden = !wanted.every(([key, value]) =>
+      !value || (key === "source" ? claim.dataset.source.split(", ").includes(value) : claim.dataset[key] === value));
+  const left = claims.filter(claim => !claim.hidden).length;
+  document.getElementById("shown").textContent = `${left} of ${claims.length} claims`;
+}
+for (const id of Object.values(filters)) document.getElementById(id).addEventListener("change", filterClaims);
+// A link to a claim opens it.
+function openTarget() {
+  const target = location.hash && document.getElementById(location.hash.slice(1));
+  if (target && target.matches("details")) { target.hidden = false; target.open = true; target.scrollIntoView(); }
+}
+addEventListener("hashchange", openTarget);
+openTarget();
+addEventListener("beforeprint", () => document.querySelectorAll("details.claim").forEach(claim => { claim.open = true; }));
+
+// Charts: drawn when they come into view, and again when their controls change.
+const DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [1, 3]];
+function spec(chart, view, arms, log) {
+  const points = view.points, shown = new Set(arms.map(arm => arm.label));
+  const values = [];
+  points.arm.forEach((arm, i) => {
+    const mean = points.mean[i];
+    if (shown.has(arm) && mean !== null && !(log && mean <= 0))
+      values.push({ arm, x: points.x[i], mean, low: log ? Math.max(mean - points.sd[i], mean / 10) : mean - points.sd[i], high: mean + points.sd[i] });
+  });
+  const last = Math.max(...values.map(value => value.x), 0);
+  const published = view.published.filter(mark => shown.has(mark.arm)).map(mark => ({ ...mark, x: last }));
+  const colour = { field: "arm", type: "nominal", title: "Arm", scale: { domain: arms.map(a => a.label), range: arms.map(a => a.colour) }, legend: { orient: "bottom", columns: 3, symbolType: "stroke", symbolSize: 300 } };
+  const dash = { field: "arm", type: "nominal", title: "Arm", scale: { domain: arms.map(a => a.label), range: arms.map(a => DASHES[a.dash % DASHES.length]) }, legend: { orient: "bottom", columns: 3 } };
+  const x = { field: "x", type: "quantitative", title: view.x };
+  const y = { type: "quantitative", title: view.title, scale: log ? { type: "log" } : { type: "linear", zero: false } };
+  const tooltip = [{ field: "arm", title: "arm" }, { field: "x", title: view.x }, { field: "mean", title: "mean", format: ".5~g" }, { field: "low", title: "mean - SD", format: ".5~g" }, { field: "high", title: "mean + SD", format: ".5~g" }];
+  const layer = [
+    { mark: { type: "area", opacity: 0.15 }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: colour } },
+    { mark: { type: "line", strokeWidth: 2 }, encoding: { x, y: { ...y, field: "mean" }, color: colour, strokeDash: dash } },
+    { mark: { type: "point", filled: true, size: 30 }, params: [{ name: "over", select: { type: "point", on: "pointerover", nearest: true, clear: "pointerout" } }],
+      encoding: { x, y: { ...y, field: "mean" }, color: colour, tooltip, opacity: { condition: { param: "over", empty: false, value: 1 }, value: 0.25 } } },
+  ];
+  if (published.length)
+    layer.push({ data: { values: published }, mark: { type: "point", shape: "cross", angle: 45, filled: true, size: 90 },
+      encoding: { x, y: { ...y, field: "y" }, color: colour, tooltip: [{ field: "arm" }, { field: "y", title: "published", format: ".6~g" }] } });
+  const ink = dark.matches ? "#e8eaed" : "#1b1b1b", lines = dark.matches ? "#495057" : "#dde1e5";
+  return { $schema: "https://vega.github.io/schema/vega-lite/v6.json", width: "container", height: 300, data: { values }, layer,
+    description: `${view.title} by ${view.x}, one line for each arm`,
+    config: { background: null, axis: { labelColor: ink, titleColor: ink, gridColor: lines, domainColor: ink, tickColor: ink }, legend: { labelColor: ink, titleColor: ink, labelLimit: 240 }, view: { stroke: null } } };
+}
+function drawChart(element) {
+  const chart = charts[element.dataset.chart];
+  const controls = document.querySelector(`[data-controls="${element.dataset.chart}"]`);
+  let view, arms = chart ? chart.arms : [], log;
+  if (!chart || !chart.views.length) { element.textContent = "Not run yet."; element.style.minHeight = 0; return; }
+  if (element.dataset.view) {
+    view = chart.views.find(each => each.title === element.dataset.view) || chart.views[0];
+    log = view.log;
+  } else {
+    view = chart.views[controls.querySelector(".view").selectedIndex];
+    const chosen = [...controls.querySelectorAll(".arm:checked")].map(box => box.value);
+    arms = arms.filter(arm => chosen.includes(arm.label));
+    log = controls.querySelector(".log").checked;
+  }
+  const embedded = vegaEmbed(element, spec(chart, view, arms, log), { actions: false, renderer: "svg" });
+  embedded.then(result => {
+    const drawn = element.querySelector("svg");
+    if (drawn) { drawn.setAttribute("role", "img"); drawn.setAttribute("aria-label", `${view.title} by ${view.x}`); }
+    element.dataset.drawn = view.title;
+    element.dataset.marks = result.view.data("source_0") ? result.view.data("source_0").length : 0;
+  });
+}
+const seen = new IntersectionObserver(entries => {
+  for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); drawChart(entry.target); }
+}, { rootMargin: "300px" });
+document.querySelectorAll(".chart").forEach(element => seen.observe(element));
+document.querySelectorAll("[data-controls]").forEach(form => {
+  const element = document.querySelector(`article .chart[data-chart="${form.dataset.controls}"]`), select = form.querySelector(".view");
+  const views = charts[form.dataset.controls].views;
+  form.querySelector(".log").checked = views[0].log;
+  form.addEventListener("change", event => {
+    if (event.target === select) form.querySelector(".log").checked = views[select.selectedIndex].log;
+    drawChart(element);
+  });
+  form.addEventListener("submit", event => event.preventDefault());
+});
+dark.addEventListener("change", () => document.querySelectorAll(".chart[data-drawn]").forEach(drawChart));
+
+// The explorer: a function of x - offset and its derivative, in SVG.
+const sigmoid = x => 1 / (1 + Math.exp(-x));
+const SELU = [1.6732632423543772, 1.0507009873554805];
+const phi = x => Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
+// The normal distribution function (Abramowitz and Stegun 26.2.17, error below 1e-7).
+function normal(x) {
+  const t = 1 / (1 + 0.2316419 * Math.abs(x));
+  const tail = phi(x) * t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
+  return x > 0 ? 1 - tail : tail;
+}
+const elu = (x, a) => x > 0 ? x : a * Math.expm1(x), eluSlope = (x, a) => x > 0 ? 1 : a * Math.exp(x);
+const leaky = [(x, a) => x > 0 ? x : a * x, (x, a) => x > 0 ? 1 : a];
+const functions = {
+  elu: [elu, eluSlope],
+  gelu: [x => x * normal(x), x => normal(x) + x * phi(x)],
+  leaky_relu: leaky,
+  prelu: leaky,
+  relu: [x => Math.max(x, 0), x => x > 0 ? 1 : 0],
+  selu: [x => SELU[1] * elu(x, SELU[0]), x => SELU[1] * eluSlope(x, SELU[0])],
+  sigmoid: [sigmoid, x => sigmoid(x) * sigmoid(-x)],
+  softplus: [x => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), sigmoid],
+  tanh: [Math.tanh, x => 1 / Math.cosh(x) ** 2],
+};
+const choose = document.getElementById("function"), alpha = document.getElementById("alpha"), offset = document.getElementById("offset");
+for (const each of data.explorer.activations) choose.append(new Option(each.name.replace("_", " "), each.name));
+choose.value = "elu";
+function explore() {
+  const name = choose.value, a = Number(alpha.value), shift = Number(offset.value);
+  alpha.disabled = !data.explorer.with_alpha.includes(name);
+  document.getElementById("alpha-value").textContent = alpha.disabled ? "-" : a.toFixed(2);
+  document.getElementById("offset-value").textContent = shift.toFixed(1);
+  const [f, slope] = functions[name];
+  const place = (x, y) => `${(320 + x * 320 / 6).toFixed(2)},${(220 - Math.max(-2, Math.min(4, y)) * 50).toFixed(2)}`;
+  const path = g => "M" + Array.from({ length: 481 }, (_, i) => -6 + i / 40).map(x => place(x, g(x - shift, a))).join("L");
+  const colour = data.explorer.activations.find(each => each.name === name).colour;
+  const ticks = [-6, -4, -2, 2, 4, 6].map(x => `<text x="${320 + x * 320 / 6 - 6}" y="236">${x}</text>`).join("")
+    + [-2, -1, 1, 2, 3, 4].map(y => `<text x="326" y="${224 - y * 50}">${y}</text>`).join("");
+  document.getElementById("drawing").innerHTML = `<title id="drawing-title">${name} and its derivative</title>
+    <line class="axis" x1="0" y1="220" x2="640" y2="220"/><line class="axis" x1="320" y1="0" x2="320" y2="320"/>${ticks}
+    <path id="value" d="${path(f)}" fill="none" stroke="${dark.matches && colour === "#000000" ? "#ffffff" : colour}" stroke-width="2.5"/>
+    <path id="slope" d="${path(slope)}" fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="6 4"/>`;
+  document.getElementById("readout").textContent =
+    `At x = -1: value ${f(-1 - shift, a).toFixed(4)}, slope ${slope(-1 - shift, a).toFixed(4)}.`;
+}
+for (const control of [choose, alpha, offset]) control.addEventListener("input", explore);
+choose.addEventListener("input", () => {
+  const given = data.explorer.activations.find(each => each.name === choose.value).alpha;
+  if (given !== null) alpha.value = given;
+  explore();
+});
+explore();

@@ -1,0 +1,273 @@
+"""The one page: everything that was found, in a single file that needs no network; DVC stage `report`.
+
+The page is made from the stored results alone. Its text and tables are there without JavaScript; the
+curves are drawn by Vega, whose code is in the file.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+import vl_convert
+
+from elu_replication import atomic, claims, experiments, paper, runs
+from elu_replication.claim_report import (
+    FINDING_COLUMNS,
+    claimed,
+    effect,
+    finding_cells,
+    formula,
+    moved,
+    number,
+)
+from elu_replication.claims import SOURCES
+from elu_replication.config import ALPHA_FROM, Scale, group_option, options
+from elu_replication.errors import run_main
+from elu_replication.experiments import RESULTS
+from elu_replication.mechanisms import depth_profile, over_seeds, probed
+from elu_replication.metrics import METRICS
+from elu_replication.plots import STYLES, activation_name
+from elu_replication.tables import Row, by_epoch, declared_at, grouped, histories, score, summary
+from elu_replication.verdicts import VERDICTS, Outcome, counts, outcomes
+
+FILE = RESULTS / "report.html"
+PAGE = Path(__file__).parent / "page"
+MARKS = dict(zip(VERDICTS, "✓✗⇄?○", strict=True))  # told apart without colour
+POINTS = 60  # of a curve, at most
+# What the page's answer is made of: the claims that people ask about first.
+HEADLINES = ("C3", "C7", "C43", "C11", "C12", "C14", "C23", "C22", "C26", "C46")
+
+
+def answer(found: Sequence[Outcome]) -> list[str]:
+    """The verdicts in plain words: how many there are of each, then the claims asked about first."""
+    counted = counts(found)
+    held = f"{counted['replicated']} of {len(found)} published claims hold up"
+    rest = f"{counted['not replicated']} do not"
+    if counted["protocol-dependent"]:
+        rest += f", {counted['protocol-dependent']} depend on how the source is read"
+    open_claims = counted["inconclusive"] + counted["not run"]
+    told = [f"{held}, {rest}, and {open_claims} are not decided by the runs so far."]
+    named = {each.id: each for each in found}
+    for verdict, words in (
+        ("replicated", "What holds"),
+        ("not replicated", "What does not"),
+        ("protocol-dependent", "What depends on the reading"),
+        ("inconclusive", "Not decided yet"),
+    ):
+        mine = [named[name] for name in HEADLINES if named[name].verdict == verdict]
+        if mine:
+            said = " ".join(f"{each.claim.statement.rstrip('.')} ({each.id})." for each in mine)
+            told.append(f"{words}: {said}")
+    return told
+
+
+def thinned(table: pd.DataFrame) -> pd.DataFrame:
+    """A curve's rows at no more than about POINTS epochs, the first and the last among them."""
+    epochs = np.sort(table.epoch.unique())
+    kept = epochs[np.unique(np.linspace(0, len(epochs) - 1, POINTS).round().astype(int))]
+    return table[table.epoch.isin(kept)]
+
+
+def columns(arm: pd.Series, x: pd.Series, mean: pd.Series, sd: pd.Series | None = None) -> dict[str, Any]:
+    """Points of a chart as plain columns, five digits each; null where there is no number."""
+
+    def plain(values: pd.Series) -> list[float | None]:
+        return [None if pd.isna(value) else float(f"{value:.5g}") for value in values]
+
+    spread = plain(sd.fillna(0)) if sd is not None else [0.0] * len(mean)
+    return {"arm": arm.tolist(), "x": plain(x), "mean": plain(mean), "sd": spread}
+
+
+def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """An experiment's training curves: one view for each score and split."""
+    curves, views = by_epoch(histories(rows)), []
+    for metric in ("loss", "accuracy"):
+        for split in ("validation", "test", "train"):
+            mine = thinned(curves[(curves.split == split) & curves[f"{metric}_mean"].notna()])
+            if mine.empty:
+                continue
+            values = [(r.label, getattr(r.published, f"test_{metric}", None)) for r in rows if r.published]
+            shown = values if split == "test" else []
+            views.append(
+                {
+                    "title": f"{split} {metric}",
+                    "x": "epoch",
+                    "log": metric == "loss",
+                    "points": columns(mine.arm, mine.epoch, mine[f"{metric}_mean"], mine[f"{metric}_sd"]),
+                    "published": [{"arm": arm, "y": value} for arm, value in shown if value is not None],
+                }
+            )
+    return views
+
+
+def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """What the probes of an experiment's runs found, one view for each quantity."""
+    views: list[dict[str, Any]] = []
+
+    def add(title: str, x: str, points: dict[str, Any], log: bool = False) -> None:
+        views.append({"title": title, "x": x, "log": log, "points": points, "published": []})
+
+    if not (found := probed(rows, "activity")).empty:
+        whole = over_seeds(found[found.layer == 0], "activity")
+        for name, title in (
+            ("median_activation", "median over units of mean activation"),
+            ("mean_absolute_activation", "mean over units of absolute mean activation"),
+            ("dead", "share of units never above zero (dead)"),
+            ("saturated_share", "share of derivatives below 0.01"),
+        ):
+            mine = whole[whole[name].notna()]
+            add(title, "epoch", columns(mine.arm, mine.epoch, mine[name], mine[f"{name}_sd"]))
+        profile = depth_profile(found)
+        for title, chosen in (
+            ("gradient norm by layer, initially", profile.epoch == 0),
+            ("gradient norm by layer, trained", profile.epoch > 0),
+        ):
+            mine = profile[chosen]
+            add(
+                f"{title} (ratio to the last layer's)",
+                "layer",
+                columns(mine.arm, mine.layer, mine.ratio),
+                True,
+            )
+    if not (found := probed(rows, "disturbances")).empty:
+        run = found.groupby(["arm", "seed", "kind", "level"], sort=False, as_index=False).mean()
+        levels = over_seeds(run, "disturbances")
+        for kind, name, title in (
+            ("input_noise", "accuracy", "accuracy under noise on the input"),
+            ("planted", "accuracy", "accuracy with a planted pre-activation"),
+            ("input_noise", "deactivated_variance", "variance of deactivated units under noise"),
+        ):
+            mine = levels[(levels.kind == kind) & levels[name].notna()]
+            x = "log10 of how far below zero" if kind == "planted" else "standard deviation of the noise"
+            place = np.log10(mine.level) if kind == "planted" else mine.level
+            add(title, x, columns(mine.arm, place, mine[name], mine[f"{name}_sd"]), name != "accuracy")
+    return views
+
+
+def chart(name: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """All that the page draws of an experiment: its arms that have runs, with their looks, and views."""
+    ran = [row for row in rows if runs.current(row.arm)]
+    names = [row.arm.protocol.activation.name for row in ran]
+    arms = [
+        {
+            "label": row.label,
+            "name": f"{row.label}: {activation_name(row.arm.protocol.activation)}",
+            "colour": STYLES[activation][0],
+            "dash": names[:place].count(activation),
+            "seeds": len(runs.current(row.arm)),
+        }
+        for place, (row, activation) in enumerate(zip(ran, names, strict=True))
+    ]
+    document = experiments.load(name)
+    idle = [row.label for row in rows if row not in ran]
+    views = [*curve_views(ran), *probe_views(ran)] if ran else []
+    return {"id": name, "document": document, "arms": arms, "idle": idle, "views": views}
+
+
+def scores(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The summary as the page's table has it, with the command that makes each row."""
+    table = summary(rows)
+    lines = []
+    for row, line in zip(rows, table.to_dict("records"), strict=True):
+        if line["status"] == "not run":
+            continue
+        lines.append(
+            {
+                "experiment": row.experiment,
+                "arm": row.label,
+                "seeds": line["status"],
+                "accuracy": score(line["test_accuracy"], line["test_accuracy_sd"]),
+                "published_accuracy": score(line["published_accuracy"]),
+                "loss": score(line["test_loss"], line["test_loss_sd"]),
+                "published_loss": score(line["published_loss"]),
+                "command": f"make replicate ARMS='{row.experiment}-{row.label}'",
+            }
+        )
+    return lines
+
+
+def environments(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Each distinct environment of the stored runs, with how many runs it made."""
+    folders = {row.arm.folder: row.arm for row in rows}
+    records = [record for arm in folders.values() for record in runs.current(arm)]
+    listed = pd.DataFrame([record.environment.model_dump() for record in records])
+    if listed.empty:
+        return []
+    counted = listed.groupby(list(listed.columns)).size().rename("runs").reset_index()
+    return [{str(key): value for key, value in line.items()} for line in counted.to_dict("records")]
+
+
+def payload(charts: Sequence[dict[str, Any]]) -> str:
+    """The charts' data as JSON that may stand in HTML."""
+    plain = [{key: c[key] for key in ("id", "arms", "views")} for c in charts]
+    explorer = {
+        "activations": [
+            {
+                "name": name,
+                "colour": STYLES[name][0],
+                "alpha": group_option("activation", name).get("alpha"),
+            }
+            for name in options("activation")
+            if name != "srelu"
+        ],
+        "with_alpha": list(ALPHA_FROM),
+    }
+    text = json.dumps({"charts": plain, "explorer": explorer}, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def vega_embed() -> str:
+    """Vega's code as it may stand in HTML."""
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
+
+
+def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
+    """The whole page."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PAGE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    charts = [chart(name, group) for name, group in grouped(rows).items()]
+    digests = group_option("dataset", "mnist")["digests"]
+    bench = pd.read_csv(RESULTS / "bench/bench.csv") if (RESULTS / "bench/bench.csv").is_file() else None
+    helpers = (FINDING_COLUMNS, claimed, effect, finding_cells, formula, moved, number)
+    names = ("FINDING_COLUMNS", "claimed", "effect", "finding_cells", "formula", "moved", "number")
+    return environment.get_template("report.html").render(
+        **dict(zip(names, helpers, strict=True)),
+        answer=answer(found),
+        bench=bench,
+        charts=charts,
+        counts=counts(found),
+        digests=digests,
+        environments=environments(rows),
+        found=found,
+        ledger=claims.ledger(),
+        marks=MARKS,
+        metrics=METRICS,
+        payload=payload(charts),
+        scores=scores(rows),
+        script=(PAGE / "report.js").read_text(),
+        sources=SOURCES,
+        style=(PAGE / "report.css").read_text(),
+        vega=vega_embed(),
+    )
+
+
+def main() -> None:
+    rows, found = declared_at(Scale("published")), outcomes()
+    atomic.write_text(FILE, render(rows, found))
+    paper.write(rows, found, RESULTS / "paper")
+    folders = [RESULTS / "published" / kind for kind in ("figures", "mechanisms")]
+    drawn = [path for folder in folders for path in sorted(folder.glob("*.png"))]
+    atomic.write_text(RESULTS / "README.md", paper.index(RESULTS, drawn))
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,186 @@
+"""The page in a real browser: no network, no error, and the numbers of claims.csv."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import ROOT
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from elu_replication import activations, paper, report
+from elu_replication.claim_report import number
+from elu_replication.config import Scale
+from elu_replication.tables import declared_at
+from elu_replication.verdicts import outcomes
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+NO_BROWSER = "the browser tests did not run: no Chromium found (on Debian: apt-get install chromium)"
+in_browser = pytest.mark.skipif(CHROMIUM is None, reason=NO_BROWSER)
+PAGE = (ROOT / report.FILE).as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What the page's console said: warnings and errors."""
+    return []
+
+
+@pytest.fixture(params=[(1280, 900, "light"), (390, 844, "dark")], ids=["desktop light", "phone dark"])
+def page(browser: Browser, said: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
+    width, height, scheme = request.param
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, offline=True, color_scheme=scheme
+    )
+    opened = context.new_page()
+    opened.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else said.append(r.url))
+    opened.goto(PAGE)
+    opened.wait_for_selector(".chart[data-drawn]")
+    yield opened
+    context.close()
+
+
+@in_browser
+def test_it_loads_fast_without_network_and_without_a_word(page: Page, said: list[str]) -> None:
+    for chart in page.locator("article .chart").all():
+        chart.scroll_into_view_if_needed()
+        page.wait_for_function("element => element.dataset.drawn", arg=chart.element_handle())
+    assert said == []
+    timing = "performance.timing.loadEventEnd - performance.timing.navigationStart"
+    assert page.evaluate(timing) < 2000  # milliseconds
+    assert (ROOT / report.FILE).stat().st_size < 5e6
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")  # nothing runs off the side
+
+
+@in_browser
+def test_filters_leave_the_claims_that_fit(page: Page) -> None:
+    table = pd.read_csv("results/claims.csv", keep_default_na=False)
+    page.select_option("#by-kind", "DET")
+    page.select_option("#by-source", "B")
+    fits = table[(table.kind == "DET") & table.source.str.contains("B")]
+    shown = page.locator(".claim:visible .id").all_text_contents()
+    assert shown == list(fits.id)
+    assert page.text_content("#shown") == f"{len(fits)} of 53 claims"
+    page.select_option("#by-verdict", "replicated")
+    assert page.locator(".claim:visible").count() == (fits.verdict == "replicated").sum()
+
+
+@in_browser
+def test_numbers_and_verdicts_are_those_of_the_table(page: Page) -> None:
+    table = pd.read_csv("results/claims.csv").set_index("id")
+    for claim in page.locator(".claim").all():
+        name = claim.get_attribute("id")
+        line = table.loc[name]
+        assert claim.get_attribute("data-verdict") == line.verdict
+        if claim.locator(".effect").count():
+            shown = [
+                claim.locator(f".{column}").text_content() for column in ("effect", "low", "high", "margin")
+            ]
+            assert shown == [number(line[column]) for column in ("effect", "low", "high", "margin")]
+            assert claim.locator(".n").text_content() == str(line.n)
+
+
+@in_browser
+def test_the_explorer_draws_what_its_sliders_say(page: Page) -> None:
+    def told() -> list[float]:
+        return [float(word) for word in re.findall(r"-?\d\.\d{4}", page.text_content("#readout") or "")]
+
+    before = page.get_attribute("#value", "d")
+    for name, function in (("elu", activations.elu), ("leaky_relu", activations.leaky_relu)):
+        page.select_option("#function", name)
+        page.locator("#alpha").fill("0.5")
+        page.locator("#offset").fill("1.5")
+        assert told()[0] == pytest.approx(function(np.array([-2.5]), 0.5)[0], abs=1e-4)
+    assert page.get_attribute("#value", "d") != before
+    page.select_option("#function", "gelu")
+    page.locator("#offset").fill("0")
+    x = np.array([-1.0])
+    assert told() == pytest.approx([activations.gelu(x)[0], activations.gelu_derivative(x)[0]], abs=1e-4)
+    assert page.is_disabled("#alpha")
+
+
+@in_browser
+def test_a_chart_follows_its_controls(page: Page) -> None:
+    form = page.locator('[data-controls="machinecurve_25"]')
+    chart = page.locator('article .chart[data-chart="machinecurve_25"]')
+    chart.scroll_into_view_if_needed()
+    page.wait_for_function("element => element.dataset.marks > 0", arg=chart.element_handle())
+    points = int(chart.get_attribute("data-marks") or 0)
+    form.locator(".arm").first.uncheck()
+    page.wait_for_function(f"element => element.dataset.marks < {points}", arg=chart.element_handle())
+    form.locator(".view").select_option("test accuracy")
+    page.wait_for_function(
+        "element => element.dataset.drawn === 'test accuracy'", arg=chart.element_handle()
+    )
+    assert not form.locator(".log").is_checked()
+
+
+@in_browser
+def test_it_can_be_used_by_keyboard_and_screen_reader(page: Page) -> None:
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    violations = Axe().run(page).response["violations"]
+    serious = [
+        (v["id"], v["nodes"][0]["html"]) for v in violations if v["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+@in_browser
+def test_a_link_to_a_claim_opens_it(page: Page) -> None:
+    page.goto(f"{PAGE}#C41")
+    assert page.locator("#C41").evaluate("element => element.open")
+
+
+def test_the_committed_page_is_that_of_the_committed_runs() -> None:
+    rows, found = declared_at(Scale("published")), outcomes()
+    assert report.render(rows, found) == (ROOT / report.FILE).read_text()
+
+
+def test_the_answer_is_made_of_the_verdicts() -> None:
+    found = outcomes()
+    first, *rest = report.answer(found)
+    held = sum(each.verdict == "replicated" for each in found)
+    assert first.startswith(f"{held} of 53 published claims hold up")
+    assert all(any(f"({name})" in sentence for sentence in rest) for name in _ran(found))
+
+
+def _ran(found: list[report.Outcome]) -> list[str]:
+    named = {each.id: each.verdict for each in found}
+    return [name for name in report.HEADLINES if named[name] != "not run"]
+
+
+def test_what_papers_need_is_whole(tmp_path: Path) -> None:
+    rows, found = declared_at(Scale("published")), outcomes()
+    paper.write(rows, found, tmp_path)
+    table = pd.read_csv(tmp_path / "runs.csv")
+    assert list(table) == list(paper.DICTIONARY)
+    assert not table.duplicated(["experiment", "arm", "seed"]).any()
+    tex = (tmp_path / "claims.tex").read_text()
+    assert tex.count(r" \\") == 54
+    assert not re.search(r"(?<!\\)[%#_]", tex.replace(r"\\", ""))
+    assert (tmp_path / "claims.pdf").read_bytes().startswith(b"%PDF")
+    paper.write(rows, found, tmp_path / "again")
+    assert (tmp_path / "claims.pdf").read_bytes() == (tmp_path / "again/claims.pdf").read_bytes()
+
+
+def test_latex_escapes_what_is_special() -> None:
+    assert paper.escaped("50% of a_b & {c} ~ x^2") == (
+        r"50\% of a\_b \& \{c\} \textasciitilde{} x\textasciicircum{}2"
+    )
