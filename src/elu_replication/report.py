@@ -4,6 +4,7 @@ The page is made from the stored results alone. Its text and tables are there wi
 curves are drawn by Vega, whose code is in the file.
 """
 
+import base64
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -220,6 +221,11 @@ def payload(charts: Sequence[dict[str, Any]]) -> str:
     return text.replace("<", "\\u003c")
 
 
+def inlined(path: Path) -> str:
+    """An SVG file as a data address."""
+    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
 def vega_embed() -> str:
     """Vega's code as it may stand in HTML."""
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
@@ -247,6 +253,7 @@ def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
         counts=counts(found),
         digests=digests,
         environments=environments(rows),
+        forest=inlined(RESULTS / "claims.svg"),
         found=found,
         ledger=claims.ledger(),
         marks=MARKS,

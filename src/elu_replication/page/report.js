@@ -36,10 +36,10 @@ function spec(chart, view, arms, log) {
   });
   const last = Math.max(...values.map(value => value.x), 0);
   const published = view.published.filter(mark => shown.has(mark.arm)).map(mark => ({ ...mark, x: last }));
-  const colour = { field: "arm", type: "nominal", title: "Arm", scale: { domain: arms.map(a => a.label), range: arms.map(a => a.colour) }, legend: { orient: "bottom", columns: 3, symbolType: "stroke", symbolSize: 300 } };
-  const dash = { field: "arm", type: "nominal", title: "Arm", scale: { domain: arms.map(a => a.label), range: arms.map(a => DASHES[a.dash % DASHES.length]) }, legend: { orient: "bottom", columns: 3 } };
-  const x = { field: "x", type: "quantitative", title: view.x };
-  const y = { type: "quantitative", title: view.title, scale: log ? { type: "log" } : { type: "linear", zero: false } };
+  const colour = { field: "arm", type: "nominal", title: "Arm", scale: { domain: arms.map(a => a.label), range: arms.map(a => a.colour) }, legend: { orient: "bottom", columns: 3, symbolType: "stroke", symbolOpacity: 1, symbolStrokeWidth: 2, symbolSize: 300 } };
+  const dash = { field: "arm", type: "nominal", title: "Arm", scale: { domain: arms.map(a => a.label), range: arms.map(a => DASHES[a.dash % DASHES.length]) }, legend: { orient: "bottom", columns: 3, symbolType: "stroke", symbolOpacity: 1, symbolStrokeWidth: 2, symbolSize: 300 } };
+  const x = { field: "x", type: "quantitative", title: view.x, scale: { nice: false, zero: false } };
+  const y = { type: "quantitative", title: view.title, scale: log ? { type: "log", nice: false } : { type: "linear", zero: false } };
   const tooltip = [{ field: "arm", title: "arm" }, { field: "x", title: view.x }, { field: "mean", title: "mean", format: ".5~g" }, { field: "low", title: "mean - SD", format: ".5~g" }, { field: "high", title: "mean + SD", format: ".5~g" }];
   const layer = [
     { mark: { type: "area", opacity: 0.15 }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: colour } },
@@ -125,10 +125,10 @@ function explore() {
   document.getElementById("alpha-value").textContent = alpha.disabled ? "-" : a.toFixed(2);
   document.getElementById("offset-value").textContent = shift.toFixed(1);
   const [f, slope] = functions[name];
-  const place = (x, y) => `${(320 + x * 320 / 6).toFixed(2)},${(220 - Math.max(-2, Math.min(4, y)) * 50).toFixed(2)}`;
+  const place = (x, y) => `${(320 + x * 320 / 6).toFixed(2)},${(220 - Math.max(-50, Math.min(50, y)) * 50).toFixed(2)}`;
   const path = g => "M" + Array.from({ length: 481 }, (_, i) => -6 + i / 40).map(x => place(x, g(x - shift, a))).join("L");
   const colour = data.explorer.activations.find(each => each.name === name).colour;
-  const ticks = [-6, -4, -2, 2, 4, 6].map(x => `<text x="${320 + x * 320 / 6 - 6}" y="236">${x}</text>`).join("")
+  const ticks = [-6, -4, -2, 2, 4, 6].map(x => `<text x="${320 + x * 310 / 6}" y="236" text-anchor="middle">${x}</text>`).join("")
     + [-2, -1, 1, 2, 3, 4].map(y => `<text x="326" y="${224 - y * 50}">${y}</text>`).join("");
   document.getElementById("drawing").innerHTML = `<title id="drawing-title">${name} and its derivative</title>
     <line class="axis" x1="0" y1="220" x2="640" y2="220"/><line class="axis" x1="320" y1="0" x2="320" y2="320"/>${ticks}
