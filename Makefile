@@ -33,9 +33,8 @@ audit: $(INSTALLED)  ## train the beginning of stored runs again and compare: a 
 stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of training code: audited to the bit first
 	@python -m elu_replication.audit --stamp
 
-report: $(INSTALLED)  ## open the page, or name it where nothing can open it
-	@python -c "import pathlib, webbrowser; page = pathlib.Path('results/report.html').resolve(); \
-		webbrowser.open(page.as_uri()) or print(page)"
+report: $(INSTALLED)  ## name the page with all results, and open it where a browser can
+	@echo results/report.html; python -m webbrowser -t "file://$(CURDIR)/results/report.html" >/dev/null 2>&1 || true
 
 claim: $(INSTALLED)  ## explain one published claim and its verdict: ID=C7
 	@python -m elu_replication.explain "$${ID:-}"

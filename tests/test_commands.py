@@ -23,7 +23,7 @@ def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("elu_replication.replicate", ["--set", "dropot=1"], "error: dropot: unknown key"),
         ("elu_replication.replicate", ["--arms", "asu"], "error: experiment 'asu': must be one of"),
         ("elu_replication.replicate", ["--arms", "asu_mlp-x"], "error: arm 'asu_mlp-x': asu_mlp has"),
-        ("elu_replication.campaign", ["nothing"], "error: nothing: no arm of params.yaml; it has"),
+        ("elu_replication.campaign", ["nothing"], "error: nothing: not in params.yaml; it has"),
     ],
 )
 def test_what_is_wrong_is_one_line(module: str, arguments: list[str], told: str) -> None:

@@ -246,9 +246,8 @@ def details(each: Outcome) -> str:
         text.append(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n")
     if each.choices:
         text.append(comparison_lines(each).to_markdown(index=False, disable_numparse=True) + "\n")
-        for choice in each.choices:
-            commands = dict.fromkeys(compared.command for compared in choice.tests)
-            text += [f"- {choice.label}: `{command}`" for command in commands]
+        commands = dict.fromkeys(t.command for choice in each.choices for t in choice.tests)
+        text += [f"- `{command}`" for command in commands]
         text.append("")
     return "\n".join(text)
 
