@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from elu_replication import atomic, experiments
+from elu_replication import atomic, experiments, runs
 from elu_replication.config import Activation
 from elu_replication.errors import run_main
 from elu_replication.experiments import RESULTS
@@ -133,11 +133,13 @@ def panel_legend(
     missing: Sequence[Row],
     kinds: Sequence[tuple[dict[str, Any], str]] = (),
 ) -> None:
-    """Names each arm of a panel, those not run as well, and says what each kind of line means."""
+    """Names each arm of a panel, those without curves as well, and says what each kind of line means."""
     handles = [
         Line2D([], [], marker=line.marker, label=arm_label(line.row), **line.style) for line in drawn
     ]
-    handles += [Line2D([], [], linestyle="", label=f"{arm_label(row)}: not run") for row in missing]
+    for row in missing:
+        why = "diverged" if runs.current(row.arm) else "not run"
+        handles.append(Line2D([], [], linestyle="", label=f"{arm_label(row)}: {why}"))
     handles += [Line2D([], [], color="0.3", label=meaning, **looks) for looks, meaning in kinds]
     axes.legend(handles=handles, fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Literal
 
-from elu_replication import claims, experiments, inference
+from elu_replication import claims, experiments, inference, runs
 from elu_replication.claims import Claim, Comparison
 from elu_replication.config import Scale
 from elu_replication.inference import Difference, Interval
@@ -44,6 +44,11 @@ def combined(verdicts: Iterable[Verdict]) -> Verdict:
 def runs_of(name: str) -> Mapping[int, Run]:
     """The finished runs of a declared arm at published scale, by seed."""
     return loaded(experiments.arm(name, Scale("published")))
+
+
+def diverged(name: str) -> bool:
+    """Whether a declared arm has runs, none of which finished."""
+    return not runs_of(name) and bool(runs.current(experiments.arm(name, Scale("published"))))
 
 
 def values_of(metric: str, arm: str) -> dict[int, float]:
@@ -104,20 +109,22 @@ class Compared:
     @property
     def lacking(self) -> list[str]:
         """The arms without which there is no value."""
-        return [name for name in self.test.arms if not values_of(self.test.metric, name)]
+        idle = [name for name in self.test.arms if not values_of(self.test.metric, name)]
+        return [f"{name} (diverged)" if diverged(name) else name for name in idle]
 
     @cached_property
     def judged(self) -> tuple[Verdict, str]:
         """The verdict on this test alone, and why."""
         if self.n == 0:
             missing = ", ".join(self.lacking)
-            return "not run", f"no runs of {missing}" if missing else "no seed that all arms finished"
+            told = f"no finished runs of {missing}" if missing else "no seed that all arms finished"
+            return "not run", told
         return self._num() if self.test.published is not None else self._dir()
 
     def _num(self) -> tuple[Verdict, str]:
         assert self.test.published is not None
         if self.n < LEAST_RUNS:
-            return "inconclusive", f"{self.n} runs; {LEAST_RUNS} are needed"
+            return "inconclusive", f"{self.n} of the {LEAST_RUNS} runs that are needed"
         interval, widest = self.interval, WIDEST * self.test.tolerance
         if interval.half_width > widest:
             return "inconclusive", f"a new run may differ from the mean by more than {widest:g}"
