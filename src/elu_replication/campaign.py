@@ -4,6 +4,7 @@ As a command, the DVC stage `train`: the arms of an experiment of params.yaml, o
 """
 
 import argparse
+import math
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -88,8 +89,9 @@ def outcome(event: Event) -> str:
     if event.kind == "finished":
         record = runs.load(event.job.arm, event.job.seed)
         assert record is not None
-        test = f"test accuracy {record.final.test_accuracy:.4f}, loss {record.final.test_loss:.4f}"
-        return f"{test} ({record.wall_seconds:.0f} s)"
+        scores = record.final
+        accuracy = "" if math.isnan(scores.test_accuracy) else f"accuracy {scores.test_accuracy:.4f}, "
+        return f"test {accuracy}loss {scores.test_loss:.4f} ({record.wall_seconds:.0f} s)"
     if event.kind == "diverged":
         return f"diverged: loss not finite after epoch {event.epoch}; lower optimizer.learning_rate"
     return f"failed: {event.detail}"

@@ -88,9 +88,10 @@ def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
     curves, views = by_epoch(histories(rows)), []
     for metric in ("loss", "accuracy"):
         for split in ("validation", "test", "train"):
-            mine = thinned(curves[(curves.split == split) & curves[f"{metric}_mean"].notna()])
-            if mine.empty:
+            scored = curves[(curves.split == split) & curves[f"{metric}_mean"].notna()]
+            if scored.empty:
                 continue
+            mine = thinned(scored)
             values = [(r.label, getattr(r.published, f"test_{metric}", None)) for r in rows if r.published]
             shown = values if split == "test" else []
             views.append(
