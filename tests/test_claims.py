@@ -11,7 +11,7 @@ import pytest
 import yaml
 from conftest import ROOT, tiny
 
-from elu_replication import claim_report, claims, experiments, mathematics
+from elu_replication import claim_report, claims, experiments, explain, mathematics, terminal
 from elu_replication.errors import UserError
 from elu_replication.models import build
 from elu_replication.verdicts import VERDICTS, Outcome, outcomes
@@ -158,9 +158,10 @@ def test_the_committed_verdicts_are_those_of_the_committed_runs(
 
 
 @pytest.mark.parametrize("name", ["C1", "C7", "C38", "C29"])  # NUM, DIR, DET, TXT
-def test_a_claim_is_explained_in_the_terminal(name: str) -> None:
-    command = [sys.executable, "-m", "elu_replication.explain", name]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def test_a_claim_is_explained_in_the_terminal(name: str, found: list[Outcome]) -> None:
+    with terminal.console.capture() as captured:
+        explain.explain(next(each for each in found if each.id == name))
+    said = captured.get()
     assert said.startswith(f"{name} (")
     verdict = said.rpartition("Verdict: ")[2]
     assert verdict.startswith(VERDICTS)

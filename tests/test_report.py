@@ -39,9 +39,18 @@ def said() -> list[str]:
     return []
 
 
-@pytest.fixture(params=[(1280, 900, "light"), (390, 844, "dark")], ids=["desktop light", "phone dark"])
-def page(browser: Browser, said: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
-    width, height, scheme = request.param
+LOOKS = {"desktop light": (1280, 900, "light"), "phone dark": (390, 844, "dark")}
+both = pytest.mark.parametrize("look", LOOKS)
+
+
+@pytest.fixture
+def look() -> str:
+    return "desktop light"
+
+
+@pytest.fixture
+def page(browser: Browser, said: list[str], look: str) -> Iterator[Page]:
+    width, height, scheme = LOOKS[look]
     context = browser.new_context(
         viewport={"width": width, "height": height}, offline=True, color_scheme=scheme
     )
@@ -55,6 +64,7 @@ def page(browser: Browser, said: list[str], request: pytest.FixtureRequest) -> I
     context.close()
 
 
+@both
 @in_browser
 def test_it_loads_fast_without_network_and_without_a_word(page: Page, said: list[str]) -> None:
     for chart in page.locator("article .chart").all():
@@ -130,6 +140,7 @@ def test_a_chart_follows_its_controls(page: Page) -> None:
     assert not form.locator(".log").is_checked()
 
 
+@both
 @in_browser
 def test_it_can_be_used_by_keyboard_and_screen_reader(page: Page) -> None:
     page.keyboard.press("Tab")

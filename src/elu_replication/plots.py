@@ -1,4 +1,4 @@
-"""Figures of the training curves, one for each experiment; the DVC stage `figures`."""
+"""Figures of the training curves, one for each experiment with runs; the DVC stage `figures`."""
 
 import argparse
 import io
@@ -211,7 +211,8 @@ def main() -> None:
     parser.add_argument("scope", help="own, or the scale of params.yaml")
     scope = parser.parse_args().scope
     for name, rows in grouped(declared(scope)).items():
-        save(figure(name, rows), RESULTS / scope / "figures" / name)
+        if any(runs.current(row.arm) for row in rows):
+            save(figure(name, rows), RESULTS / scope / "figures" / name)
 
 
 if __name__ == "__main__":
