@@ -96,11 +96,10 @@ def test_quick_arms_run_end_to_end_and_are_then_skipped(clone: Path) -> None:
 def test_more_seeds_and_altered_files_train_just_what_is_needed(clone: Path) -> None:
     arm = clone / "results/quick/runs/asu_mlp/sgd_elu"
     before = (arm / "seed-0.csv").read_bytes()
-    said = replicate(clone, "--set", f"{TINY} scale.max_seeds=3", "--arms", "asu_mlp-sgd_elu")
-    assert "1 runs to train" in said
     (arm / "seed-0.csv").write_text("seed,epoch,split,loss,accuracy\n")
     said = replicate(clone, "--set", f"{TINY} scale.max_seeds=3", "--arms", "asu_mlp-sgd_elu")
-    assert "1 runs to train" in said
+    assert "seeds 0, 2 " in said
+    assert "2 runs to train" in said
     assert (arm / "seed-0.csv").read_bytes() == before
 
 
