@@ -4,7 +4,7 @@ Nothing here changes a weight or draws from a random generator of the training, 
 probes and one without have the same history to the bit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -44,9 +44,9 @@ def hidden(model: keras.Sequential, images: tf.Tensor) -> Iterator[tuple[keras.l
         previous = layer
 
 
-def over_units(reduce: object, values: tf.Tensor) -> tf.Tensor:
+def over_units(reduce: Callable[..., tf.Tensor], values: tf.Tensor) -> tf.Tensor:
     """A reduction over images and positions: shape (units,)."""
-    return reduce(values, axis=list(range(len(values.shape) - 1)))  # type: ignore[operator]
+    return reduce(values, axis=list(range(len(values.shape) - 1)))
 
 
 class Probes:
