@@ -162,7 +162,7 @@ def markdown(found: Sequence[Outcome]) -> str:
     """The page: counts, one line a claim by source, the ledger, then the details."""
     counted = ", ".join(f"{n} {verdict}" for verdict, n in counts(found).items())
     text = [f"# The {len(found)} published claims\n", f"{counted}.\n"]
-    text.append("Rules and margins were fixed before the runs; see the end of this page.\n")
+    text.append("The rules are at the end; what was chosen after a first look is in the ledger.\n")
     for source, title in SOURCES.items():
         mine = [each for each in found if each.claim.source.split(",")[0] == source]
         if not mine:

@@ -1,4 +1,4 @@
-"""The verdict on each claim, by rules that were fixed before the runs were looked at.
+"""The verdict on each claim, by rules and by margins of accuracy and loss fixed before the runs.
 
 NUM: the published value lies in the 95% prediction interval of a new run: replicated; outside: not
 replicated; interval wider than three margins to a side, or fewer than 5 runs: inconclusive. DIR: the
