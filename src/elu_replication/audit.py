@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Literal, NamedTuple
 
-from elu_replication import campaign, cost, experiments, runs
+from elu_replication import campaign, cost, experiments, local, runs
 from elu_replication.config import Arm, Campaign, Scale
 from elu_replication.errors import UserError, run_main
 from elu_replication.fingerprint import code_version
-from elu_replication.local import launch
 from elu_replication.runs import Job
 from elu_replication.terminal import say
 
@@ -75,7 +74,7 @@ def audit(jobs: Sequence[Job]) -> list[Finding]:
     Raises UserError naming those that differ by more than TOLERANCE or could not be trained.
     """
     findings, wrong = [], []
-    for event in launch(jobs, campaign.processes()):
+    for event in local.launch(jobs, campaign.processes()):
         if event.kind == "failed":
             wrong.append(f"{event.job}: {event.detail}")
             continue

@@ -7,15 +7,14 @@ import argparse
 import math
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from elu_replication import cost, params, runs
-from elu_replication.config import Arm
+from elu_replication import cost, local, params, runs
+from elu_replication.config import LOCAL, Arm, Launcher, options, typed
 from elu_replication.errors import UserError, run_main
-from elu_replication.local import Event, launch
-from elu_replication.runs import Job
+from elu_replication.runs import Event, Job
 from elu_replication.terminal import console, say
 
 REPORT_SECONDS = 60.0
@@ -40,7 +39,23 @@ def minutes(jobs: Sequence[Job]) -> float:
     return max(sum(each) / side_by_side, max(each, default=0.0)) / 60
 
 
-def train(jobs: Sequence[Job]) -> None:
+def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
+    """The events of `jobs` as `launcher` runs them; raises UserError where its engine is not there."""
+    match launcher.name:  # an engine is imported where it is wanted only
+        case "ray":
+            from elu_replication import ray_cluster
+
+            return ray_cluster.launch(jobs, launcher)
+        case "slurm":
+            from elu_replication import slurm
+
+            return slurm.launch(jobs, launcher)
+        case "local":
+            return local.launch(jobs, processes())
+    raise UserError(f"launcher.name = {launcher.name}: must be one of {', '.join(options('launcher'))}")
+
+
+def train(jobs: Sequence[Job], launcher: Launcher = LOCAL) -> None:
     """Train and store `jobs`, showing progress and the time left.
 
     A failing run leaves the others going; at the end, UserError lists all that failed.
@@ -62,7 +77,7 @@ def train(jobs: Sequence[Job]) -> None:
         task = bar.add_task("training", total=total)
         reached: dict[str, int] = {}
         ended = 0
-        for event in launch(jobs, processes()):
+        for event in launch(jobs, launcher):
             epochs = event.job.arm.protocol.epochs
             epoch = event.epoch if event.kind == "epoch" else epochs
             step = (epoch - reached.get(str(event.job), 0)) * cost.epoch_seconds(event.job.arm.protocol)
@@ -106,7 +121,8 @@ def main() -> None:
     if experiment not in known:
         raise UserError(f"{experiment}: not in params.yaml; it has {', '.join(known)}")
     arms = params.stated_arms(stated).values()
-    train(pending(arm for arm in arms if experiment in (arm.name, params.experiment_of(arm))))
+    jobs = pending(arm for arm in arms if experiment in (arm.name, params.experiment_of(arm)))
+    train(jobs, typed(Launcher, stated["launcher"]))
 
 
 if __name__ == "__main__":

@@ -113,6 +113,21 @@ class Campaign:
 
 
 @dataclass
+class Launcher:
+    """Where runs are trained: processes of this machine, or an engine that places them on others."""
+
+    name: str = MISSING
+    address: str | None = None  # of a Ray cluster's head
+    folder: str | None = None  # in which a worker elsewhere works
+    partition: str | None = None  # of a Slurm cluster
+    minutes: int | None = None  # time limit of a Slurm job
+    gpus_per_run: int | None = None
+
+
+LOCAL = Launcher("local")
+
+
+@dataclass
 class Saving:
     save_model: bool = MISSING
 

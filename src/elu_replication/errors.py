@@ -14,12 +14,20 @@ def one_line(error: BaseException | str) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def brief(error: UserError | OSError) -> str:
+    """Either kind of error as one line: a system's own with the file that it is about."""
+    if isinstance(error, UserError):
+        return one_line(error)
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or one_line(error)}{where}"
+
+
 def run_main(main: Callable[[], int | None]) -> None:
     """Run a command's main(); a UserError or a full disk becomes one line, exit 1 (Ctrl-C: 130)."""
     try:
         sys.exit(main())
     except UserError as error:
-        sys.exit(f"error: {one_line(error)}")
+        sys.exit(f"error: {brief(error)}")
     except KeyboardInterrupt:
         print("\nstopped: the same command goes on from the last checkpoint", file=sys.stderr)
         sys.exit(130)
@@ -27,5 +35,4 @@ def run_main(main: Callable[[], int | None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        sys.exit(f"error: {error.strerror or one_line(error)}{where}; nothing stored was changed")
+        sys.exit(f"error: {brief(error)}; nothing stored was changed")

@@ -9,21 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Literal
 
-from elu_replication.errors import UserError, one_line
-from elu_replication.runs import Job
-
-
-@dataclass(frozen=True)
-class Event:
-    """What became of a job: an epoch of it is done, or it ended, well or not."""
-
-    job: Job
-    kind: Literal["epoch", "finished", "diverged", "failed", "audited"]
-    epoch: int = 0
-    detail: str = ""
-    rows: tuple[list[str], ...] = ()  # of an audited beginning
+from elu_replication.errors import UserError, brief
+from elu_replication.runs import Event, Job
 
 
 @dataclass
@@ -114,9 +102,7 @@ def _work(connection: Connection, log: str) -> None:
                 connection.send(("audited", job.audited_epochs, "", tuple(worker.begin(job))))
                 continue
             record = worker.train(job, lambda progress: connection.send(("epoch", progress.epoch)))
-        except UserError as error:
-            connection.send(("failed", 0, one_line(error)))
-        except OSError as error:
-            connection.send(("failed", 0, f"{error.strerror} ({error.filename})"))
+        except (UserError, OSError) as error:
+            connection.send(("failed", 0, brief(error)))
         else:
             connection.send((record.status, record.final.epoch))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from elu_replication import atomic, audit, campaign, params
-from elu_replication.config import Arm, require_root
+from elu_replication.config import Arm, Launcher, require_root, typed
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import RESULTS
 from elu_replication.runs import Job
@@ -106,11 +106,12 @@ def bring_up_to_date(again: bool) -> None:
     if preparations := [s for s in changed if s.partition("@")[0] in PREPARATIONS]:
         dvc("repro", "--quiet", "--single-item", *preparations)
         changed = status()
-    arms = params.stated_arms(params.read())
+    stated = params.read()
+    arms, launcher = params.stated_arms(stated), typed(Launcher, stated["launcher"])
     wanted = [arm for arm in arms.values() if again or stage_of(arm) in changed]
     jobs = campaign.pending(wanted, again)
     plan(jobs, arms, changed)
-    campaign.train(jobs)
+    campaign.train(jobs, launcher)
     if changed or jobs:
         say("dvc repro: recording the runs, making tables and figures")
         dvc("repro", "--quiet")

@@ -31,6 +31,16 @@ class Job(NamedTuple):
         return f"{self.arm.name} seed {self.seed}"
 
 
+class Event(NamedTuple):
+    """What became of a job: an epoch of it is done, or it ended, well or not."""
+
+    job: Job
+    kind: str  # epoch, finished, diverged, failed or audited
+    epoch: int = 0
+    detail: str = ""
+    rows: tuple[list[str], ...] = ()  # of an audited beginning
+
+
 class Strict(BaseModel):
     """A stored record: an unknown or missing field is an error."""
 
@@ -123,6 +133,12 @@ def file_paths(arm: Arm, seed: int) -> list[Path]:
 
 def model_path(arm: Arm, seed: int) -> Path:
     return arm.folder / f"seed-{seed}.keras"
+
+
+def paths(arm: Arm, seed: int) -> list[Path]:
+    """All files of a stored run, its record last: a run without one is not there yet."""
+    model = [model_path(arm, seed)] if arm.save_model else []
+    return [*model, *file_paths(arm, seed), record_path(arm, seed)]
 
 
 def load(arm: Arm, seed: int) -> Record | None:

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from elu_replication import campaign, runs
-from elu_replication.config import CONF, Arm, Protocol, explain, require_root
+from elu_replication.config import CONF, Arm, Launcher, Protocol, explain, require_root, typed
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import OWN, own_arm
 from elu_replication.terminal import say
@@ -40,7 +40,7 @@ def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
 
         for dataset in {config.dataset.name: config.dataset for config in configs}.values():
             fetch.ensure(dataset)
-    campaign.train(jobs)
+    campaign.train(jobs, typed(Launcher, configs[0].launcher))
     return arms
 
 

@@ -1,0 +1,80 @@
+"""Jobs of a Slurm cluster, which places them and queues them again when a node dies; by submitit."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import submitit
+
+from elu_replication import remote
+from elu_replication.config import Launcher
+from elu_replication.errors import UserError, one_line
+from elu_replication.runs import Event, Job
+
+POLL_SECONDS = 2.0
+ARRAY_JOBS = 1000  # Slurm's default limit of an array is 1,001
+
+
+class Run(submitit.helpers.Checkpointable):
+    """What a Slurm job does; at its time limit it is queued again, and goes on from its checkpoint."""
+
+    def __call__(self, task: remote.Task) -> remote.Result:
+        return remote.run(task, lambda epoch: print(f"epoch {epoch}", flush=True))
+
+
+def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
+    """Run each of `jobs` as a Slurm job, yielding their events as they come.
+
+    Raises UserError where there is no Slurm. Jobs still queued or running end when this does.
+    """
+    submitted = _submit(jobs, launcher)
+    reached = dict.fromkeys(submitted, 0)
+    try:
+        while submitted:
+            for handle, job in list(submitted.items()):
+                if handle.done():
+                    del submitted[handle]
+                    yield _ended(handle, job)
+                elif (epoch := _epoch(handle)) > reached[handle]:
+                    reached[handle] = epoch
+                    yield Event(job, "epoch", epoch)
+            time.sleep(POLL_SECONDS)
+    finally:
+        for handle in submitted:
+            handle.cancel(check=False)
+
+
+def _submit(jobs: Sequence[Job], launcher: Launcher) -> dict["submitit.Job[remote.Result]", Job]:
+    folder = str(launcher.folder)
+    try:
+        executor = submitit.AutoExecutor(Path(folder).expanduser() / "slurm", cluster="slurm")
+        executor.update_parameters(
+            name="elu-replication",
+            timeout_min=launcher.minutes,
+            cpus_per_task=1,
+            gpus_per_node=launcher.gpus_per_run,
+            slurm_partition=launcher.partition,
+            slurm_max_num_timeout=100,
+            slurm_setup=["export OPENBLAS_NUM_THREADS=1"],
+        )
+        submitted: dict[submitit.Job[remote.Result], Job] = {}
+        for start in range(0, len(jobs), ARRAY_JOBS):
+            batch = jobs[start : start + ARRAY_JOBS]
+            handles = executor.map_array(Run(), [remote.task(job, folder) for job in batch])
+            submitted |= dict(zip(handles, batch, strict=True))
+    except (RuntimeError, submitit.core.utils.FailedJobError) as error:
+        raise UserError(f"launcher = slurm: {one_line(error)}") from error
+    return submitted
+
+
+def _epoch(handle: "submitit.Job[remote.Result]") -> int:
+    """The epoch that the job's log names last; 0 before the first."""
+    told = [line for line in (handle.stdout() or "").splitlines() if line.startswith("epoch ")]
+    return int(told[-1].split()[1]) if told else 0
+
+
+def _ended(handle: "submitit.Job[remote.Result]", job: Job) -> Event:
+    try:
+        return remote.received(job, handle.result())
+    except submitit.core.utils.UncompletedJobError as error:
+        return Event(job, "failed", detail=one_line(error))
