@@ -1,6 +1,6 @@
 # The targets below make .venv by themselves; python3 (3.11 to 3.13), git and npm are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help replicate retrain test audit stamp report claim plan times bench params readme lint lock clean
+.PHONY: help replicate retrain test test-cluster audit stamp report claim plan times bench params readme lint lock clean
 
 PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64).
@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/installed-$(LOCK)
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  SET='...' overrides settings (SET='scale=quick'), ARMS='...' names arms or experiments to train"
 
 replicate: $(INSTALLED)  ## bring every published experiment's results up to date [SET=, ARMS=]
@@ -26,6 +26,9 @@ retrain: $(INSTALLED)  ## train again, stored or not: all arms of the campaign, 
 
 test: $(INSTALLED)  ## run the tests, fast ones first
 	@python -m pytest
+
+test-cluster: $(INSTALLED)  ## run the tests on a Ray and a Slurm cluster that they set up here; minutes
+	@python -m pytest -m cluster
 
 audit: $(INSTALLED)  ## train the beginning of stored runs again and compare: a sample, or [ARM=all, EPOCHS=]
 	@python -m elu_replication.audit --arms "$$ARM" --epochs "$${EPOCHS:-1}"

@@ -25,7 +25,7 @@ from elu_replication.runs import Event, Job
 if TYPE_CHECKING:
     from elu_replication.jobs import Worker
 
-EPOCH_SECONDS = 5.0  # a worker tells of its progress at most so often
+EPOCH_SECONDS = 2.0  # a worker tells of its progress at most so often
 
 
 class Task(NamedTuple):

@@ -12,6 +12,7 @@ from elu_replication.errors import UserError, one_line
 from elu_replication.runs import Event, Job
 
 POLL_SECONDS = 2.0
+TIMEOUTS = 100  # of a job, each after `launcher.minutes`
 ARRAY_JOBS = 1000  # Slurm's default limit of an array is 1,001
 
 
@@ -47,14 +48,14 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
 def _submit(jobs: Sequence[Job], launcher: Launcher) -> dict["submitit.Job[remote.Result]", Job]:
     folder = str(launcher.folder)
     try:
-        executor = submitit.AutoExecutor(Path(folder).expanduser() / "slurm", cluster="slurm")
+        logs = Path(folder).expanduser() / "slurm"
+        executor = submitit.AutoExecutor(logs, cluster="slurm", slurm_max_num_timeout=TIMEOUTS)
         executor.update_parameters(
             name="elu-replication",
             timeout_min=launcher.minutes,
             cpus_per_task=1,
             gpus_per_node=launcher.gpus_per_run,
             slurm_partition=launcher.partition,
-            slurm_max_num_timeout=100,
             slurm_setup=["export OPENBLAS_NUM_THREADS=1"],
         )
         submitted: dict[submitit.Job[remote.Result], Job] = {}

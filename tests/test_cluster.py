@@ -1,0 +1,94 @@
+"""Campaigns on real clusters: complete and the same as here, also when a node dies meanwhile.
+
+`make test-cluster`; it takes some minutes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import engines
+import pytest
+from conftest import ROOT, tiny
+from engines import Engine
+
+from elu_replication import campaign, runs
+from elu_replication.config import Arm
+from elu_replication.experiments import OWN
+
+pytestmark = pytest.mark.cluster
+EPOCHS = 60
+
+
+@pytest.fixture
+def repository(tmp_path: Path, mnist: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with all that campaigns need, as the working directory."""
+    for name in ("conf", "experiments", "data"):
+        (tmp_path / "here").mkdir(exist_ok=True)
+        (tmp_path / "here" / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+@pytest.fixture(params=["ray", "slurm"])
+def engine(request: pytest.FixtureRequest, repository: Path, tmp_path: Path) -> Iterator[Engine]:
+    folder = tmp_path / "worker"
+    folder.mkdir()
+    (folder / "data").symlink_to(repository / "data")
+    cluster = (
+        engines.ray_cluster(folder) if request.param == "ray" else engines.slurm_cluster(folder, tmp_path)
+    )
+    with cluster as engine:
+        yield engine
+
+
+def contents(arm: Arm) -> dict[str, object]:
+    """All that the arm's runs store, but for the seconds they took and the seals, which cover those."""
+    stored: dict[str, object] = {}
+    for record in runs.current(arm):
+        stored |= {path.name: path.read_bytes() for path in runs.file_paths(arm, record.seed)}
+        update = {"wall_seconds": 0.0, "probe_seconds": 0.0, "seal": ""}
+        stored[f"record {record.seed}"] = record.model_copy(update=update)
+    return stored
+
+
+def trained_here(arm: Arm) -> dict[str, object]:
+    twin = replace(arm, folder=arm.folder.with_name("here"))
+    campaign.train(campaign.pending([twin]))
+    return contents(twin)
+
+
+def test_a_campaign_is_the_same_as_here(engine: Engine) -> None:
+    arm = Arm("short", tiny(), tuple(range(12)), OWN / "short")
+    campaign.train(campaign.pending([arm]), engine.launcher)
+    assert len(runs.current(arm)) == 12
+    assert contents(arm) == trained_here(arm)
+
+
+def test_a_node_that_dies_delays_its_runs_only(engine: Engine, tmp_path: Path) -> None:
+    arm = Arm("long", tiny(epochs=EPOCHS), tuple(range(12)), OWN / "long")
+    reached: dict[int, int] = {}
+    finished: dict[int, int] = {}  # seed to the time at which the worker stored it
+    at_kill: dict[int, int] = {}
+    for event in campaign.launch(campaign.pending([arm]), engine.launcher):
+        seed = event.job.seed
+        if event.kind == "epoch":
+            again = at_kill.get(seed, 0)
+            assert event.epoch > again / 2, "began anew instead of from its checkpoint"
+            reached[seed] = event.epoch
+        else:
+            assert event.kind == "finished", event.detail
+            stored = tmp_path / "worker" / runs.record_path(arm, seed)
+            assert seed not in finished
+            finished[seed] = stored.stat().st_mtime_ns
+        under_way = {s: epoch for s, epoch in reached.items() if s not in finished}
+        half_way = sum(epoch > EPOCHS / 2 for epoch in under_way.values())
+        if not at_kill and len(finished) >= 2 and half_way == 2:
+            at_kill = under_way
+            done_before = dict(finished)
+            engine.kill_node()
+    assert at_kill, "no node was killed: the runs were too short"
+    assert sorted(finished) == list(range(12))
+    for seed, when in done_before.items():
+        assert (tmp_path / "worker" / runs.record_path(arm, seed)).stat().st_mtime_ns == when
+    assert contents(arm) == trained_here(arm)
