@@ -35,10 +35,8 @@ def engine(request: pytest.FixtureRequest, repository: Path, tmp_path: Path) -> 
     folder = tmp_path / "worker"
     folder.mkdir()
     (folder / "data").symlink_to(repository / "data")
-    cluster = (
-        engines.ray_cluster(folder) if request.param == "ray" else engines.slurm_cluster(folder, tmp_path)
-    )
-    with cluster as engine:
+    start = {"ray": engines.ray_cluster, "slurm": engines.slurm_cluster}[request.param]
+    with start(folder, tmp_path) as engine:
         yield engine
 
 

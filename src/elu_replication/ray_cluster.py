@@ -1,6 +1,7 @@
 """Jobs as tasks of a running Ray cluster, which places them and tries them again when a node dies."""
 
 import logging
+import socket
 from collections.abc import Iterator, Sequence
 
 import ray
@@ -44,11 +45,14 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
 
 
 def _connect(address: str) -> None:
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
     # Threads of NumPy's matrix products are read when it is imported; a run uses one.
     environment = {"env_vars": {"OPENBLAS_NUM_THREADS": "1"}}
     try:
+        if colon:  # Ray would go on trying for many minutes
+            socket.create_connection((host, int(port)), timeout=5).close()
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment)
-    except (ConnectionError, RayError, ValueError) as error:
+    except (OSError, RayError, ValueError) as error:
         raise UserError(
             f"launcher.address = {address}: no Ray cluster there ({one_line(error)}); "
             "`ray start --head` begins one"

@@ -5,6 +5,7 @@ A run counts only while its record says that it was made by this protocol, data 
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -144,12 +145,19 @@ def paths(arm: Arm, seed: int) -> list[Path]:
 def load(arm: Arm, seed: int) -> Record | None:
     """The stored record of a run, whatever made it; None where there is none, or it or one of its
     files is not as it was stored."""
+    files = (record_path(arm, seed), *file_paths(arm, seed))
     try:
-        record = Record.model_validate_json(record_path(arm, seed).read_text())
-        files = [path.read_text() for path in file_paths(arm, seed)]
+        return _verified(files, tuple(path.stat().st_mtime_ns for path in files))
     except (OSError, ValidationError):
         return None
-    return record if record == record.sealed(*files) else None
+
+
+@cache
+def _verified(files: tuple[Path, ...], times_ns: tuple[int, ...]) -> Record | None:
+    """The record in the first of `files` if it seals the others; read once while none is written to."""
+    text, *sealed = (path.read_text() for path in files)
+    record = Record.model_validate_json(text)
+    return record if record == record.sealed(*sealed) else None
 
 
 def why_not_current(arm: Arm, seed: int) -> str | None:

@@ -1,10 +1,12 @@
 """Jobs of a Slurm cluster, which places them and queues them again when a node dies; by submitit."""
 
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import submitit
+from submitit.core.utils import FailedJobError, UncompletedJobError
 
 from elu_replication import remote
 from elu_replication.config import Launcher
@@ -33,7 +35,7 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
     try:
         while submitted:
             for handle, job in list(submitted.items()):
-                if handle.done():
+                if _done(handle):
                     del submitted[handle]
                     yield _ended(handle, job)
                 elif (epoch := _epoch(handle)) > reached[handle]:
@@ -49,23 +51,37 @@ def _submit(jobs: Sequence[Job], launcher: Launcher) -> dict["submitit.Job[remot
     folder = str(launcher.folder)
     try:
         logs = Path(folder).expanduser() / "slurm"
+        subprocess.run("sacct", check=True, capture_output=True)  # submitit asks it how jobs are
         executor = submitit.AutoExecutor(logs, cluster="slurm", slurm_max_num_timeout=TIMEOUTS)
         executor.update_parameters(
             name="elu-replication",
             timeout_min=launcher.minutes,
             cpus_per_task=1,
-            gpus_per_node=launcher.gpus_per_run,
+            gpus_per_node=launcher.gpus_per_run or None,
             slurm_partition=launcher.partition,
             slurm_setup=["export OPENBLAS_NUM_THREADS=1"],
+            slurm_additional_parameters={"requeue": True},
         )
         submitted: dict[submitit.Job[remote.Result], Job] = {}
         for start in range(0, len(jobs), ARRAY_JOBS):
             batch = jobs[start : start + ARRAY_JOBS]
             handles = executor.map_array(Run(), [remote.task(job, folder) for job in batch])
             submitted |= dict(zip(handles, batch, strict=True))
-    except (RuntimeError, submitit.core.utils.FailedJobError) as error:
-        raise UserError(f"launcher = slurm: {one_line(error)}") from error
+    except (OSError, subprocess.SubprocessError, RuntimeError, FailedJobError) as error:
+        raise UserError(
+            f"launcher = slurm: {one_line(error)}; is this a node of a Slurm cluster that keeps accounts?"
+        ) from error
     return submitted
+
+
+def _done(handle: "submitit.Job[remote.Result]") -> bool:
+    """Whether a job has ended for good; one whose node failed is about to be queued again."""
+    if not handle.done():
+        return False
+    if handle.state != "NODE_FAIL" or handle.paths.result_pickle.exists():
+        return True
+    handle.watcher.clear()  # it would not ask Slurm for this job again
+    return False
 
 
 def _epoch(handle: "submitit.Job[remote.Result]") -> int:
@@ -77,5 +93,5 @@ def _epoch(handle: "submitit.Job[remote.Result]") -> int:
 def _ended(handle: "submitit.Job[remote.Result]", job: Job) -> Event:
     try:
         return remote.received(job, handle.result())
-    except submitit.core.utils.UncompletedJobError as error:
+    except UncompletedJobError as error:
         return Event(job, "failed", detail=one_line(error))

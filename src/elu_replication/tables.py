@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from elu_replication import atomic, experiments, params, runs
@@ -165,33 +166,30 @@ def metrics(summary: pd.DataFrame) -> dict[str, dict[str, float]]:
     return dict(zip(names, present, strict=True))
 
 
-def early_stopping(rows: Iterable[Row]) -> pd.DataFrame:
+def early_stopping(history: pd.DataFrame) -> pd.DataFrame:
     """What early stopping would have given, from stored histories: for each arm and patience, means
     over seeds of the epochs at which it stops and is best and of the test scores there, and how much
-    higher the test loss of the last epoch is than that, by seed."""
+    higher the test loss of the last epoch is than that, by seed. An arm without a validation split has
+    no line."""
     lines = []
-    for row in rows:
-        history = histories([row])
-        if not row.arm.protocol.validation_images or history.empty:
-            continue
-        for patience in PATIENCES:
-            seeds = []
-            for _, run in history.groupby("seed"):
-                losses = run[run.split == "validation"].loss.to_list()
-                test = run[run.split == "test"].set_index("epoch")
+    for arm, seeds in history.groupby("arm", sort=False):
+        runs_of_arm = []
+        for _, run in seeds.groupby("seed"):
+            parts = dict(list(run.groupby("split")))
+            if "validation" in parts:
+                test = parts["test"]
+                scores = test.accuracy.to_numpy(), test.loss.to_numpy()
+                runs_of_arm.append((parts["validation"].loss.to_list(), *scores))
+        for patience in PATIENCES if runs_of_arm else ():
+            found = []
+            for losses, accuracy, loss in runs_of_arm:
                 reached = stop(losses, patience)
-                seeds.append(
-                    {
-                        "stop_epoch": reached.epoch,
-                        "best_epoch": reached.best,
-                        "test_accuracy": test.accuracy[reached.best],
-                        "test_loss": test.loss[reached.best],
-                        "last_epoch_test_loss_excess": test.loss.iloc[-1] - test.loss[reached.best],
-                    }
-                )
-            means = pd.DataFrame(seeds).mean().to_dict()
-            lines.append({"experiment": row.experiment, "arm": row.label, "patience": patience, **means})
-    return pd.DataFrame(lines)
+                best = loss[reached.best - 1]
+                found.append((*reached, accuracy[reached.best - 1], best, loss[-1] - best))
+            lines.append([arm, patience, *np.mean(found, axis=0)])
+    numbers = ["stop_epoch", "best_epoch", "test_accuracy", "test_loss", "last_epoch_test_loss_excess"]
+    means = pd.DataFrame(lines, columns=["arm", "patience", *numbers])
+    return means.astype({"patience": int, **dict.fromkeys(numbers, float)})
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:
@@ -200,14 +198,14 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     scores = summary(rows)
     atomic.write_text(folder / "tables/summary.csv", scores.to_csv(index=False, float_format="%.6g"))
     atomic.write_text(folder / "tables/summary.md", markdown(scores))
-    stopping = early_stopping(rows)
-    atomic.write_text(
-        folder / "tables/early_stopping.csv", stopping.to_csv(index=False, float_format="%.6g")
-    )
+    stopping = []
     for experiment, group in grouped(rows).items():
-        epochs = by_epoch(histories(group))
+        history = histories(group)
         name = f"tables/{experiment}_epochs.csv"
-        atomic.write_text(folder / name, epochs.to_csv(index=False, float_format="%.6g"))
+        atomic.write_text(folder / name, by_epoch(history).to_csv(index=False, float_format="%.6g"))
+        stopping.append(early_stopping(history).assign(experiment=experiment))
+    every = pd.concat(stopping).set_index("experiment").reset_index()
+    atomic.write_text(folder / "tables/early_stopping.csv", every.to_csv(index=False, float_format="%.6g"))
     atomic.write_text(folder / "metrics.json", json.dumps(metrics(scores), indent=1) + "\n")
 
 
