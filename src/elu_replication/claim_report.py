@@ -131,13 +131,13 @@ def moved(choice: Choice, found: Sequence[Outcome]) -> list[str]:
     return [name for name in choice.claims if named[name].verdict == "protocol-dependent"]
 
 
-def as_json(found: Sequence[Outcome]) -> str:
-    """Everything about every claim, for machines; NaN is null."""
+def as_json(found: Sequence[Outcome], compared: pd.DataFrame) -> str:
+    """Everything about every claim, for machines, with its lines of the comparison table; NaN is null."""
 
     def clean(frame: pd.DataFrame) -> list[dict[str, Any]]:
         return json.loads(frame.to_json(orient="records", double_precision=10))
 
-    tests = clean(comparison_table(found))
+    tests = clean(compared)
     entries = []
     for each, line in zip(found, clean(table(found)), strict=True):
         entries.append(
@@ -332,13 +332,12 @@ def forest(found: Sequence[Outcome]) -> Figure:
 
 def write(found: Sequence[Outcome], folder: Path) -> None:
     """Write claims.csv, claim_tests.csv, claims.md, claims_overview.md, claims.json and the forest plot."""
+    compared = comparison_table(found)
     atomic.write_text(folder / "claims.csv", table(found).to_csv(index=False, float_format="%.8g"))
-    atomic.write_text(
-        folder / "claim_tests.csv", comparison_table(found).to_csv(index=False, float_format="%.8g")
-    )
+    atomic.write_text(folder / "claim_tests.csv", compared.to_csv(index=False, float_format="%.8g"))
     atomic.write_text(folder / "claims.md", markdown(found))
     atomic.write_text(folder / "claims_overview.md", overview(found))
-    atomic.write_text(folder / "claims.json", as_json(found))
+    atomic.write_text(folder / "claims.json", as_json(found, compared))
     save(forest(found), folder / "claims")
 
 

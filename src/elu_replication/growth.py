@@ -1,28 +1,111 @@
-"""`make growth`: how long the aggregate steps take with many more runs than are stored.
+"""`make growth`: how long everything but training takes when many more runs are stored.
 
-Runs are generated, not trained: each is a stored run of the same model under another arm and seed, with
-noise in its losses. All of it happens in a temporary folder.
+The runs are generated in a temporary folder, not trained: each is the history of a stored run of the same
+model, drawn out to the arm's epochs, with noise on its losses.
 """
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from elu_replication import atomic, experiments, fingerprint, runs
+from elu_replication import atomic, experiments, runs
 from elu_replication.config import Arm, Scale
-from elu_replication.errors import run_main
+from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import RESULTS
+from elu_replication.fingerprint import code_version
 from elu_replication.terminal import say
 
-FILE = RESULTS / "bench/growth.csv"
-COPIED = ("conf", "experiments", "dvc.yaml", "params.yaml", "README.md", "CITATION.cff", "results/bench")
+FILE = RESULTS / "bench/growth.md"
+COPIED = ("conf", "experiments", "results/bench", "dvc.yaml", "params.yaml", "README.md", "CITATION.cff")
+BY_NAME_ONLY = "clevert_fig3"  # its 500 epochs an arm are nobody's default
+Step = tuple[str, list[str]]
+
+
+def arms() -> list[Arm]:
+    """The declared arms whose runs are generated, each once."""
+    declared = experiments.declared(Scale("published"))
+    each = {arm.name: arm for name in declared if name != BY_NAME_ONLY for arm in declared[name].values()}
+    return list(each.values())
+
+
+def templates() -> dict[str, tuple[runs.Record, pd.DataFrame, list[str]]]:
+    """For each model a stored run: its record, history and probes' texts."""
+    found = {}
+    for arm in arms():
+        for record in runs.current(arm)[:1]:
+            if record.status == "finished":
+                history = pd.read_csv(runs.history_path(arm, record.seed))
+                probes = [runs.probe_path(arm, record.seed, kind).read_text() for kind in runs.PROBES]
+                found.setdefault(arm.protocol.model.name, (record, history, probes))
+    return found
+
+
+def generate(arm: Arm, template: tuple[runs.Record, pd.DataFrame, list[str]]) -> None:
+    """Store a run of each of the arm's seeds, made from another run of its model."""
+    record, history, probes = template
+    last = history.epoch.max()
+    drawn_out = [history[history.epoch == min(e, last)].assign(epoch=e) for e in range(1, arm.protocol.epochs + 1)]
+    base = pd.concat(drawn_out)
+    arm.folder.mkdir(parents=True, exist_ok=True)
+    for seed in arm.seeds:
+        noise = np.exp(np.random.default_rng(seed).normal(0, 0.05, len(base)))
+        text = base.assign(seed=seed, loss=base.loss * noise).to_csv(index=False, float_format="%.9g")
+        scores = record.final.model_copy(update={"test_loss": record.final.test_loss * noise[-1]})
+        update = {
+            "arm": arm.name,
+            "seed": seed,
+            "protocol": arm.protocol.as_dict(),
+            "code_version": code_version(arm.protocol.model.name),
+            "final": scores,
+        }
+        for path, content in zip(runs.file_paths(arm, seed), (text, *probes), strict=True):
+            path.write_text(content)
+        sealed = record.model_copy(update=update).sealed(text, *probes)
+        runs.record_path(arm, seed).write_text(sealed.model_dump_json())
+
+
+@contextmanager
+def repository(seeds: int) -> Iterator[int]:
+    """A temporary repository with `seeds` generated runs of every arm, as the working directory; gives
+    the number of its runs."""
+    made_from, here = templates(), Path.cwd()
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in COPIED:
+            copy = shutil.copytree if (here / name).is_dir() else shutil.copy
+            copy(here / name, Path(temporary) / name)
+        (Path(temporary) / "src").symlink_to(here / "src")
+        os.chdir(temporary)
+        try:
+            for document in experiments.FOLDER.glob("*.yaml"):
+                document.write_text(re.sub(r"(?m)^seeds: \d+", f"seeds: {seeds}", document.read_text()))
+            experiments.load.cache_clear()
+            experiments.arm.cache_clear()
+            chosen = [arm for arm in arms() if arm.protocol.model.name in made_from]
+            for arm in chosen:
+                generate(arm, made_from[arm.protocol.model.name])
+            yield len(chosen) * seeds
+        finally:
+            os.chdir(here)
+
+
+def steps() -> list[Step]:
+    """What is timed, as commands."""
+    python, dvc = [sys.executable, "-m"], [sys.executable, "-m", "dvc"]
+    names = ("tables published", "claim_report", "report", "plots published", "mechanism_plots published")
+    stages = [f"train@{name}" for name in {arm.folder.parent.name for arm in arms()} ]
+    return [
+        *((name, [*python, *f"elu_replication.{name}".split()]) for name in names),
+        ("dvc commit: every run hashed", [*dvc, "commit", "--quiet", "--force", *stages]),
+        ("dvc status: nothing to do", [*dvc, "status", "--quiet", *stages]),
+    ]

@@ -131,8 +131,9 @@ def figure(name: str, rows: Sequence[Row], kind: Kind) -> Figure | None:
     """What the probes of one kind found in an experiment: a line of axes for each panel of its document
     that has any; None where there is none."""
     found = probed(rows, kind)
+    by_arm = dict(list(found.groupby("arm")))
     title, panels = panels_of(name, rows)
-    ran = {panel: arms for panel, arms in panels.items() if set(arms) & set(found.arm)}
+    ran = {panel: arms for panel, arms in panels.items() if set(arms) & set(by_arm)}
     if not ran:
         return None
     quantities = ACTIVITY if kind == "activity" else DISTURBANCES
@@ -140,13 +141,13 @@ def figure(name: str, rows: Sequence[Row], kind: Kind) -> Figure | None:
     grid = made.subplots(len(ran), len(quantities), squeeze=False)
     for line_of_axes, (panel, labels) in zip(grid, ran.items(), strict=True):
         mine = [row for row in rows if row.label in labels]
-        drawn = lines([row for row in mine if row.label in set(found.arm)])
+        drawn = lines([row for row in mine if row.label in by_arm])
         for axes, quantity in zip(line_of_axes, quantities, strict=True):
             for line in drawn:
-                quantity.draw(axes, line, found[found.arm == line.row.label])
+                quantity.draw(axes, line, by_arm[line.row.label])
             quantity.dress(axes)
             axes.set_title(f"{panel}: {quantity.title}", fontsize=10, loc="left")
-        panel_legend(line_of_axes[-1], drawn, [row for row in mine if row.label not in set(found.arm)])
+        panel_legend(line_of_axes[-1], drawn, [row for row in mine if row.label not in by_arm])
     told = seeds_told(found.groupby("arm").seed.nunique())
     made.suptitle(f"{title}: {TITLES[kind]}{told}", fontsize=11)
     return made

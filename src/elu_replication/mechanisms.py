@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from elu_replication import probe_fields, runs
+from elu_replication import frames
 from elu_replication.tables import Row
 
 KEYS = {"activity": ["epoch", "layer"], "disturbances": ["kind", "level", "layer"]}
@@ -17,18 +17,8 @@ def probed(rows: Iterable[Row], kind: Kind) -> pd.DataFrame:
     """All probes of one kind of the arms' finished runs: arm, seed, and what probe_fields has for it. The
     activity has `gradient_ratio` beside that: a layer's gradient norm over the output layer's, in the
     same run and epoch."""
-    parts = [
-        pd.read_csv(runs.probe_path(row.arm, record.seed, kind)).assign(arm=row.label, seed=record.seed)
-        for row in rows
-        for record in runs.current(row.arm)
-        if record.status == "finished"
-        and record.probes_version == probe_fields.VERSION
-        and runs.probe_path(row.arm, record.seed, kind).stat().st_size > 1
-    ]
-    fields = probe_fields.Activity._fields if kind == "activity" else probe_fields.Disturbance._fields
-    if not parts:
-        return pd.DataFrame(columns=["arm", "seed", *fields, "gradient_ratio"])
-    found = pd.concat(parts, ignore_index=True)
+    parts = [frames.probes(row.arm, kind).assign(arm=row.label) for row in rows]
+    found = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
     if kind == "activity":
         run = found.groupby(["arm", "seed", "epoch"])
         found["gradient_ratio"] = found.gradient_norm / run.gradient_norm.transform("last")

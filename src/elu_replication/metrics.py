@@ -8,47 +8,58 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from elu_replication import probe_fields, runs, times
+from elu_replication import frames, runs, times
 from elu_replication.config import Arm
 
 CHANCE_LOSS = math.log(10)  # cross-entropy of ten equally probable classes
+
+
+class _Stored:
+    """The files of an arm's runs by kind and seed, parsed when the first run wants one of a kind."""
+
+    def __init__(self, arm: Arm) -> None:
+        self.arm = arm
+
+    @cached_property
+    def losses(self) -> dict[tuple[int, str], np.ndarray]:
+        by_split = frames.history(self.arm).groupby(["seed", "split"]).loss
+        return {key: losses.to_numpy() for key, losses in by_split}  # type: ignore[misc]
+
+    @cached_property
+    def activity(self) -> dict[int, pd.DataFrame]:
+        return frames.by_seed(frames.probes(self.arm, "activity"))
+
+    @cached_property
+    def disturbances(self) -> dict[int, pd.DataFrame]:
+        return frames.by_seed(frames.probes(self.arm, "disturbances"))
 
 
 @dataclass(frozen=True)
 class Run:
     """A finished run that stands for an arm and a seed."""
 
-    arm: Arm
     record: runs.Record
+    stored: _Stored
 
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        return pd.read_csv(runs.history_path(self.arm, self.record.seed))
-
-    @cached_property
+    @property
     def activity(self) -> pd.DataFrame:
         """Its probe_fields.Activity; empty where it has none of the present version."""
-        return self._probes("activity", probe_fields.Activity._fields)
+        return self.stored.activity.get(self.record.seed, frames.EMPTY["activity"])
 
-    @cached_property
+    @property
     def disturbances(self) -> pd.DataFrame:
         """Its probe_fields.Disturbance; empty where it has none of the present version."""
-        return self._probes("disturbances", probe_fields.Disturbance._fields)
-
-    def _probes(self, kind: str, fields: tuple[str, ...]) -> pd.DataFrame:
-        path = runs.probe_path(self.arm, self.record.seed, kind)
-        if self.record.probes_version != probe_fields.VERSION or path.stat().st_size <= 1:
-            return pd.DataFrame(columns=fields, dtype=float)
-        return pd.read_csv(path)
+        return self.stored.disturbances.get(self.record.seed, frames.EMPTY["disturbances"])
 
     def losses(self, split: str) -> np.ndarray:
         """The losses of a split by epoch, from epoch 1 on."""
-        return self.history.loss[self.history.split == split].to_numpy()
+        return self.stored.losses.get((self.record.seed, split), np.empty(0))
 
 
 def loaded(arm: Arm) -> dict[int, Run]:
     """The arm's finished runs that count, by seed."""
-    return {r.seed: Run(arm, r) for r in runs.current(arm) if r.status == "finished"}
+    stored = _Stored(arm)
+    return {record.seed: Run(record, stored) for record in frames.finished(arm)}
 
 
 @dataclass(frozen=True)

@@ -162,23 +162,35 @@ def _verified(files: tuple[Path, ...], times_ns: tuple[int, ...]) -> Record | No
 
 def why_not_current(arm: Arm, seed: int) -> str | None:
     """Why a stored run does not stand for (arm, seed) as declared today; None where it does."""
-    if (record := load(arm, seed)) is None:
-        return "not run" if not record_path(arm, seed).exists() else "altered"
-    if without_none(record.protocol) != arm.protocol.as_dict() or record.seed != seed:
-        return "protocol changed"
-    if record.data_digest != expected_digest(arm.protocol.dataset.name):
-        return "data changed"
-    if record.code_version != code_version(arm.protocol.model.name):
-        return OTHER_CODE
-    if arm.save_model and not model_path(arm, seed).is_file():
-        return "model not saved"
-    return None
+    return _standing(arm, [seed])[seed][0]
 
 
 def current(arm: Arm) -> list[Record]:
     """The records of the arm's declared seeds that stand for it as declared today."""
-    found = (load(arm, seed) for seed in arm.seeds if why_not_current(arm, seed) is None)
-    return [record for record in found if record is not None]
+    standing = _standing(arm, arm.seeds).values()
+    return [record for reason, record in standing if record is not None and reason is None]
+
+
+def _standing(arm: Arm, seeds: Iterable[int]) -> dict[int, tuple[str | None, Record | None]]:
+    """For each seed why its stored run does not count, or None, and its record where there is one."""
+    protocol = arm.protocol.as_dict()
+    digest, version = expected_digest(arm.protocol.dataset.name), code_version(arm.protocol.model.name)
+
+    def reason(seed: int, record: Record | None) -> str | None:
+        if record is None:
+            return "altered" if record_path(arm, seed).exists() else "not run"
+        if without_none(record.protocol) != protocol or record.seed != seed:
+            return "protocol changed"
+        if record.data_digest != digest:
+            return "data changed"
+        if record.code_version != version:
+            return OTHER_CODE
+        if arm.save_model and not model_path(arm, seed).is_file():
+            return "model not saved"
+        return None
+
+    found = {seed: load(arm, seed) for seed in seeds}
+    return {seed: (reason(seed, record), record) for seed, record in found.items()}
 
 
 def as_rows(seed: int, history: Iterable[tuple[int, str, float, float]]) -> list[list[str]]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from elu_replication import atomic, experiments, params, runs
+from elu_replication import atomic, experiments, frames, params, runs
 from elu_replication.config import Arm, Scale, typed
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import RESULTS, Published
@@ -18,6 +18,7 @@ from elu_replication.stopping import stop
 from elu_replication.terminal import table
 
 PATIENCES = (1, 2, 3, 5, 10, 20, 50)
+SCORED = (("loss", "validation"), ("accuracy", "test"), ("loss", "test"))  # what early stopping looks at
 
 
 class Row(NamedTuple):
@@ -97,13 +98,8 @@ def summary(rows: Iterable[Row]) -> pd.DataFrame:
 
 def histories(rows: Iterable[Row]) -> pd.DataFrame:
     """Every observation of the arms' finished runs, tidy: arm, seed, epoch, split, loss, accuracy."""
-    parts = [
-        pd.read_csv(runs.history_path(row.arm, record.seed)).assign(arm=row.label)
-        for row in rows
-        for record in runs.current(row.arm)
-        if record.status == "finished"
-    ]
-    return pd.concat(parts) if parts else pd.DataFrame(columns=["arm", *runs.HISTORY_COLUMNS])
+    parts = [frames.history(row.arm).assign(arm=row.label) for row in rows]
+    return pd.concat([part for part in parts if len(part)] or parts)
 
 
 def by_epoch(history: pd.DataFrame) -> pd.DataFrame:
@@ -172,20 +168,20 @@ def early_stopping(history: pd.DataFrame) -> pd.DataFrame:
     higher the test loss of the last epoch is than that, by seed. An arm without a validation split has
     no line."""
     lines = []
-    for arm, seeds in history.groupby("arm", sort=False):
-        runs_of_arm = []
-        for _, run in seeds.groupby("seed"):
-            parts = dict(list(run.groupby("split")))
-            if "validation" in parts:
-                test = parts["test"]
-                scores = test.accuracy.to_numpy(), test.loss.to_numpy()
-                runs_of_arm.append((parts["validation"].loss.to_list(), *scores))
-        for patience in PATIENCES if runs_of_arm else ():
+    for arm, seen in history.groupby("arm", sort=False):
+        by_seed = seen.pivot(index="epoch", columns=["split", "seed"], values=["loss", "accuracy"])
+        if "validation" not in by_seed.loss:
+            continue
+        scores = [
+            [by_seed[metric, split, seed].dropna().to_numpy() for metric, split in SCORED]
+            for seed in by_seed.loss.validation
+        ]
+        for patience in PATIENCES:
             found = []
-            for losses, accuracy, loss in runs_of_arm:
-                reached = stop(losses, patience)
-                best = loss[reached.best - 1]
-                found.append((*reached, accuracy[reached.best - 1], best, loss[-1] - best))
+            for losses, accuracy, loss in scores:
+                reached = stop(losses.tolist(), patience)
+                best = reached.best - 1
+                found.append([*reached, accuracy[best], loss[best], loss[-1] - loss[best]])
             lines.append([arm, patience, *np.mean(found, axis=0)])
     numbers = ["stop_epoch", "best_epoch", "test_accuracy", "test_loss", "last_epoch_test_loss_excess"]
     means = pd.DataFrame(lines, columns=["arm", "patience", *numbers])

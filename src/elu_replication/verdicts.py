@@ -51,7 +51,8 @@ def diverged(name: str) -> bool:
     return not runs_of(name) and bool(runs.current(experiments.arm(name, Scale("published"))))
 
 
-def values_of(metric: str, arm: str) -> dict[int, float]:
+@cache
+def values_of(metric: str, arm: str) -> Mapping[int, float]:
     """A metric of every run of an arm, by seed; or of measured times, by round."""
     compute = METRICS[metric].compute
     if compute is None:

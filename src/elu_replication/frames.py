@@ -1,0 +1,51 @@
+"""What runs stored, as data frames with a column `seed`. The files of an arm are parsed together, which
+takes a tenth of the time."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from elu_replication import probe_fields, runs
+from elu_replication.config import Arm
+from elu_replication.runs import HISTORY_COLUMNS, Record
+
+FIELDS = {
+    "history": HISTORY_COLUMNS,
+    "activity": ("seed", *probe_fields.Activity._fields),
+    "disturbances": ("seed", *probe_fields.Disturbance._fields),
+}
+EMPTY = {kind: pd.DataFrame(columns=list(fields), dtype=float) for kind, fields in FIELDS.items()}
+
+
+def finished(arm: Arm) -> list[Record]:
+    """The records of the arm's runs that count and did not diverge."""
+    return [record for record in runs.current(arm) if record.status == "finished"]
+
+
+def history(arm: Arm) -> pd.DataFrame:
+    """Every observation of the arm's finished runs."""
+    return _together("history", {r.seed: runs.history_path(arm, r.seed) for r in finished(arm)})
+
+
+def probes(arm: Arm, kind: str) -> pd.DataFrame:
+    """All probes of one of runs.PROBES of the arm's finished runs, those of the present version only."""
+    kept = [record for record in finished(arm) if record.probes_version == probe_fields.VERSION]
+    return _together(kind, {r.seed: runs.probe_path(arm, r.seed, kind) for r in kept})
+
+
+def by_seed(frame: pd.DataFrame) -> dict[Any, pd.DataFrame]:
+    """A frame's rows by seed."""
+    return dict(list(frame.groupby("seed")))
+
+
+def _together(kind: str, files: Mapping[int, Path]) -> pd.DataFrame:
+    lines = [",".join(FIELDS[kind])]
+    for seed, file in files.items():
+        rows = file.read_text().splitlines()[1:]
+        lines += rows if kind == "history" else [f"{seed},{row}" for row in rows]
+    if len(lines) == 1:
+        return EMPTY[kind]
+    return pd.read_csv(io.StringIO("\n".join(lines)))
