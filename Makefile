@@ -1,6 +1,6 @@
 # The targets below make .venv by themselves; python3 (3.11 to 3.13), git and npm are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help replicate retrain test test-cluster audit stamp report claim plan times bench params readme lint lock clean
+.PHONY: help replicate retrain test test-cluster audit stamp report claim plan times bench growth overhead params readme lint lock clean
 
 PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64).
@@ -47,6 +47,12 @@ plan: $(INSTALLED)  ## say what would decide the inconclusive claims: arms, seed
 
 times: $(INSTALLED)  ## measure the time of an epoch of ELU, ReLU and sigmoid, in turns (claim C44)
 	@python -m elu_replication.times
+
+overhead: $(INSTALLED)  ## measure what a run costs beside its training, by launcher, on clusters set up here
+	@python tests/overhead.py
+
+growth: $(INSTALLED)  ## measure tables, claims and report with 10,000 generated runs
+	@python -m elu_replication.growth
 
 bench: $(INSTALLED)  ## measure the engine against model.fit and, where installed, PyTorch
 	@python -m elu_replication.bench

@@ -29,13 +29,13 @@ class Engine:
 
 
 @contextmanager
-def ray_cluster(folder: Path, tmp: Path) -> Iterator[Engine]:
-    """A head that runs nothing and two nodes with one CPU each."""
+def ray_cluster(folder: Path, tmp: Path, workers: int = 2) -> Iterator[Engine]:
+    """A head that runs nothing and nodes with one CPU each."""
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "CHECKPOINT_SECONDS": "0.5"}
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(workers)]
     cluster.wait_for_nodes()
     launcher = Launcher("ray", address=cluster.address, folder=str(folder), gpus_per_run=0)
     try:
@@ -45,8 +45,8 @@ def ray_cluster(folder: Path, tmp: Path) -> Iterator[Engine]:
 
 
 @contextmanager
-def slurm_cluster(folder: Path, tmp: Path) -> Iterator[Engine]:
-    """A controller with accounting and one node with two CPUs, all of it on the loopback."""
+def slurm_cluster(folder: Path, tmp: Path, workers: int = 2) -> Iterator[Engine]:
+    """A controller with accounting and one node with a CPU for each worker, all of it on the loopback."""
     if missing := [name for name in SLURM_DAEMONS if not shutil.which(name)]:
         pytest.skip(f"no {missing[0]}: install slurm-wlm, slurmdbd, munge and mariadb-server")
     os.environ |= {"SLURM_CONF": str(tmp / "slurm.conf"), "CHECKPOINT_SECONDS": "0.5"}
@@ -59,7 +59,7 @@ def slurm_cluster(folder: Path, tmp: Path) -> Iterator[Engine]:
             running.callback(process.terminate)
             return process
 
-        database = configure(tmp)
+        database = configure(tmp, workers)
         files = ("key-file", "pid-file", "seed-file", "log-file", "socket")
         munge = [f"--{name}={tmp / 'munge' / name}" for name in files]
         start("munged", "--foreground", "--force", *munge)
@@ -82,7 +82,7 @@ def slurm_cluster(folder: Path, tmp: Path) -> Iterator[Engine]:
         yield Engine(Launcher("slurm", folder=str(folder), minutes=10, gpus_per_run=0), kill_node)
 
 
-def configure(tmp: Path) -> list[str]:
+def configure(tmp: Path, workers: int) -> list[str]:
     """Write what Slurm and its database need into `tmp`; returns the database's own arguments."""
     (tmp / "munge").mkdir(mode=0o700)
     (tmp / "munge/key-file").write_bytes(secrets.token_bytes(1024))
@@ -106,7 +106,7 @@ def configure(tmp: Path) -> list[str]:
         "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=localhost\n"
         f"AccountingStoragePort={accounts}\nAccountingStoragePass={tmp / 'munge/socket'}\n"
         "JobAcctGatherType=jobacct_gather/none\nReturnToService=2\nSlurmdTimeout=10\n"
-        f"NodeName={host} NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN\n"
+        f"NodeName={host} NodeAddr=127.0.0.1 CPUs={workers} State=UNKNOWN\n"
         f"PartitionName=all Nodes={host} Default=YES State=UP\n"
     )
     for name in ("state", "spool", "database"):

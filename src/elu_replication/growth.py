@@ -27,7 +27,8 @@ from elu_replication.fingerprint import code_version
 from elu_replication.terminal import say
 
 FILE = RESULTS / "bench/growth.md"
-COPIED = ("conf", "experiments", "results/bench", "dvc.yaml", "params.yaml", "README.md", "CITATION.cff")
+COPIED = ("conf", "experiments", "dvc.yaml", "params.yaml", "README.md", "CITATION.cff")
+COPIED_RESULTS = ("results/bench", "results/code_version.txt")
 BY_NAME_ONLY = "clevert_fig3"  # its 500 epochs an arm are nobody's default
 Step = tuple[str, list[str]]
 
@@ -41,7 +42,7 @@ def arms() -> list[Arm]:
 
 def templates() -> dict[str, tuple[runs.Record, pd.DataFrame, list[str]]]:
     """For each model a stored run: its record, history and probes' texts."""
-    found = {}
+    found: dict[str, tuple[runs.Record, pd.DataFrame, list[str]]] = {}
     for arm in arms():
         for record in runs.current(arm)[:1]:
             if record.status == "finished":
@@ -55,8 +56,8 @@ def generate(arm: Arm, template: tuple[runs.Record, pd.DataFrame, list[str]]) ->
     """Store a run of each of the arm's seeds, made from another run of its model."""
     record, history, probes = template
     last = history.epoch.max()
-    drawn_out = [history[history.epoch == min(e, last)].assign(epoch=e) for e in range(1, arm.protocol.epochs + 1)]
-    base = pd.concat(drawn_out)
+    epochs = range(1, arm.protocol.epochs + 1)
+    base = pd.concat([history[history.epoch == min(epoch, last)].assign(epoch=epoch) for epoch in epochs])
     arm.folder.mkdir(parents=True, exist_ok=True)
     for seed in arm.seeds:
         noise = np.exp(np.random.default_rng(seed).normal(0, 0.05, len(base)))
@@ -81,8 +82,10 @@ def repository(seeds: int) -> Iterator[int]:
     the number of its runs."""
     made_from, here = templates(), Path.cwd()
     with tempfile.TemporaryDirectory() as temporary:
-        for name in COPIED:
+        atomic.write_text(Path(temporary) / "data/mnist/placeholder", "no run is trained here")
+        for name in (*COPIED, *COPIED_RESULTS):
             copy = shutil.copytree if (here / name).is_dir() else shutil.copy
+            (Path(temporary) / name).parent.mkdir(exist_ok=True)
             copy(here / name, Path(temporary) / name)
         (Path(temporary) / "src").symlink_to(here / "src")
         os.chdir(temporary)
@@ -103,9 +106,38 @@ def steps() -> list[Step]:
     """What is timed, as commands."""
     python, dvc = [sys.executable, "-m"], [sys.executable, "-m", "dvc"]
     names = ("tables published", "claim_report", "report", "plots published", "mechanism_plots published")
-    stages = [f"train@{name}" for name in {arm.folder.parent.name for arm in arms()} ]
+    stages = [f"train@{name}" for name in sorted({arm.folder.parent.name for arm in arms()})]
     return [
+        ("params.yaml with every run", [*python, "elu_replication.params", "campaign=full"]),
         *((name, [*python, *f"elu_replication.{name}".split()]) for name in names),
-        ("dvc commit: every run hashed", [*dvc, "commit", "--quiet", "--force", *stages]),
+        ("dvc init", [*dvc, "init", "--quiet", "--no-scm"]),
+        ("dvc commit: every run hashed", [*dvc, "commit", "--force", *stages]),
         ("dvc status: nothing to do", [*dvc, "status", "--quiet", *stages]),
     ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time the aggregate steps with generated runs.")
+    parser.add_argument("--seeds", type=int, default=110, help="of every declared arm")
+    seeds = parser.parse_args().seeds
+    if seeds < 2:
+        raise UserError(f"seeds = {seeds}: must be 2 or more")
+    lines = []
+    with repository(seeds) as count:
+        environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
+        files = list(RESULTS.glob("published/runs/*/*/*"))
+        size = sum(path.stat().st_size for path in files) / 1e6
+        say(f"{count} generated runs, {len(files)} files, {size:.0f} MB")
+        for name, command in steps():
+            start = time.perf_counter()
+            done = subprocess.run(command, capture_output=True, text=True, env=environment)
+            if done.returncode:
+                raise UserError(f"growth: {name} failed: {done.stderr[-500:] or done.stdout[-500:]}")
+            lines.append({"step": name, "seconds": round(time.perf_counter() - start, 1)})
+            say(f"{name}: {lines[-1]['seconds']} s")
+    told = f"{count} generated runs of {count // seeds} arms: {len(files)} files, {size:.0f} MB.\n\n"
+    atomic.write_text(FILE, told + pd.DataFrame(lines).to_markdown(index=False) + "\n")
+
+
+if __name__ == "__main__":
+    run_main(main)

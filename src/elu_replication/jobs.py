@@ -1,5 +1,6 @@
 """One job: a seed of an arm, trained and stored. A launcher decides where jobs run."""
 
+import gc
 import math
 import os
 import platform
@@ -108,6 +109,8 @@ class Worker:
 
     def _trainer_for(self, protocol: Protocol) -> AnyTrainer:
         if self._trainer is None or self._trainer.protocol != protocol:
+            self._trainer = self._probes = None
+            gc.collect()  # a trainer and its graphs refer to each other, and hold all images
             name = protocol.dataset.name
             arrays, self._digest = data.load(name)
             if self._digest != runs.expected_digest(name):

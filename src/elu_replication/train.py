@@ -4,6 +4,7 @@ python -m elu_replication.train activation=relu epochs=5
 python -m elu_replication.train -m activation=elu,relu,sigmoid epochs=5
 """
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -70,7 +71,7 @@ def flat(protocol: Protocol) -> dict[str, Any]:
 
 def job(config: DictConfig) -> float:
     """One arm; returns its mean last-epoch loss on validation images (on training images where
-    none are held out), for sweepers that minimise."""
+    none are held out), for sweepers that minimise; infinite where a seed diverged."""
     try:
         return _job(config)
     except UserError as error:  # else Hydra would add lines of its own
@@ -82,7 +83,10 @@ def _job(config: DictConfig) -> float:
     if not _sweeping():
         comparison([arm])
     records = runs.current(arm)
-    if diverged := [str(record.seed) for record in records if record.status == "diverged"]:
+    diverged = [str(record.seed) for record in records if record.status == "diverged"]
+    if diverged and _sweeping():
+        return math.inf  # the worst there is, to a sweeper
+    if diverged:
         raise UserError(
             f"{arm.name}: the loss of seed {', '.join(diverged)} became NaN or infinite "
             f"(kept in {arm.folder}): lower optimizer.learning_rate"
