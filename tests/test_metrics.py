@@ -1,7 +1,6 @@
 """What claims measure in a run, on runs whose every number is known."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,7 +72,10 @@ def test_a_loss_never_reached_counts_as_one_epoch_more(run: Run) -> None:
 
 
 def test_probes_of_another_version_do_not_count(run: Run) -> None:
-    old = replace(run, record=run.record.model_copy(update={"probes_version": 0}))
+    arm = run.stored.arm
+    files = [path.read_text() for path in runs.file_paths(arm, 0)]
+    runs.write_record(arm, run.record.model_copy(update={"probes_version": 0}).sealed(*files))
+    old = metrics.loaded(arm)[0]
     for name in ("dead", "median_distance", "noise_drop", "gradient_depth_initial", "deactivated_variance"):
         compute = METRICS[name].compute
         assert compute is not None

@@ -51,7 +51,7 @@ def versions(model: str) -> dict[str, str]:
     """What must be the same for a model's numbers to be, in this environment."""
     found = {"Python": ".".join(platform.python_version_tuple()[:2]), "training code": code_version(model)}
     for distribution in metadata.distributions():
-        name = distribution.name.lower().removesuffix("-cpu")
+        name = distribution.name.lower().replace("_", "-").removesuffix("-cpu")
         if name in ("keras", "numpy", "tensorflow"):
             found[name] = distribution.version
     return found
