@@ -32,14 +32,22 @@ class Engine:
 def ray_cluster(folder: Path, tmp: Path, workers: int = 2) -> Iterator[Engine]:
     """A head that runs nothing and nodes with one CPU each."""
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "CHECKPOINT_SECONDS": "0.5"}
+    import ray
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(workers)]
     cluster.wait_for_nodes()
     launcher = Launcher("ray", address=cluster.address, folder=str(folder), gpus_per_run=0)
+
+    def kill_node() -> None:
+        """One that the driver is not on: with its own, a driver dies too."""
+        drivers = ray.get_runtime_context().get_node_id()
+        victim = next(node for node in nodes if node.node_id != drivers)
+        cluster.remove_node(victim, allow_graceful=False)
+
     try:
-        yield Engine(launcher, lambda: cluster.remove_node(nodes.pop(), allow_graceful=False))
+        yield Engine(launcher, kill_node)
     finally:
         cluster.shutdown()
 

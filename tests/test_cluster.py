@@ -17,7 +17,7 @@ from elu_replication.config import Arm
 from elu_replication.experiments import OWN
 
 pytestmark = pytest.mark.cluster
-EPOCHS = 60
+EPOCHS = 150
 
 
 @pytest.fixture

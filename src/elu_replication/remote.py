@@ -47,6 +47,7 @@ class Result(NamedTuple):
     files: tuple[tuple[Path, bytes], ...] = ()
 
 
+@cache  # reading what is installed takes time, and a campaign may have thousands of tasks
 def versions(model: str) -> dict[str, str]:
     """What must be the same for a model's numbers to be, in this environment."""
     found = {"Python": ".".join(platform.python_version_tuple()[:2]), "training code": code_version(model)}

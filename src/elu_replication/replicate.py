@@ -64,7 +64,7 @@ def stated(overrides: Sequence[str]) -> Iterator[None]:
             atomic.write_bytes(params.FILE, before)
 
 
-def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status) -> None:
+def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status, launcher: Launcher) -> None:
     """Say what will be trained, why, and for how long, and what is skipped."""
     stages: dict[str, list[Arm]] = {}
     for arm in arms.values():
@@ -89,7 +89,8 @@ def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status) -> None:
     if rows:
         table("To bring up to date", ["Arm", "Runs to train", "About", "Because"], rows)
         total, cores = campaign.minutes(jobs), campaign.processes()
-        say(f"{len(jobs)} runs to train, about {total:.0f} min on {cores} cores")
+        elsewhere = "" if launcher.name == "local" else f" here; they run where {launcher.name} places them"
+        say(f"{len(jobs)} runs to train, about {total:.0f} min on {cores} cores{elsewhere}")
     for stage in changed:
         if not stage.startswith(("train@", "own@")):
             say(f"To make again: {stage} ({reason(changed[stage])})")
@@ -110,7 +111,7 @@ def bring_up_to_date(again: bool) -> None:
     arms, launcher = params.stated_arms(stated), typed(Launcher, stated["launcher"])
     wanted = [arm for arm in arms.values() if again or stage_of(arm) in changed]
     jobs = campaign.pending(wanted, again)
-    plan(jobs, arms, changed)
+    plan(jobs, arms, changed, launcher)
     campaign.train(jobs, launcher)
     if changed or jobs:
         say("dvc repro: recording the runs, making tables and figures")
