@@ -32,7 +32,7 @@ def test_a_killed_campaign_ends_as_an_uninterrupted_one(mnist: Path, tmp_path: P
     took = sum(record.wall_seconds for record in runs.current(uninterrupted))
 
     killed = replace(uninterrupted, name="killed", folder=tmp_path / "killed")
-    stated = {"experiments": {}, "own": {"killed": killed.as_params()}}
+    stated = {"experiments": {}, "own": {"killed": killed.as_params()}, "launcher": {"name": "local"}}
     (tmp_path / params.FILE).write_text(yaml.safe_dump(stated))
     for name in ("conf", "data", "experiments"):
         (tmp_path / name).symlink_to(ROOT / name)

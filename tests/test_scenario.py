@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import engines
 import pytest
 from conftest import ROOT
 
@@ -142,3 +143,19 @@ def test_a_sweep_ends_in_one_table(clone: Path) -> None:
     again = run(clone, "python", "-m", "elu_replication.train", *sweep)
     assert "4 arms: 0 runs to train, 4 stored already" in again
     assert changed_files(clone) == before
+
+
+@pytest.mark.cluster
+def test_dvc_records_a_cluster_s_runs_as_if_trained_here(clone: Path, mnist: Path, tmp_path: Path) -> None:
+    (tmp_path / "worker").mkdir()
+    (tmp_path / "worker/data").symlink_to(mnist.parent)
+    with engines.ray_cluster(tmp_path / "worker", tmp_path) as engine:
+        where = (
+            f"launcher=ray launcher.address={engine.launcher.address} launcher.folder={tmp_path / 'worker'}"
+        )
+        said = replicate(clone, "--set", f"{TINY} {where}", "--arms", "from_scratch")
+    assert "they run where ray places them" in said
+    assert said.count("test accuracy") == 8
+    said = replicate(clone, "--set", TINY, "--arms", "from_scratch")
+    assert "Skipped, up to date" in said
+    assert "runs to train" not in said
