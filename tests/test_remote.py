@@ -21,7 +21,7 @@ def done(task: remote.Task) -> remote.Result:
 
 
 @pytest.fixture
-def worker(tmp_path: Path, mnist: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessPoolExecutor]:
+def worker(tmp_path: Path, mnist: Path) -> Iterator[ProcessPoolExecutor]:
     """Another process, beginning where there is no repository, with the data shared."""
     (tmp_path / "worker").mkdir()
     (tmp_path / "worker/data").symlink_to(mnist.parent)
