@@ -87,6 +87,14 @@ def test_seeds_to_decide_are_the_fewest() -> None:
         assert (reach < mean) == clear
     assert inference.seeds_to_decide(0.0, 0.0005, 0.001) == 3  # equivalence, since no difference
     assert inference.seeds_to_decide(0.001, 1.0, 0.001) is None
+    # A claimed equality is refuted by an interval beyond the margin, which is further than beyond 0.
+    assert inference.seeds_to_decide(0.0012, 0.0005, 0.001) == 4
+    assert inference.seeds_to_decide(0.0012, 0.0005, 0.001, equal=True) == 27
+
+
+def test_differences_without_spread_are_tested_by_their_signs() -> None:
+    assert inference.paired([1.0, 1.0, 1.0]).p == 2 / 2**3
+    assert inference.paired([0.0, 0.0, 0.0]).p == 1.0
 
 
 STUDIES = 2000

@@ -23,7 +23,7 @@ def run(tmp_path: Path) -> Run:
     history += [(epoch, "train", math.log(10) if epoch <= 27 else 0.09, 0.9) for epoch in range(1, 31)]
     history += [(epoch, "test", 0.02 * epoch, 0.9) for epoch in range(1, 31)]
     activity = [
-        Activity(epoch, layer, norm, median, mean, dead)
+        Activity(epoch, layer, norm, median, mean, dead, saturated=dead + 0.1)
         for epoch, median, mean, dead in ((0, 9.0, 9.0, 0.9), (10, -0.2, 0.3, 0.1), (30, 0.4, 0.5, 0.2))
         for layer, norm in ((0, 5.0), (1, 0.001 if epoch else 0.01), (2, 1.0))
     ]
@@ -59,6 +59,7 @@ def run(tmp_path: Path) -> Run:
         ("planted_drop", 0.49),
         ("deactivated_variance", -2),
         ("test_accuracy", 0.9),
+        ("saturated", 0.3),
     ],
 )
 def test_a_metric_of_a_known_run(name: str, value: float, run: Run) -> None:

@@ -30,10 +30,10 @@ class Finding(NamedTuple):
 def stored_jobs(arms: Sequence[Arm], epochs: int) -> list[Job]:
     """The stored runs of `arms` that count, or would but for their code version."""
     return [
-        Job(arm, seed, min(epochs, arm.protocol.epochs))
+        Job(arm, seed, min(epochs, record.final.epoch))  # a run that diverged has no more epochs
         for arm in arms
         for seed in arm.seeds
-        if runs.why_not_current(arm, seed) in (None, runs.OTHER_CODE)
+        if runs.why_not_current(arm, seed) in (None, runs.OTHER_CODE) and (record := runs.load(arm, seed))
     ]
 
 

@@ -40,7 +40,10 @@ def minutes(jobs: Sequence[Job]) -> float:
 
 
 def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
-    """The events of `jobs` as `launcher` runs them; raises UserError where its engine is not there."""
+    """The events of `jobs` as `launcher` runs them; raises UserError where its engine is not there, or
+    it has no folder that is the same one for every worker process."""
+    if launcher.name != "local" and not str(launcher.folder).startswith(("/", "~")):
+        raise UserError(f"launcher.folder = {launcher.folder}: must begin with / or ~")
     match launcher.name:  # an engine is imported where it is wanted only
         case "ray":
             from elu_replication import ray_cluster
@@ -83,7 +86,7 @@ def train(jobs: Sequence[Job], launcher: Launcher = LOCAL) -> None:
             step = (epoch - reached.get(str(event.job), 0)) * cost.epoch_seconds(event.job.arm.protocol)
             reached[str(event.job)] = epoch
             bar.update(task, advance=step, description=f"{event.job} epoch {event.epoch}/{epochs}")
-            done = sum(t.completed for t in bar.tasks) / total
+            done = bar.tasks[0].completed / total
             if event.kind == "epoch":
                 if not console.is_terminal and time.monotonic() - last_line >= REPORT_SECONDS:
                     left = bar.tasks[0].time_remaining

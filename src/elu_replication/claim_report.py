@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from elu_replication import atomic, claims
+from elu_replication import atomic, claims, inference
 from elu_replication.claims import SOURCES, Choice
-from elu_replication.errors import run_main
+from elu_replication.errors import one_line, run_main
 from elu_replication.experiments import RESULTS
 from elu_replication.mathematics import Finding
 from elu_replication.metrics import METRICS
 from elu_replication.plots import save
-from elu_replication.verdicts import VERDICTS, Compared, Outcome, counts, holm_by_test, outcomes
+from elu_replication.verdicts import RULES, VERDICTS, Chosen, Compared, Outcome, counts, outcomes
 
 # Colour and marker of each verdict, told apart without colour too.
 LOOKS = {
@@ -92,8 +93,8 @@ def published(each: Outcome) -> str:
 
 
 def comparison_table(found: Sequence[Outcome]) -> pd.DataFrame:
-    """One line a test of each choice, with all of its statistics."""
-    adjusted = holm_by_test(found)
+    """One line a test of each choice, with all of its statistics; Holm's adjustment is over the tests of
+    a direction of the claims that one file holds."""
     lines = []
     for each in found:
         for choice in each.choices:
@@ -110,7 +111,7 @@ def comparison_table(found: Sequence[Outcome]) -> pd.DataFrame:
                         "bca_low": difference.bca.low + compared.reference,
                         "bca_high": difference.bca.high + compared.reference,
                         "p": difference.p,
-                        "p_holm": adjusted.get(id(compared), math.nan),
+                        "p_holm": math.nan,
                         "p_sign_flip": difference.sign_flip_p,
                         "p_equivalence": compared.equivalence_p,
                         "probability_of_improvement": compared.improvement,
@@ -122,7 +123,11 @@ def comparison_table(found: Sequence[Outcome]) -> pd.DataFrame:
                         "command": compared.command,
                     }
                 )
-    return pd.DataFrame(lines).astype({"seeds_needed": "Int64"})
+    table = pd.DataFrame(lines).astype({"seeds_needed": "Int64"})
+    directions = table[table.expect.isin(["higher", "lower"])]
+    files = directions.id.map({each.id: each.group for each in found})
+    table["p_holm"] = directions.groupby(files).p.transform(lambda p: inference.holm(p.tolist()))
+    return table
 
 
 def moved(choice: Choice, found: Sequence[Outcome]) -> list[str]:
@@ -160,9 +165,13 @@ def as_json(found: Sequence[Outcome], compared: pd.DataFrame) -> str:
 
 def markdown(found: Sequence[Outcome]) -> str:
     """The page: counts, one line a claim by source, the ledger, then the details."""
-    counted = ", ".join(f"{n} {verdict}" for verdict, n in counts(found).items())
-    text = [f"# The {len(found)} published claims\n", f"{counted}.\n"]
-    text.append("The rules are at the end; what was chosen after a first look is in the ledger.\n")
+    text = [f"# The {len(found)} published claims\n", overview(found)]
+    text.append(
+        "NUM: a published value; DIR: a direction; DET: mathematics; TXT: what is written (P: the paper)."
+        " The rules are at the [end](#the-rules), what was chosen after a first look under"
+        " [what the sources leave open](#what-the-sources-leave-open). Intervals are of the mean, for a NUM"
+        " of a new run.\n"
+    )
     for source, title in SOURCES.items():
         mine = [each for each in found if each.claim.source.split(",")[0] == source]
         if not mine:
@@ -172,6 +181,9 @@ def markdown(found: Sequence[Outcome]) -> str:
             {
                 "Claim": f"[{each.id}](#{each.id.lower()})",
                 "Statement": each.claim.statement,
+                "Kind": each.claim.kind,
+                "Metric": METRICS[each.decisive.test.metric].meaning if each.decisive else "",
+                "Claimed": claimed(each.decisive) if each.decisive else "",
                 "Effect [95% interval]": effect(each.decisive) if each.decisive else "",
                 "n": each.decisive.n if each.decisive else "",
                 "Verdict": f"**{each.verdict}**",
@@ -195,39 +207,30 @@ def markdown(found: Sequence[Outcome]) -> str:
     text.append(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n")
     text.append("## Details\n")
     text += [details(each) for each in found]
-    text.append(RULES)
+    text.append("## The rules\n")
+    text += [f"- {one_line(rule)}" for rule in RULES]
+    text.append(
+        "\np values, raw and with Holm's adjustment over a file of claims, are in claim_tests.csv.\n"
+    )
     return "\n".join(text)
 
 
 def overview(found: Sequence[Outcome]) -> str:
-    """How many claims of each source have each verdict, as a Markdown table."""
-    sources = [each.claim.source.split(",")[0] for each in found]
+    """How many claims have each verdict, by what decides them, as a Markdown table."""
+    decided = pd.Series([each.claim.decided_by for each in found], name="Decided by")
     verdicts = pd.Categorical([each.verdict for each in found], VERDICTS)
-    counted = pd.crosstab(pd.Series(sources, name="Source"), verdicts, dropna=False)
-    counted = counted.reindex([s for s in SOURCES if s in sources]).assign(claims=lambda t: t.sum(axis=1))
-    counted.loc["all"] = counted.sum()
-    counted.index = counted.index.map(lambda source: SOURCES.get(source, "**All**"))
-    return counted.rename_axis("Source").reset_index().to_markdown(index=False) + "\n"
-
-
-RULES = """## The rules
-
-- A published value (NUM) is replicated if it lies in the 95% prediction interval of a new run, and not
-  if outside; inconclusive with fewer than 5 runs, or if the interval reaches more than three margins to a
-  side.
-- A direction (DIR) is replicated if the 95% interval of the mean difference, paired by seed, lies wholly on
-  the claimed side; not if wholly on the other, or if the difference is equivalent to none within the margin
-  (two one-sided t-tests at 5%); else inconclusive.
-- A mathematical claim (DET) is computed. A claim about texts (TXT) is decided by the passages compared.
-- A choice holds if all of its tests do. Choices decided differently make a claim protocol-dependent.
-- p values are raw, with Holm's adjustment over the tests of one file of claims beside them.
-"""
+    counted = pd.crosstab(decided, verdicts, dropna=False).reindex(["runs", "mathematics", "texts"])
+    counted = counted.assign(claims=counted.sum(axis=1))
+    counted.loc["**all**"] = counted.sum()
+    return counted.rename_axis("Decided by").reset_index().to_markdown(index=False) + "\n"
 
 
 def effect(compared: Compared) -> str:
     """E.g. "-0.0012 [-0.003, 0.001]"."""
+    if compared.n < 2:
+        return f"{number(compared.effect)} (one seed)" if compared.n else "-"
     low, high = compared.interval
-    return f"{number(compared.effect)} [{number(low)}, {number(high)}]" if compared.n else "-"
+    return f"{number(compared.effect)} [{number(low)}, {number(high)}]"
 
 
 def details(each: Outcome) -> str:
@@ -245,7 +248,7 @@ def details(each: Outcome) -> str:
         rows = [dict(zip(FINDING_COLUMNS, finding_cells(f), strict=True)) for f in each.findings]
         text.append(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n")
     if each.choices:
-        text.append(comparison_lines(each).to_markdown(index=False, disable_numparse=True) + "\n")
+        text.append(comparison_lines(each.choices).to_markdown(index=False, disable_numparse=True) + "\n")
         commands = dict.fromkeys(t.command for choice in each.choices for t in choice.tests)
         text += [f"- `{command}`" for command in commands]
         text.append("")
@@ -261,21 +264,22 @@ def finding_cells(finding: Finding) -> list[str]:
     return [finding.what, finding.claimed, f"{finding.computed:.10g}", holds]
 
 
-def comparison_lines(each: Outcome) -> pd.DataFrame:
-    """The tests of a claim as a person reads them."""
+def comparison_lines(choices: Sequence[Chosen]) -> pd.DataFrame:
+    """The tests of a claim's choices as a person reads them."""
     rows = [
         {
             "Choice": choice.label,
             "Metric": METRICS[t.test.metric].meaning,
             "Arms": formula(t),
             "Claimed": claimed(t),
-            "n": t.n,
+            "n": str(t.n),
             "Effect [95% interval]": effect(t),
             "Margin": f"{t.test.tolerance:g}",
             "Single runs that show it": f"{t.single_run_share:.0%}" if t.n else "-",
             "Verdict": t.verdict,
+            "Why": t.judged[1],
         }
-        for choice in each.choices
+        for choice in choices
         for t in choice.tests
     ]
     return pd.DataFrame(rows)
@@ -292,42 +296,43 @@ def claimed(compared: Compared) -> str:
 
 
 def forest(found: Sequence[Outcome]) -> Figure:
-    """Each quantitative claim that has runs: the effect and interval of the test that decides it, in
-    margins from what it is compared with, and where the published scores put it."""
+    """Each claim that runs decide and have: the effect and interval of the test that stands for it, in
+    margins from what it is compared with (a direction's towards what is claimed), and where the
+    published scores put it."""
     shown = [each for each in found if each.decisive and each.decisive.n][::-1]
-    made = Figure(figsize=(11, 0.32 * len(shown) + 2.2), layout="constrained")
-    axes = made.subplots()
+    figure = Figure(figsize=(11, 0.32 * len(shown) + 2.2), layout="constrained")
+    axes = figure.subplots()
+    labels = []
     for place, each in enumerate(shown):
         compared = each.decisive
         assert compared is not None
+        labels.append(f"{each.id}  {METRICS[compared.test.metric].meaning}")
         colour, marker = LOOKS[each.verdict]
-
-        def margins(value: float, compared: Compared = compared) -> float:
-            apart = (value - compared.reference) / compared.test.tolerance
-            return min(max(apart, -FARTHEST), FARTHEST)
-
-        if compared.n > 1:
-            axes.plot(
-                [margins(end) for end in compared.interval], [place, place], color=colour, linewidth=2
-            )
-        axes.plot(margins(compared.effect), place, marker, color=colour, markersize=7)
-        if not math.isnan(compared.published_effect):
-            axes.plot(margins(compared.published_effect), place, "|", color="black", markersize=12)
+        unit = compared.test.tolerance * (-1 if compared.test.expect == "lower" else 1)
+        at = np.array([*compared.interval, compared.effect, compared.published_effect])
+        low, high, effect, published = np.clip((at - compared.reference) / unit, -FARTHEST, FARTHEST)
+        axes.plot([low, high], [place, place], color=colour, linewidth=2)
+        face = colour if compared.n > 1 else "white"
+        axes.plot(effect, place, marker, color=colour, markerfacecolor=face, markersize=7)
+        axes.plot(published, place, "|", color="black", markersize=12)
     axes.axvspan(-1, 1, color="0.5", alpha=0.15, linewidth=0)
     axes.axvline(0, color="0.4", linewidth=0.8)
-    labels = [f"{e.id}  {METRICS[e.decisive.test.metric].meaning}" for e in shown if e.decisive]
     axes.set_yticks(range(len(shown)), labels, fontsize=8)
     axes.set_xscale("symlog", linthresh=1)
     ticks = [-30, -10, -3, -1, 0, 1, 3, 10, 30]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xlim(-FARTHEST * 1.1, FARTHEST * 1.1)
-    axes.set_xlabel("margins from what the claim compares with (log axis beyond 1; cut at 30)")
+    axes.set_xlabel(
+        "margins from what the claim compares with; where it claims a direction, that is to the right\n"
+        "(log axis beyond 1; cut at 30)"
+    )
     axes.grid(alpha=0.25)
     handles = [Line2D([], [], color=LOOKS[v][0], marker=LOOKS[v][1], label=v) for v in VERDICTS[:-1]]
+    handles.append(Line2D([], [], color="0.4", marker="s", markerfacecolor="white", label="one seed"))
     handles.append(Line2D([], [], color="black", marker="|", linestyle="", label="by the published scores"))
     axes.legend(handles=handles, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
-    axes.set_title("Quantitative claims: effect and 95% interval", fontsize=11)
-    return made
+    axes.set_title("Claims that runs decide: effect and 95% interval", fontsize=11)
+    return figure
 
 
 def write(found: Sequence[Outcome], folder: Path) -> None:

@@ -21,6 +21,13 @@ SOURCES = {
     "A": 'Patni and Gonarkar, "Deep Learning with Exponential Linear Units (ELUs)", ASU report',
     "P": "Clevert, Unterthiner and Hochreiter 2015, arXiv:1511.07289",
 }
+Kind = Literal["NUM", "DIR", "DET", "TXT"]
+DECIDED_BY: dict[Kind, Literal["runs", "mathematics", "texts"]] = {
+    "NUM": "runs",
+    "DIR": "runs",
+    "DET": "mathematics",
+    "TXT": "texts",
+}
 T = TypeVar("T", bound=BaseModel)
 Id = Annotated[str, Field(pattern=r"^C[1-9]\d*$")]
 
@@ -78,14 +85,15 @@ class Claim(Strict):
     """One published claim.
 
     `choices` holds, for each way to read what the source leaves open, the tests that must all come out
-    as claimed; the first is the main one. A DET claim names its `check` in mathematics.py (and may have
-    choices as well); a TXT claim has `passages` and what comparing them gives.
+    as claimed; the first is the main one. A DET claim names its `check` in mathematics.py; a TXT claim
+    has `passages` and what comparing them gives; choices of either are measured beside it. A DIR claim
+    with a `check` needs both to hold.
     """
 
     source: str
     place: str
     statement: str
-    kind: Literal["NUM", "DIR", "DET", "TXT"]
+    kind: Kind
     published: str = ""
     note: str = ""
     choices: dict[str, list[Comparison]] = {}
@@ -106,6 +114,15 @@ class Claim(Strict):
         if self.kind == "TXT" and (len(self.passages) < 2 or self.agreement is None):
             raise ValueError("a TXT claim has two passages or more, and what comparing them gives")
         return self
+
+    @property
+    def decided_by(self) -> Literal["runs", "mathematics", "texts"]:
+        return DECIDED_BY[self.kind]
+
+    @property
+    def by_runs(self) -> bool:
+        """Whether runs decide it, and not just what is computed or read."""
+        return self.decided_by == "runs"
 
     @property
     def arms(self) -> list[str]:

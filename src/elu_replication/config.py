@@ -287,6 +287,11 @@ def check_seeds(seeds: Any) -> tuple[int, ...]:
     return tuple(listed)
 
 
+def plain(number: float) -> str:
+    """A number in full, so that no two have one name; 1.0 as 1."""
+    return repr(number).removesuffix(".0")
+
+
 def own_name(protocol: Protocol) -> str:
     """A name for a user's own arm that tells its protocol, e.g. mlp8-elu0_5-glorot_uniform-..."""
     p = protocol
@@ -294,11 +299,11 @@ def own_name(protocol: Protocol) -> str:
     parts = [
         "" if p.dataset.name == "mnist" else f"{p.dataset.name}-",
         p.model.name + (f"{p.model.hidden_layers}" if p.model.hidden_layers else ""),
-        f"-{p.activation.name}" + ("" if p.activation.alpha is None else f"{p.activation.alpha:g}"),
-        f"-{p.initializer.name}" + (f"{p.initializer.stddev:g}" if p.initializer.stddev else ""),
-        f"-{p.optimizer.name}{p.optimizer.learning_rate:g}",
+        f"-{p.activation.name}" + ("" if p.activation.alpha is None else plain(p.activation.alpha)),
+        f"-{p.initializer.name}" + (plain(p.initializer.stddev) if p.initializer.stddev else ""),
+        f"-{p.optimizer.name}{plain(p.optimizer.learning_rate)}",
         "" if p.loss == "cross_entropy" else f"-{p.loss}",
-        f"-dropout{p.dropout:g}-batch{p.batch_size}-{p.epochs}epochs{images}",
+        f"-dropout{plain(p.dropout)}-batch{p.batch_size}-{p.epochs}epochs{images}",
         "" if p.validation_images == 12_000 else f"-validation{p.validation_images}",
         "" if p.patience is None else f"-patience{p.patience}",
     ]

@@ -73,7 +73,8 @@ def load(name: str) -> Experiment:
     try:
         experiment = Experiment.model_validate(_read(path))
     except OSError as error:
-        raise UserError(f"experiment {name!r}: must be one of {', '.join(names())}") from error
+        missing = Path(error.filename).stem  # this document, or one that it extends
+        raise UserError(f"experiment {missing!r}: must be one of {', '.join(names())}") from error
     except yaml.YAMLError as error:
         raise UserError(f"{path}: {one_line(error)}") from error
     except ValidationError as error:
@@ -106,7 +107,7 @@ def resolved(overrides: Overrides) -> Protocol:
     values: dict[str, Any] = {}
     for key, value in sorted(overrides.items(), key=lambda item: item[0].count(".")):
         group, _, part = key.partition(".")
-        if group not in PROTOCOL_KEYS or (part and group not in values):
+        if group not in PROTOCOL_KEYS or (part and not isinstance(values.get(group), dict)):
             raise UserError(f"{key}: unknown key; known here: {', '.join(PROTOCOL_KEYS)}")
         if part:
             values[group] = {**values[group], part: value}
@@ -118,7 +119,10 @@ def resolved(overrides: Overrides) -> Protocol:
 
 
 def scaled(protocol: Protocol, scale: Scale) -> Protocol:
-    """The protocol with its epochs and images cut to what `scale` allows."""
+    """The protocol with its epochs and images cut to what `scale` allows; raises UserError where the
+    published scale is to be cut, since that would replace its runs."""
+    if scale.name == "published" and (scale.max_epochs or scale.max_train_images):
+        raise UserError("scale = published: is never cut; take scale=quick with scale.max_epochs")
     images = min(protocol.train_images, scale.max_train_images or protocol.train_images)
     held_out = round(protocol.validation_images * images / protocol.train_images)
     epochs = min(protocol.epochs, scale.max_epochs or protocol.epochs)

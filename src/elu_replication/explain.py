@@ -4,17 +4,14 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
-from elu_replication import campaign, claims, cost, experiments
-from elu_replication.claim_report import FINDING_COLUMNS, claimed, effect, finding_cells, formula
+from elu_replication import campaign, claims, experiments
+from elu_replication.claim_report import FINDING_COLUMNS, comparison_lines, finding_cells
 from elu_replication.claims import SOURCES
 from elu_replication.config import Scale, require_root
 from elu_replication.errors import UserError, run_main
-from elu_replication.metrics import METRICS
 from elu_replication.runs import Job
 from elu_replication.terminal import say, table
 from elu_replication.verdicts import Outcome, outcomes
-
-FIRST_SEEDS = 6  # where one seed shows no spread yet; with 5, a sign-flip test cannot reach 5%
 
 
 def explain(each: Outcome) -> None:
@@ -33,22 +30,11 @@ def explain(each: Outcome) -> None:
     if each.findings:
         table("Mathematics", FINDING_COLUMNS, [finding_cells(f) for f in each.findings])
     for choice in each.choices:
-        rows = [
-            [
-                METRICS[t.test.metric].meaning,
-                claimed(t),
-                str(t.n),
-                effect(t),
-                f"{t.test.tolerance:g}",
-                f"{t.single_run_share:.0%}" if t.n else "-",
-                f"{t.verdict}: {t.judged[1]}",
-            ]
-            for t in choice.tests
-        ]
-        columns = ["Metric", "Claimed", "n", "Effect [95%]", "Margin", "Single runs show it", "Verdict"]
-        table(f"{choice.label}: {choice.verdict}", columns, rows)
-        for sums in dict.fromkeys(formula(t) for t in choice.tests):
-            say(f"  {sums}")
+        say(f"{choice.label}: {choice.verdict}")
+        for t in comparison_lines([choice]).to_dict("records"):
+            say(f"  {t['Metric']}: {t['Arms']}, claimed {t['Claimed']}")
+            say(f"    {t['Effect [95% interval]']}, margin {t['Margin']}, n {t['n']}: {t['Why']}")
+            say(f"    single runs that show it: {t['Single runs that show it']}")
     if each.claim.arms:
         say(
             "Protocols: "
@@ -58,33 +44,35 @@ def explain(each: Outcome) -> None:
     say(f"Verdict: {each.verdict}. {each.reason}.")
 
 
-def hours(jobs: Sequence[Job]) -> float:
-    """Estimated hours to train `jobs` here, on all cores."""
-    return sum(cost.seconds(job.arm.protocol) for job in jobs) / campaign.processes() / 3600
-
-
 def plan(found: Sequence[Outcome]) -> None:
-    """For each inconclusive test, the seeds that would decide it if mean and SD stay as they are (a first
-    handful where there is one), and the hours on all cores to train those that are missing."""
+    """For each inconclusive choice of an inconclusive claim, the seeds that would decide it if mean and SD
+    stay as they are (the least that a verdict takes where there is no SD), and the hours on all cores to
+    train those that are missing."""
     rows, every = [], dict[str, Job]()
     for each in (each for each in found if each.verdict == "inconclusive"):
-        for label, compared in each.undecided:
-            arms = [experiments.arm(name, Scale("published")) for name in compared.test.arms]
-            needed = compared.seeds_needed or (FIRST_SEEDS if compared.n < 2 else None)
-            row = [each.id, label, compared.test.metric, str(len(arms)), str(compared.n)]
-            if METRICS[compared.test.metric].compute is None or needed is None:
-                rows.append([*row, "-", "beyond reach"])
+        for choice in each.undecided:
+            seeds = min(compared.n for compared in choice.tests)
+            needed = [compared.seeds_needed for compared in choice.undecided]
+            row = [each.id, choice.label, str(seeds)]
+            if None in needed:
+                rows.append([*row, "-", "beyond reach, or diverged"])
                 continue
-            jobs = campaign.pending(replace(arm, seeds=tuple(range(needed))) for arm in arms)
-            every |= {str(job): job for job in jobs}
-            rows.append([*row, str(needed), f"{hours(jobs):.1f}"])
+            jobs: dict[str, Job] = {}
+            for compared, all_seeds in zip(choice.undecided, needed, strict=True):
+                arms = [experiments.arm(name, Scale("published")) for name in compared.test.arms]
+                missing = campaign.pending(replace(arm, seeds=tuple(range(all_seeds or 0))) for arm in arms)
+                jobs |= {str(job): job for job in missing}
+            every |= jobs
+            rows.append(
+                [*row, str(max(n or 0 for n in needed)), f"{campaign.minutes([*jobs.values()]) / 60:.1f}"]
+            )
     if not rows:
         say("No claim is inconclusive.")
         return
-    columns = ["Claim", "Choice", "Metric", "Arms", "Seeds", "Needed", "Hours to train the rest"]
+    columns = ["Claim", "Choice", "Seeds", "Needed", "Hours to train the rest"]
     table("What would decide the inconclusive claims", columns, rows)
     say(
-        f"All of them: {len(every)} runs, {hours(list(every.values())):.1f} hours"
+        f"All of them: {len(every)} runs, {campaign.minutes([*every.values()]) / 60:.1f} hours"
         f" on {campaign.processes()} cores"
     )
     say("Declare more `seeds` where needed; `make replicate ARMS=...` trains what is missing")
@@ -92,7 +80,7 @@ def plan(found: Sequence[Outcome]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("id", nargs="?", default="", help="a claim, e.g. C7; without one, the plan")
+    parser.add_argument("id", nargs="?", default="", help="a claim, e.g. C7")
     parser.add_argument("--plan", action="store_true", help="what would decide the inconclusive claims")
     options = parser.parse_args()
     require_root()

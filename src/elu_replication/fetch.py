@@ -226,8 +226,9 @@ def ensure(dataset: Mapping[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Get a data set named in params.yaml.")
-    parser.add_argument("name", help="e.g. mnist")
-    ensure(params.read()["datasets"][parser.parse_args().name])
+    datasets = params.read()["datasets"]
+    parser.add_argument("name", choices=datasets)
+    ensure(datasets[parser.parse_args().name])
 
 
 if __name__ == "__main__":

@@ -25,6 +25,9 @@ class Interval(NamedTuple):
     def half_width(self) -> float:
         return (self.high - self.low) / 2
 
+    def __str__(self) -> str:
+        return f"[{self.low:.3g}, {self.high:.3g}]"
+
 
 NOWHERE = Interval(math.nan, math.nan)
 
@@ -34,7 +37,8 @@ class Difference(NamedTuple):
 
     `t` and `bca` are 95% intervals (Student's, and the bias-corrected accelerated bootstrap, which
     covers less than it says below some twenty pairs); `p` is the two-sided t-test's, `sign_flip_p` that
-    of the exact sign-flip test, which cannot be below 2 / 2^n.
+    of the exact sign-flip test, which cannot be below 2 / 2^n. Without spread there is no t-test, and
+    `p` is the sign flips'.
     """
 
     n: int
@@ -106,10 +110,9 @@ def paired(differences: Sequence[float]) -> Difference:
         mean = float(values[0]) if n else math.nan
         return Difference(n, mean, math.nan, NOWHERE, NOWHERE, math.nan, math.nan)
     sd = float(values.std(ddof=1))
-    p = float(stats.ttest_1samp(values, 0).pvalue) if sd else float(values[0] == 0)
-    return Difference(
-        n, float(values.mean()), sd, t_interval(values), bca_interval(values), p, sign_flip_p(values)
-    )
+    flips = sign_flip_p(values)
+    p = float(stats.ttest_1samp(values, 0).pvalue) if sd else flips
+    return Difference(n, float(values.mean()), sd, t_interval(values), bca_interval(values), p, flips)
 
 
 def equivalence_p(differences: Sequence[float], margin: float) -> float:
@@ -154,14 +157,15 @@ def minimum_detectable_effect(sd: float, n: int) -> float:
     return sd * float(optimize.brentq(lambda effect: power(effect, 1.0, n) - POWER, 1e-6, 1e3))
 
 
-def seeds_to_decide(mean: float, sd: float, margin: float) -> int | None:
+def seeds_to_decide(mean: float, sd: float, margin: float, equal: bool = False) -> int | None:
     """The least number of pairs with which, if mean and SD stay as they are, either the 95% interval
-    leaves out 0 or the difference is equivalent within the margin; None beyond MOST_SEEDS."""
+    leaves out 0 (or, where equality is claimed, the margin) or the difference is equivalent within the
+    margin; None beyond MOST_SEEDS."""
     if not (math.isfinite(mean) and math.isfinite(sd)):
         return None
     for n in range(2, MOST_SEEDS + 1):
         error, df = sd / math.sqrt(n), n - 1
-        clear = stats.t.ppf((1 + CONFIDENCE) / 2, df) * error < abs(mean)
+        clear = stats.t.ppf((1 + CONFIDENCE) / 2, df) * error < abs(mean) - margin * equal
         if clear or stats.t.ppf(CONFIDENCE, df) * error < margin - abs(mean):
             return n
     return None

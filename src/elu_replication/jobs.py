@@ -66,7 +66,8 @@ class Worker:
         protocol, seed = job.arm.protocol, job.seed
         trainer = self._trainer_for(protocol)
         version = code_version(protocol.model.name)
-        checkpoint = checkpoints.path_for(protocol.as_dict(), seed, self._digest, version)
+        determines = protocol.as_dict(), seed, self._digest, version, probe_fields.VERSION
+        checkpoint = checkpoints.path_for(*determines)
         progress = _train(trainer, self._probes, protocol, seed, checkpoint, on_epoch)
         start = time.perf_counter()
         disturbances = self._probes.disturbances(seed) if self._probes and not progress.diverged else []
@@ -164,7 +165,7 @@ def _train(
         progress.seconds += time.perf_counter() - start
         probe()
         if protocol.patience and stopped(progress.history, protocol).best == progress.epoch:
-            best = trainer.state
+            best = [value.copy() for value in trainer.state]
         on_epoch(progress)
         if time.monotonic() - saved >= CHECKPOINT_SECONDS:
             seen = [progress.history, progress.activity, progress.seconds, progress.probe_seconds]

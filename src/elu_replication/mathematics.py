@@ -86,7 +86,7 @@ def elu_gradient_vanishes() -> list[Finding]:
 
 def blog_points() -> list[Finding]:
     return [
-        within("number of points", 100, len(POINTS)),
+        within("number of points of X", 100, len(POINTS)),
         within("first point", -10, POINTS[0], 1e-9),
         within("last point", 10, POINTS[-1], 1e-9),
     ]
@@ -99,9 +99,10 @@ def sigmoid_at_offset() -> list[Finding]:
 def sigmoid_bounds() -> list[Finding]:
     values = f.sigmoid(np.linspace(-30, 30, 601))
     slope = float(f.sigmoid_derivative(at(20.0))[0])
-    inside = bool((values > 0).all() and (values < 1).all())
+    above, below = float(values.min()), float(1 - values.max())
     return [
-        Finding("largest value on [-30, 30]", "below 1, the least above 0", float(values.max()), inside),
+        Finding("least value on [-30, 30]", "above 0", above, above > 0),
+        Finding("1 less the largest value on [-30, 30]", "above 0", below, below > 0),
         within("slope at 20", 0.0, slope, 1e-8),
     ]
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from elu_replication import activations, atomic
 from elu_replication.activations import function
@@ -78,10 +79,15 @@ def draw_depth(axes: Axes, line: Line, found: pd.DataFrame) -> None:
 def dressed(x: str, y: str, log_x: bool = False, log_y: bool = False) -> Callable[[Axes], None]:
     def dress(axes: Axes) -> None:
         axes.set(xlabel=x, ylabel=y)
-        if log_x:
+        places = np.unique(np.concatenate([line.get_xdata() for line in axes.lines]))
+        if len(places) == 1:  # what is measured once, after the last epoch
+            axes.set_xticks(places)
+        elif log_x:
             axes.set_xscale("symlog", linthresh=1)
         if log_y:
             axes.set_yscale("log")
+        if x.startswith("layer"):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
 
     return dress
@@ -94,7 +100,7 @@ ACTIVITY = (
         dressed("epoch (log axis from 1)", "activation", log_x=True),
     ),
     Quantity(
-        "hidden units never above zero (dead)",
+        "hidden units never above zero",
         by_epoch("dead"),
         dressed("epoch (log axis from 1)", "share", log_x=True),
     ),
@@ -146,7 +152,7 @@ def figure(name: str, rows: Sequence[Row], kind: Kind) -> Figure | None:
             for line in drawn:
                 quantity.draw(axes, line, by_arm[line.row.label])
             quantity.dress(axes)
-            axes.set_title(f"{panel}: {quantity.title}", fontsize=10, loc="left")
+            axes.set_title(f"{panel}:\n{quantity.title}", fontsize=10, loc="left")
         panel_legend(line_of_axes[-1], drawn, [row for row in mine if row.label not in by_arm])
     told = seeds_told(found.groupby("arm").seed.nunique())
     made.suptitle(f"{title}: {TITLES[kind]}{told}", fontsize=11)

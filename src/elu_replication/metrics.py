@@ -82,14 +82,20 @@ def final(name: str) -> Callable[[Run], float]:
     return compute
 
 
-def rise(run: Run) -> float:
-    losses = run.losses("validation")
-    return float(losses[-1] - losses.min())
+def validated(compute: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[Run], float]:
+    """A number from the validation and test losses by epoch; NaN where no image is held out."""
+
+    def computed(run: Run) -> float:
+        losses = run.losses("validation")
+        return float(compute(losses, run.losses("test"))) if len(losses) else math.nan
+
+    return computed
 
 
-def slope(run: Run) -> float:
-    losses = run.losses("validation")[14:25]
-    return float(np.polynomial.Polynomial.fit(np.arange(len(losses)), losses, 1).convert().coef[1])
+def slope(losses: np.ndarray, first: int, last: int) -> float:
+    """By how much losses rise an epoch, fitted to the epochs from `first` to `last`."""
+    seen = losses[first - 1 : last]
+    return float(np.polynomial.Polynomial.fit(np.arange(len(seen)), seen, 1).convert().coef[1])
 
 
 def first_epoch_at(split: str, threshold: float) -> Callable[[Run], float]:
@@ -103,12 +109,8 @@ def first_epoch_at(split: str, threshold: float) -> Callable[[Run], float]:
     return compute
 
 
-def early_stopping_gain(run: Run) -> float:
-    validation, test = run.losses("validation"), run.losses("test")
-    return float(test[-1] - test[validation.argmin()])
-
-
 def plateau_share(run: Run) -> float:
+    """The share of epochs whose training loss is that of guessing, within 0.01."""
     return float((np.abs(run.losses("train") - CHANCE_LOSS) < 0.01).mean())
 
 
@@ -141,7 +143,10 @@ def gradient_depth(initial: bool) -> Callable[[Run], float]:
         if layers.empty:
             return math.nan
         norms = layers[layers.epoch == (0 if initial else layers.epoch.max())].gradient_norm
-        return math.log10(norms.iloc[0] / norms.iloc[-1]) if norms.min() > 0 else math.nan
+        first, last = np.maximum(
+            norms.iloc[[0, -1]], np.finfo(np.float32).tiny
+        )  # a norm may underflow to 0
+        return math.log10(first / last)
 
     return compute
 
@@ -172,15 +177,22 @@ def timed(arm: str) -> dict[int, float]:
 
 METRICS = {
     "test_accuracy": Metric(final("test_accuracy"), 0.001, "test accuracy, last epoch"),
+    "validation_accuracy": Metric(final("validation_accuracy"), 0.001, "validation accuracy, last epoch"),
     "test_loss": Metric(final("test_loss"), 0.003, "test loss, last epoch"),
     "validation_loss": Metric(final("validation_loss"), 0.003, "validation loss, last epoch"),
     "train_loss": Metric(final("train_loss"), 0.003, "training loss, last epoch"),
-    "validation_rise": Metric(rise, 0.003, "validation loss: last epoch minus least"),
-    "validation_slope": Metric(slope, 0.0003, "slope of the validation loss, epochs 15 to 25, per epoch"),
-    "validation_area": Metric(
-        lambda run: float(run.losses("validation")[:15].mean()),
+    "validation_rise": Metric(
+        validated(lambda losses, _: losses[-1] - losses.min()),
         0.003,
-        "mean validation loss, epochs 1 to 15",
+        "validation loss: last epoch minus least",
+    ),
+    "validation_slope": Metric(
+        validated(lambda losses, _: slope(losses, 15, 25)),
+        0.0003,
+        "slope of the validation loss, epochs 15 to 25, per epoch",
+    ),
+    "validation_area": Metric(
+        validated(lambda losses, _: losses[:15].mean()), 0.003, "mean validation loss, epochs 1 to 15"
     ),
     "epochs_to_validation_0.05": Metric(
         first_epoch_at("validation", 0.05), 1.0, "first epoch with a validation loss of at most 0.05"
@@ -189,10 +201,12 @@ METRICS = {
         first_epoch_at("train", 0.1), 1.0, "first epoch with a training loss of at most 0.1"
     ),
     "best_epoch": Metric(
-        lambda run: float(run.losses("validation").argmin() + 1), 1.0, "epoch of the least validation loss"
+        validated(lambda losses, _: int(losses.argmin()) + 1), 1.0, "epoch of the least validation loss"
     ),
     "early_stopping_gain": Metric(
-        early_stopping_gain, 0.003, "test loss: last epoch minus epoch of least validation loss"
+        validated(lambda losses, test: test[-1] - test[losses.argmin()]),
+        0.003,
+        "test loss: last epoch minus epoch of least validation loss",
     ),
     "plateau_share": Metric(
         plateau_share, 0.01, "share of epochs with a training loss within 0.01 of ln 10"
@@ -207,9 +221,11 @@ METRICS = {
         0.01,
         "mean over units of the absolute mean activation, mean over probed epochs",
     ),
-    "dead": Metric(at_end("dead"), 0.01, "share of dead hidden units, last epoch"),
-    "saturated_share": Metric(
-        at_end("saturated_share"), 0.01, "share of derivatives below 0.01, last epoch"
+    "dead": Metric(
+        at_end("dead"), 0.01, "share of hidden units whose pre-activation is never positive, last epoch"
+    ),
+    "saturated": Metric(
+        at_end("saturated"), 0.01, "share of hidden units with no derivative of 0.01 or more, last epoch"
     ),
     "gradient_depth_initial": Metric(
         gradient_depth(initial=True), 0.1, "log10 of first layer's gradient norm over last's, initially"

@@ -52,7 +52,7 @@ def error_axis(accuracy: ArrayLike) -> np.ndarray:
 
 class Line(NamedTuple):
     """How an arm is drawn: the colour and marker of its activation, filled for the first arm of that
-    activation in a panel and open for the others, which are also thinner."""
+    activation in a panel, open for the second and half filled for others, which are also thinner."""
 
     row: Row
     colour: str
@@ -62,8 +62,10 @@ class Line(NamedTuple):
 
     @property
     def style(self) -> dict[str, Any]:
-        face = "white" if self.repeat else self.colour
-        return {"color": self.colour, "markerfacecolor": face, "linewidth": 1.6 / (1 + 0.5 * self.repeat)}
+        face = "white" if self.repeat == 1 else self.colour
+        half = {"fillstyle": "left", "markerfacecoloralt": "white"} if self.repeat > 1 else {}
+        width = 1.6 / (1 + 0.5 * self.repeat)
+        return {"color": self.colour, "markerfacecolor": face, "linewidth": width, **half}
 
 
 def lines(rows: Sequence[Row]) -> list[Line]:
@@ -96,7 +98,7 @@ def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
         band = to_axis(mean - sd), to_axis(mean + sd)
         axes.fill_between(split.epoch, *band, color=line.colour, alpha=0.18, linewidth=0)
     beyond = last * (1.05 + 0.03 * line.place)
-    test = mine[(mine.split == "test") & (mine.epoch == last)]
+    test = mine[mine.split == "test"].tail(1)  # a run with patience may end before its last epoch
     mean, sd = test[f"{metric}_mean"].to_numpy(), test[f"{metric}_sd"].fillna(0).to_numpy()
     axes.plot([beyond, beyond], np.ravel(to_axis([mean - sd, mean + sd])), color=line.colour, linewidth=1)
     axes.plot([beyond], to_axis(mean), line.marker, markersize=6, **line.style)
@@ -104,17 +106,22 @@ def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
         axes.plot([beyond], to_axis([published]), "x", color=line.colour, markersize=8, markeredgewidth=2)
 
 
-def dress(axes: Axes, metric: str, panel: str) -> None:
-    """Title, axes and grid of a panel that has been drawn."""
+def dress(axes: Axes, metric: str, panel: str, last: int) -> None:
+    """Title, axes and grid of a panel that has been drawn; after the last epoch stand the test scores."""
     axes.set_title(f"{panel}: {metric}", fontsize=10, loc="left")
     axes.set_xlabel("epoch")
+    epochs = [tick for tick in axes.get_xticks() if 0 <= tick < last * 0.97]
+    axes.set_xticks([*epochs, last * 1.06], [*(f"{tick:g}" for tick in epochs), "test"])
     axes.grid(alpha=0.25)
     if metric == "loss":
         axes.set_yscale("log")
         axes.set_ylabel("loss (log axis)")
     else:
         low, high = axes.get_ylim()
-        axes.set_yticks(error_axis(ACCURACY_TICKS), [f"{tick:g}" for tick in ACCURACY_TICKS])
+        places = error_axis(ACCURACY_TICKS)
+        axes.set_yticks(places, [f"{tick:g}" for tick in ACCURACY_TICKS])
+        if not ((low <= places) & (places <= high)).any():  # scores much alike: the axis' ends say where
+            axes.set_yticks([low, high], [f"{1 - 10**-end:.4f}" for end in (low, high)])
         axes.set_ylim(low, high)
         axes.set_ylabel("accuracy (axis by error rate)")
 
@@ -123,8 +130,8 @@ KINDS_OF_LINE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"linestyle": "-"}, "validation (test where none is held out)"),
     ({"linestyle": "--", "linewidth": 0.9}, "training"),
     ({"linestyle": "", "marker": "o"}, "test, last epoch"),
-    ({"linestyle": "", "marker": "x"}, "published test score"),
 )
+PUBLISHED: tuple[dict[str, Any], str] = ({"linestyle": "", "marker": "x"}, "published test score")
 
 
 def panel_legend(
@@ -138,7 +145,8 @@ def panel_legend(
         Line2D([], [], marker=line.marker, label=arm_label(line.row), **line.style) for line in drawn
     ]
     for row in missing:
-        why = "diverged" if runs.current(row.arm) else "not run"
+        stored = [record.status for record in runs.current(row.arm)]
+        why = "not run" if not stored else "not measured" if "finished" in stored else "diverged"
         handles.append(Line2D([], [], linestyle="", label=f"{arm_label(row)}: {why}"))
     handles += [Line2D([], [], color="0.3", label=meaning, **looks) for looks, meaning in kinds]
     axes.legend(handles=handles, fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
@@ -172,9 +180,10 @@ def figure(name: str, rows: Sequence[Row]) -> Figure:
         for axes, metric in zip(pair, metrics, strict=True):
             for line in drawn:
                 draw(axes, line, curves, metric)
-            dress(axes, metric, panel)
+            dress(axes, metric, panel, rows[0].arm.protocol.epochs)
         missing = [row for row in mine if row.label not in set(curves.arm)]
-        panel_legend(pair[-1], drawn, missing, KINDS_OF_LINE)
+        published = [PUBLISHED] * any(line.row.published for line in drawn)
+        panel_legend(pair[-1], drawn, missing, [*KINDS_OF_LINE, *published])
     if not ran:
         for axes in grid.flat:
             axes.set_axis_off()

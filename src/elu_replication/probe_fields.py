@@ -17,7 +17,7 @@ class Activity(NamedTuple):
 
     epoch: int
     layer: int
-    gradient_norm: float  # L2, of the kernel, for the mean loss over GRADIENT_IMAGES, no dropout
+    gradient_norm: float  # L2, of the kernel, for the mean loss over PROBED_IMAGES, no dropout
     median_activation: float = math.nan  # over units, of their means (Clevert et al. 2015, figure 2)
     mean_absolute_activation: float = math.nan  # over units, of the absolute values of their means
     dead: float = math.nan  # share of units with a positive pre-activation for no training image

@@ -17,7 +17,6 @@ from elu_replication.training import Trainer, count_hits, losses
 
 EPOCHS = (0, 1, 2, 5, 10, 20, 50, 100, 150, 200, 250, 300, 400, 500)  # and the last
 PROBED_IMAGES = 1000  # the first of the training images
-GRADIENT_IMAGES = 500  # likewise
 DISTURBED_IMAGES = 1000  # the first of the test images
 BATCH = 500
 INPUT_NOISE = (0.1, 0.2, 0.4, 0.8)  # standard deviations; a pixel is in [0, 1]

@@ -15,16 +15,7 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
-from elu_replication import atomic, claims, experiments, paper, runs
-from elu_replication.claim_report import (
-    FINDING_COLUMNS,
-    claimed,
-    effect,
-    finding_cells,
-    formula,
-    moved,
-    number,
-)
+from elu_replication import atomic, claim_report, claims, experiments, paper, runs
 from elu_replication.claims import SOURCES
 from elu_replication.config import ALPHA_FROM, Scale, group_option, options
 from elu_replication.errors import run_main
@@ -32,8 +23,8 @@ from elu_replication.experiments import RESULTS
 from elu_replication.mechanisms import depth_profile, over_seeds, probed
 from elu_replication.metrics import METRICS
 from elu_replication.plots import STYLES, activation_name
-from elu_replication.tables import Row, by_epoch, declared_at, grouped, histories, score, summary
-from elu_replication.verdicts import VERDICTS, Outcome, counts, outcomes
+from elu_replication.tables import Row, by_epoch, declared_at, grouped, histories, readable, summary
+from elu_replication.verdicts import RULES, VERDICTS, Outcome, counts, outcomes
 
 FILE = RESULTS / "report.html"
 PAGE = Path(__file__).parent / "page"
@@ -45,24 +36,29 @@ HEADLINES = ("C3", "C7", "C43", "C11", "C12", "C14", "C23", "C22", "C26", "C46")
 
 def answer(found: Sequence[Outcome]) -> list[str]:
     """The verdicts in plain words: how many there are of each, then the claims asked about first."""
-    counted = counts(found)
-    held = f"{counted['replicated']} of {len(found)} published claims hold up"
+    counted = counts(each for each in found if each.claim.by_runs)
+    held = f"{counted['replicated']} of the {counted.total()} published claims that runs decide hold up"
     rest = f"{counted['not replicated']} do not"
     if counted["protocol-dependent"]:
         rest += f", {counted['protocol-dependent']} depend on how the source is read"
     open_claims = counted["inconclusive"] + counted["not run"]
     told = [f"{held}, {rest}, and {open_claims} are not decided by the runs so far."]
+    others = counts(each for each in found if not each.claim.by_runs)
+    told.append(
+        f"Of the {others.total()} that mathematics or the texts themselves decide,"
+        f" {others['replicated']} hold and {others['not replicated']} do not."
+    )
     named = {each.id: each for each in found}
     for verdict, words in (
-        ("replicated", "What holds"),
-        ("not replicated", "What does not"),
-        ("protocol-dependent", "What depends on the reading"),
-        ("inconclusive", "Not decided yet"),
+        ("replicated", "hold"),
+        ("not replicated", "do not"),
+        ("protocol-dependent", "depend on the reading"),
+        ("inconclusive", "are not decided yet"),
     ):
         mine = [named[name] for name in HEADLINES if named[name].verdict == verdict]
         if mine:
             said = " ".join(f"{each.claim.statement.rstrip('.')} ({each.id})." for each in mine)
-            told.append(f"{words}: {said}")
+            told.append(f"Of those asked about most, these {words}: {said}")
     return told
 
 
@@ -118,8 +114,8 @@ def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
         for name, title in (
             ("median_activation", "median over units of mean activation"),
             ("mean_absolute_activation", "mean over units of absolute mean activation"),
-            ("dead", "share of units never above zero (dead)"),
-            ("saturated_share", "share of derivatives below 0.01"),
+            ("dead", "share of units whose pre-activation is never positive"),
+            ("saturated", "share of units with no derivative of 0.01 or more"),
         ):
             mine = whole[whole[name].notna()]
             add(title, "epoch", columns(mine.arm, mine.epoch, mine[name], mine[f"{name}_sd"]))
@@ -170,37 +166,20 @@ def chart(name: str, rows: Sequence[Row]) -> dict[str, Any]:
     return {"id": name, "document": document, "arms": arms, "idle": idle, "views": views}
 
 
-def scores(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def scores(rows: Sequence[Row]) -> pd.DataFrame:
     """The summary as the page's table has it, with the command that makes each row."""
-    table = summary(rows)
-    lines = []
-    for row, line in zip(rows, table.to_dict("records"), strict=True):
-        if line["status"] == "not run":
-            continue
-        lines.append(
-            {
-                "experiment": row.experiment,
-                "arm": row.label,
-                "seeds": line["status"],
-                "accuracy": score(line["test_accuracy"], line["test_accuracy_sd"]),
-                "published_accuracy": score(line["published_accuracy"]),
-                "loss": score(line["test_loss"], line["test_loss_sd"]),
-                "published_loss": score(line["published_loss"]),
-                "command": f"make replicate ARMS='{row.experiment}-{row.label}'",
-            }
-        )
-    return lines
+    ran = summary(rows).query("status != 'not run'")
+    return readable(ran).assign(
+        Command=[f"make replicate ARMS='{name}'" for name in ran.experiment + "-" + ran.arm]
+    )
 
 
-def environments(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def environments(rows: Sequence[Row]) -> pd.DataFrame:
     """Each distinct environment of the stored runs, with how many runs it made."""
     folders = {row.arm.folder: row.arm for row in rows}
     records = [record for arm in folders.values() for record in runs.current(arm)]
     listed = pd.DataFrame([record.environment.model_dump() for record in records])
-    if listed.empty:
-        return []
-    counted = listed.groupby(list(listed.columns)).size().rename("runs").reset_index()
-    return [{str(key): value for key, value in line.items()} for line in counted.to_dict("records")]
+    return listed.value_counts(sort=False).rename("runs").reset_index()
 
 
 def payload(charts: Sequence[dict[str, Any]]) -> str:
@@ -244,13 +223,11 @@ def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
     charts = [chart(name, group) for name, group in grouped(rows).items()]
     digests = group_option("dataset", "mnist")["digests"]
     bench = pd.read_csv(RESULTS / "bench/bench.csv") if (RESULTS / "bench/bench.csv").is_file() else None
-    helpers = (FINDING_COLUMNS, claimed, effect, finding_cells, formula, moved, number)
-    names = ("FINDING_COLUMNS", "claimed", "effect", "finding_cells", "formula", "moved", "number")
     return environment.get_template("report.html").render(
-        **dict(zip(names, helpers, strict=True)),
         answer=answer(found),
         bench=bench,
         charts=charts,
+        claim_report=claim_report,
         counts=counts(found),
         digests=digests,
         environments=environments(rows),
@@ -260,6 +237,8 @@ def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
         marks=MARKS,
         metrics=METRICS,
         payload=payload(charts),
+        points=POINTS,
+        rules=RULES,
         scores=scores(rows),
         script=(PAGE / "report.js").read_text(),
         sources=SOURCES,

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from elu_replication import atomic
 from elu_replication.config import Arm, group_option, without_none
@@ -148,7 +148,7 @@ def load(arm: Arm, seed: int) -> Record | None:
     files = (record_path(arm, seed), *file_paths(arm, seed))
     try:
         return _verified(files, tuple(path.stat().st_mtime_ns for path in files))
-    except (OSError, ValidationError):
+    except (OSError, ValueError):
         return None
 
 

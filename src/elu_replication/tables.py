@@ -119,12 +119,20 @@ def score(mean: float, sd: float = math.nan) -> str:
     return f"{mean:.4f}" if math.isnan(sd) else f"{mean:.4f} ± {sd:.4f}"
 
 
+def shared(experiment: str, arm: str, folder: str) -> str:
+    """Whose runs an arm has, where they are those of another: ", as asu_mlp-sgd_elu"."""
+    owner = Path(folder).parts[-2:]
+    return "" if owner == (experiment, arm) or experiment == "own" else f", as {'-'.join(owner)}"
+
+
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
     """The summary as a person reads it: scores as mean ± SD over seeds, the published beside them."""
     columns: dict[str, Any] = {
         "Experiment": summary.experiment,
         "Arm": summary.arm,
-        "Seeds": summary.status + summary.diverged.map(lambda n: f", {n} diverged" if n else ""),
+        "Seeds": summary.status
+        + summary.diverged.map(lambda n: f", {n} diverged" if n else "")
+        + [shared(*names) for names in zip(summary.experiment, summary.arm, summary.runs, strict=True)],
     }
     for metric in ("accuracy", "loss"):
         means, sds = summary[f"test_{metric}"], summary[f"test_{metric}_sd"]
@@ -173,15 +181,17 @@ def early_stopping(history: pd.DataFrame) -> pd.DataFrame:
         if "validation" not in by_seed.loss:
             continue
         scores = [
-            [by_seed[metric, split, seed].dropna().to_numpy() for metric, split in SCORED]
+            [by_seed[metric, split, seed].to_numpy() for metric, split in SCORED]
             for seed in by_seed.loss.validation
         ]
         for patience in PATIENCES:
             found = []
             for losses, accuracy, loss in scores:
-                reached = stop(losses.tolist(), patience)
+                trained = losses[~np.isnan(losses)]  # with patience, seeds end at epochs of their own
+                reached = stop(trained.tolist(), patience)
                 best = reached.best - 1
-                found.append([*reached, accuracy[best], loss[best], loss[-1] - loss[best]])
+                excess = loss[len(trained) - 1] - loss[best]
+                found.append([*reached, accuracy[best], loss[best], excess])
             lines.append([arm, patience, *np.mean(found, axis=0)])
     numbers = ["stop_epoch", "best_epoch", "test_accuracy", "test_loss", "last_epoch_test_loss_excess"]
     means = pd.DataFrame(lines, columns=["arm", "patience", *numbers])

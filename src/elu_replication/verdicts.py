@@ -1,11 +1,4 @@
-"""The verdict on each claim, by rules and by margins of accuracy and loss fixed before the runs.
-
-NUM: the published value lies in the 95% prediction interval of a new run: replicated; outside: not
-replicated; interval wider than three margins to a side, or fewer than 5 runs: inconclusive. DIR: the
-95% interval of the mean difference lies wholly on the claimed side: replicated; wholly on the other, or
-equivalent within the margin (TOST): not replicated; else inconclusive. Choices that are decided
-differently make a claim protocol-dependent.
-"""
+"""The verdict on each claim, by RULES and by margins of accuracy and loss fixed before the runs."""
 
 import math
 from collections import Counter
@@ -30,7 +23,26 @@ VERDICTS: tuple[Verdict, ...] = (
     "not run",
 )
 LEAST_RUNS = 5  # for a NUM verdict
+LEAST_PAIRS = 6  # for a DIR verdict; with 5, a sign-flip test cannot come below 5%
+UNDECIDED = ("inconclusive", "not run")
 WIDEST = 3.0  # margins to a side that a prediction interval may reach
+RULES = (
+    f"""A published value (NUM) is replicated if it lies in the 95% prediction interval of a new run, and
+    not if outside; inconclusive with fewer than {LEAST_RUNS} runs, or if the interval reaches more than
+    {WIDEST:g} margins to a side.""",
+    f"""A direction (DIR) is replicated if the 95% interval of the mean difference, paired by seed, lies
+    wholly on the claimed side; not if wholly on the other, or if the arms are equivalent within the margin
+    (two one-sided t-tests at 5%); else inconclusive, as with fewer than {LEAST_PAIRS} pairs.""",
+    """An equality that is claimed (DIR) is replicated if the arms are equivalent within the margin, and not
+    if the interval lies wholly beyond it.""",
+    """A choice, one reading of what a source leaves open, holds if all of its tests do, and fails if one
+    does. The main choice gives the claim's verdict, inconclusive where only others have runs. Choices that
+    are decided differently make a claim protocol-dependent.""",
+    """A mathematical claim (DET) is computed; a claim about texts (TXT) is decided by the passages
+    compared. What is measured beside these does not decide them.""",
+    """Verdicts are given anew as seeds are added; the 5% are those of one look, at the declared number of
+    seeds.""",
+)
 
 
 def combined(verdicts: Iterable[Verdict]) -> Verdict:
@@ -46,9 +58,11 @@ def runs_of(name: str) -> Mapping[int, Run]:
     return loaded(experiments.arm(name, Scale("published")))
 
 
-def diverged(name: str) -> bool:
-    """Whether a declared arm has runs, none of which finished."""
-    return not runs_of(name) and bool(runs.current(experiments.arm(name, Scale("published"))))
+@cache
+def diverged(name: str) -> frozenset[int]:
+    """The seeds of a declared arm whose run diverged."""
+    records = runs.current(experiments.arm(name, Scale("published")))
+    return frozenset(record.seed for record in records if record.status == "diverged")
 
 
 @cache
@@ -61,11 +75,14 @@ def values_of(metric: str, arm: str) -> Mapping[int, float]:
 
 
 def by_seed(test: Comparison) -> dict[int, float]:
-    """The test's weighted sum for each seed (or round) that all of its arms have."""
+    """The test's weighted sum for each seed (or round) that all of its arms have, but for what
+    floating-point arithmetic adds to a sum of decimals."""
     values = [values_of(test.metric, name) for name in test.arms]
     shared = set.intersection(*(set(each) for each in values))
     sums = {
-        seed: sum(weight * each[seed] for weight, each in zip(test.arms.values(), values, strict=True))
+        seed: round(
+            sum(weight * each[seed] for weight, each in zip(test.arms.values(), values, strict=True)), 12
+        )
         for seed in sorted(shared)
     }
     return {seed: value for seed, value in sums.items() if math.isfinite(value)}
@@ -107,58 +124,61 @@ class Compared:
         made = inference.t_interval if self.test.published is None else inference.prediction_interval
         return made(values)
 
-    @property
-    def lacking(self) -> list[str]:
-        """The arms without which there is no value."""
-        idle = [name for name in self.test.arms if not values_of(self.test.metric, name)]
-        return [f"{name} (diverged)" if diverged(name) else name for name in idle]
-
     @cached_property
     def judged(self) -> tuple[Verdict, str]:
         """The verdict on this test alone, and why."""
-        if self.n == 0:
-            missing = ", ".join(self.lacking)
-            told = f"no finished runs of {missing}" if missing else "no seed that all arms finished"
-            return "not run", told
-        return self._num() if self.test.published is not None else self._dir()
+        lost = {name: len(diverged(name)) for name in self.test.arms if diverged(name)}
+        told = ", ".join(f"{name} diverged with {n} seed{'s' * (n > 1)}" for name, n in lost.items())
+        if self.n:
+            verdict, why = self._num() if self.test.published is not None else self._dir()
+            return verdict, f"{why}; {told}" if told else why
+        if told:
+            return "inconclusive", told
+        missing = ", ".join(n for n in self.test.arms if not values_of(self.test.metric, n))
+        return "not run", f"no runs of {missing}" if missing else "no seed that all arms have"
 
     def _num(self) -> tuple[Verdict, str]:
         assert self.test.published is not None
         if self.n < LEAST_RUNS:
-            return "inconclusive", f"{self.n} of the {LEAST_RUNS} runs that are needed"
+            return "inconclusive", f"{self.n} of the {LEAST_RUNS} runs that a verdict needs"
         interval, widest = self.interval, WIDEST * self.test.tolerance
         if interval.half_width > widest:
             return "inconclusive", f"a new run may differ from the mean by more than {widest:g}"
         inside = interval.low <= self.test.published <= interval.high
         where = "inside" if inside else "outside"
-        told = f"the published {self.test.published:.5g} is {where} the prediction interval"
+        told = f"the published {self.test.published:.5g} is {where} the prediction interval {interval}"
         return ("replicated" if inside else "not replicated"), told
 
     def _dir(self) -> tuple[Verdict, str]:
-        if self.n < 2:
-            return "inconclusive", "one seed gives no interval"
-        low, high = (end - self.test.than for end in self.interval)
-        margin, expect = self.test.tolerance, self.test.expect
+        if self.n < LEAST_PAIRS:
+            return "inconclusive", f"{self.n} of the {LEAST_PAIRS} seeds that a verdict needs"
+        interval, expect = self.interval, self.test.expect
+        than, margin = self.test.than, self.test.tolerance
+        low, high = interval.low - than, interval.high - than
         same = inference.equivalent(self.differences, margin)
         if expect == "equal":
             if same:
                 return "replicated", f"equivalent within {margin:g}"
             if low > margin or high < -margin:
-                return "not replicated", f"further apart than {margin:g}"
-            return "inconclusive", f"neither within {margin:g} nor beyond it"
+                return "not replicated", f"the interval {interval} is further from {than:g} than {margin:g}"
+            return "inconclusive", f"the interval {interval} is neither within {margin:g} nor beyond it"
         claimed, opposite = (low > 0, high < 0) if expect == "higher" else (high < 0, low > 0)
-        if claimed:
-            small = f", though within the margin of {margin:g}" if same else ""
-            return "replicated", f"the interval is wholly on the claimed side{small}"
-        if opposite:
-            return "not replicated", "the interval is wholly on the other side"
-        if same:
-            return "not replicated", f"no difference beyond {margin:g}"
-        return "inconclusive", "the interval reaches both sides, and beyond the margin"
+        if claimed or opposite:
+            told = f"the interval {interval} is wholly {'above' if low > 0 else 'below'} {than:g}"
+            small = f", though within the margin of {margin:g}" if same and claimed else ""
+            return ("replicated" if claimed else "not replicated"), told + small
+        if same and not than:  # a threshold is no value that two arms could share
+            return "not replicated", f"the interval {interval} shows no difference beyond {margin:g}"
+        return "inconclusive", f"the interval {interval} reaches both sides of {than:g}"
 
     @property
     def verdict(self) -> Verdict:
         return self.judged[0]
+
+    @property
+    def told(self) -> str:
+        """What was compared, and what came out."""
+        return f"{METRICS[self.test.metric].meaning}: {self.judged[1]}"
 
     @property
     def single_run_share(self) -> float:
@@ -187,16 +207,18 @@ class Compared:
 
     @property
     def seeds_needed(self) -> int | None:
-        """How many seeds in all would decide an undecided test, if mean and SD stay; None where that
-        cannot be said, or need not be."""
-        if self.verdict != "inconclusive":
+        """How many seeds in all would decide an undecided test, if mean and SD stay (the least that any
+        verdict needs where one seed shows no SD yet); None where that cannot be said, or need not be."""
+        if self.verdict != "inconclusive" or not self.n:
             return None
         if self.test.published is not None:
             return LEAST_RUNS if self.n < LEAST_RUNS else None
         if self.n < 2:
-            return None
-        needed = inference.seeds_to_decide(self.difference.mean, self.difference.sd, self.test.tolerance)
-        return max(needed, self.n + 1) if needed else None
+            return LEAST_PAIRS
+        equal = self.test.expect == "equal"
+        margin = self.test.tolerance if equal or not self.test.than else 0.0
+        needed = inference.seeds_to_decide(self.difference.mean, self.difference.sd, margin, equal)
+        return max(needed, LEAST_PAIRS, self.n + 1) if needed else None
 
     @property
     def equivalence_p(self) -> float:
@@ -241,6 +263,11 @@ class Chosen:
         return combined(compared.verdict for compared in self.tests)
 
     @property
+    def undecided(self) -> list[Compared]:
+        """The inconclusive tests."""
+        return [compared for compared in self.tests if compared.verdict == "inconclusive"]
+
+    @property
     def decisive(self) -> Compared:
         """The first test that has the choice's verdict."""
         return next(compared for compared in self.tests if compared.verdict == self.verdict)
@@ -258,18 +285,21 @@ class Outcome:
 
     @property
     def leading(self) -> Chosen | None:
-        """The main choice, or the first that has runs where the main one has none."""
+        """The choice whose numbers stand for the claim: the main one, or the first that has runs where
+        the main one has none; None for a claim that runs do not decide."""
+        if not self.claim.by_runs:
+            return None
         ran = [choice for choice in self.choices if choice.verdict != "not run"]
-        return next(iter(ran or self.choices), None)
+        return next(iter(ran or self.choices))
 
     @cached_property
     def of_choices(self) -> Verdict:
-        """Protocol-dependent where choices are decided differently, else as the leading one."""
-        decided = {c.verdict for c in self.choices} & {"replicated", "not replicated"}
-        if len(decided) > 1:
+        """Protocol-dependent where choices are decided differently, else as the main one; inconclusive
+        where others have runs, but not the main one."""
+        main, *others = (choice.verdict for choice in self.choices)
+        if {"replicated", "not replicated"} <= {main, *others}:
             return "protocol-dependent"
-        assert self.leading is not None
-        return self.leading.verdict
+        return "inconclusive" if main == "not run" and set(others) - {main} else main
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -278,13 +308,13 @@ class Outcome:
             parts.append("replicated" if all(f.holds for f in self.findings) else "not replicated")
         if self.claim.agreement:
             parts.append("replicated" if self.claim.agreement == "agrees" else "not replicated")
-        if self.choices:
+        if self.claim.by_runs:
             parts.append(self.of_choices)
         return combined(parts)
 
     @property
     def reason(self) -> str:
-        """Why, in a sentence or two."""
+        """Why, in a few sentences."""
         told = []
         if wrong := [f for f in self.findings if not f.holds]:
             told.append(f"{wrong[0].what} is {wrong[0].computed:.6g}, claimed is {wrong[0].claimed}")
@@ -292,16 +322,20 @@ class Outcome:
             told.append("computed as claimed: " + "; ".join(f.what for f in self.findings[:3]))
         if self.claim.agreement:
             told.append(f"the passages compared: {self.claim.agreement}")
-        if self.choices and self.of_choices == "protocol-dependent":
+        if not self.claim.by_runs:
+            told += [f"measured beside it, {c.label}: {c.decisive.told}" for c in self.choices]
+        elif self.of_choices == "protocol-dependent":
             for verdict in ("replicated", "not replicated"):
                 labels = [c.label for c in self.choices if c.verdict == verdict]
                 told.append(f"{verdict} with {'; '.join(labels)}")
         elif self.leading:
-            test = self.leading.decisive
-            told.append(f"{self.leading.label}: {METRICS[test.test.metric].meaning}: {test.judged[1]}")
+            told.append(f"{self.leading.label}: {self.leading.decisive.told}")
             if self.leading is not self.choices[0]:
                 told.append(f"the main choice, {self.choices[0].label}, is not run")
-        return ". ".join(told)
+        if self.claim.by_runs:
+            rest = Counter(c.verdict for c in self.choices if c is not self.leading)
+            told += [f"{n} other choice{'s' * (n > 1)} {v}" for v, n in rest.items() if v in UNDECIDED]
+        return ". ".join(sentence[0].upper() + sentence[1:] for sentence in told)
 
     @property
     def decisive(self) -> Compared | None:
@@ -309,14 +343,9 @@ class Outcome:
         return self.leading.decisive if self.leading else None
 
     @property
-    def undecided(self) -> list[tuple[str, Compared]]:
-        """The inconclusive tests, with their choice's label."""
-        return [
-            (choice.label, compared)
-            for choice in self.choices
-            for compared in choice.tests
-            if compared.verdict == "inconclusive"
-        ]
+    def undecided(self) -> list[Chosen]:
+        """The inconclusive choices."""
+        return [choice for choice in self.choices if choice.verdict == "inconclusive"]
 
 
 def outcome(name: str, group: str, claim: Claim) -> Outcome:
@@ -335,25 +364,7 @@ def outcomes(names: Sequence[str] = ()) -> list[Outcome]:
     return [outcome(name, group_of[name], claims.load()[name]) for name in wanted]
 
 
-def counts(found: Iterable[Outcome]) -> dict[Verdict, int]:
+def counts(found: Iterable[Outcome]) -> Counter[Verdict]:
     """How many claims have each verdict, in the order of VERDICTS."""
     counted = Counter(each.verdict for each in found)
-    return {verdict: counted[verdict] for verdict in VERDICTS}
-
-
-def holm_by_test(found: Sequence[Outcome]) -> dict[int, float]:
-    """Holm's adjusted p of each DIR test, across all those of the claims that one file holds; by id()
-    of the Compared."""
-    adjusted: dict[int, float] = {}
-    for group in {each.group for each in found}:
-        tests = [
-            t
-            for each in found
-            if each.group == group
-            for c in each.choices
-            for t in c.tests
-            if t.test.expect in ("higher", "lower")
-        ]
-        p_values = inference.holm([t.difference.p for t in tests])
-        adjusted |= {id(t): p for t, p in zip(tests, p_values, strict=True)}
-    return adjusted
+    return Counter({verdict: counted[verdict] for verdict in VERDICTS})
