@@ -98,7 +98,7 @@ def test_own_names_tell_every_difference_apart() -> None:
         "model__hidden_layers": [2, 6],
         "initializer": ["glorot_normal", "random_normal"],
         "optimizer": ["adam"],
-        "optimizer__learning_rate": [0.1],
+        "optimizer__learning_rate": [0.1, 0.1234561, 0.1234562],
         "loss": ["squared_error"],
         "dropout": [0.25],
         "batch_size": [25],

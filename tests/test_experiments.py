@@ -52,6 +52,11 @@ def test_quick_scale_cuts_everything_and_stays_apart() -> None:
             assert len(arm.seeds) <= 2
 
 
+def test_published_runs_are_never_cut() -> None:
+    with pytest.raises(UserError, match="scale = published: is never cut"):
+        experiments.arm("asu_mlp-sgd_elu", Scale("published", max_epochs=2))
+
+
 def test_the_default_campaign_is_the_affordable_arms() -> None:
     core = typed(Campaign, group_option("campaign", "core"))
     chosen = experiments.selected(PUBLISHED, core)
@@ -69,6 +74,7 @@ def test_a_whole_experiment_can_be_named() -> None:
     ("change", "told"),
     [
         ({"protocol": {"dropot": 0.5}}, r"arm elu: dropot: unknown key"),
+        ({"protocol": {"dropout.rate": 0.5}}, r"arm elu: dropout.rate: unknown key"),
         ({"arms": {"elu": {"activation": "elu", "activation.alpha": 0}}}, r"activation.alpha = 0"),
         ({"arms": {"elu": {"same_as": "asu_mlp-sgd_relu", "activation": "elu"}}}, "not the same as"),
         ({"published": {"relu": {"test_loss": 1.0}}}, "published or panels name no arm"),

@@ -1,10 +1,12 @@
 """Figures hold the stored curves, and say what was not run."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import tiny
+from matplotlib.figure import Figure
 from test_runs import stored
 
 from elu_replication import experiments, plots
@@ -40,6 +42,16 @@ def test_a_figure_draws_stored_means_and_published_scores(tmp_path: Path) -> Non
     plots.save(plots.figure("own", [Row("own", "ran", arm, published)]), tmp_path / "two")
     for kind in ("png", "svg"):
         assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()
+
+
+def test_why_an_arm_has_no_curve(tmp_path: Path) -> None:
+    arms = {name: Arm(name, tiny(), (0,), tmp_path / name) for name in ("lost", "unprobed", "idle")}
+    stored(arms["lost"], 0, loss=math.inf)
+    stored(arms["unprobed"], 0)
+    axes = Figure().subplots()
+    plots.panel_legend(axes, [], [Row("trial", name, arm, None) for name, arm in arms.items()])
+    told = [text.get_text().partition(": ELU (alpha 1): ")[2] for text in axes.get_legend().get_texts()]
+    assert told == ["diverged", "not measured", "not run"]
 
 
 @pytest.mark.parametrize("name", experiments.names())

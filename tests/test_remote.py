@@ -73,9 +73,13 @@ def test_what_is_compared_is_known_here() -> None:
 @pytest.mark.parametrize(
     ("launcher", "line"),
     [
-        (Launcher("ray", address="127.0.0.1:1"), "launcher.address = 127.0.0.1:1: no Ray cluster there"),
-        (Launcher("ray", address="nonsense"), "launcher.address = nonsense: no Ray cluster there"),
-        (Launcher("slurm", folder="unused"), "launcher = slurm: .*is this a node of a Slurm cluster"),
+        (Launcher("ray", folder="here"), "launcher.folder = here: must begin with / or ~"),
+        (
+            Launcher("ray", "127.0.0.1:1", "~/unused"),
+            "launcher.address = 127.0.0.1:1: no Ray cluster there",
+        ),
+        (Launcher("ray", "nonsense", "~/unused"), "launcher.address = nonsense: no Ray cluster there"),
+        (Launcher("slurm", folder="~/unused"), "launcher = slurm: .*is this a node of a Slurm cluster"),
         (Launcher("abacus"), "launcher.name = abacus: must be one of local, ray, slurm"),
     ],
 )

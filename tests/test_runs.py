@@ -80,6 +80,7 @@ def test_a_diverged_run_reads_back_with_its_nan(arm: Arm) -> None:
         (lambda arm: runs.record_path(arm, 0).unlink(), "not run"),
         (lambda arm: runs.history_path(arm, 0).unlink(), "altered"),
         (lambda arm: runs.record_path(arm, 0).write_text("{"), "altered"),
+        (lambda arm: runs.record_path(arm, 0).write_bytes(b"\xff"), "altered"),
         (lambda arm: edit(runs.record_path(arm, 0), "0.9", "0.99"), "altered"),
         (lambda arm: edit(runs.history_path(arm, 0), "0.9", "0.99"), "altered"),
         (lambda arm: edit(runs.probe_path(arm, 0, "activity"), "0.5", "0.6"), "altered"),

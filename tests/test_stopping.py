@@ -9,11 +9,13 @@ import pytest
 from conftest import tiny
 from hypothesis import given
 from hypothesis import strategies as st
+from test_runs import stored
 
-from elu_replication import campaign, data, runs
+from elu_replication import audit, campaign, data, plots, runs, tables
 from elu_replication.config import Arm
 from elu_replication.errors import UserError
 from elu_replication.stopping import Stop, stop
+from elu_replication.tables import Row
 
 # Sixteenths: exact in the float32 that Keras compares in, and often equal.
 LOSSES = st.lists(st.integers(0, 160).map(lambda n: n / 16), min_size=1, max_size=40)
@@ -66,6 +68,30 @@ def test_an_arm_with_patience_stops_restores_and_saves(mnist: Path, tmp_path: Pa
     assert np.mean(predicted == test.labels) == pytest.approx(record.final.test_accuracy)
     runs.model_path(arm, 0).unlink()
     assert runs.why_not_current(arm, 0) == "model not saved"
+
+
+def test_the_network_from_scratch_restores_its_best_weights_too(mnist: Path, tmp_path: Path) -> None:
+    protocol = tiny(
+        patience=2, epochs=60, model="from_scratch", model__hidden_layers=2, optimizer__learning_rate=0.5
+    )
+    arm = Arm("patient", protocol, (0,), tmp_path / "patient", save_model=True)
+    campaign.train(campaign.pending([arm]))
+    (record,) = runs.current(arm)
+    assert record.final.epoch < len(runs.stored_rows(arm, 0)) // 3  # it went on, and back
+    model = keras.models.load_model(runs.model_path(arm, 0))
+    test = data.splits(data.load("mnist")[0], 600, 100)["test"]
+    predicted = model.predict(test.images, batch_size=1000, verbose=0).argmax(axis=1)
+    assert np.mean(predicted == test.labels) == pytest.approx(record.final.test_accuracy, abs=2e-4)
+
+
+def test_runs_that_ended_early_can_be_tabulated_drawn_and_audited(tmp_path: Path) -> None:
+    arm = Arm("early", tiny(epochs=9, patience=1), (0, 1), tmp_path / "early")
+    stored(arm, 0)  # two epochs each
+    stored(arm, 1)
+    rows = [Row("own", "early", arm, None)]
+    assert len(plots.figure("own", rows).axes) == 2
+    tables.write(rows, tmp_path / "tables")
+    assert [job.audited_epochs for job in audit.stored_jobs([arm], 5)] == [2, 2]
 
 
 def test_patience_needs_a_validation_split() -> None:

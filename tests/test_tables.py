@@ -8,16 +8,18 @@ import pytest
 from conftest import tiny
 from test_runs import stored
 
-from elu_replication import tables
+from elu_replication import runs, tables
 from elu_replication.config import Arm
 from elu_replication.experiments import Published
+from elu_replication.fingerprint import code_version
 from elu_replication.tables import Row
 
 
 @pytest.fixture
 def rows(tmp_path: Path) -> list[Row]:
     """An arm with three runs of which one diverged, one with a stale run, and one without any."""
-    arms = [Arm(name, tiny(), (0, 1, 2), tmp_path / name) for name in ("ran", "stale", "missing")]
+    folder = tmp_path / "trial"
+    arms = [Arm(name, tiny(), (0, 1, 2), folder / name) for name in ("ran", "stale", "missing")]
     stored(arms[0], 0, accuracy=0.90, loss=0.4)
     stored(arms[0], 1, accuracy=0.94, loss=0.2)
     stored(arms[0], 2, loss=math.inf)
@@ -53,7 +55,22 @@ def test_what_a_person_reads(rows: list[Row]) -> None:
     text = tables.markdown(tables.summary(rows))
     assert "| ran   | 3 of 3, 1 diverged" in text
     assert "0.9200 ± 0.0283" in text
-    assert "Not run, 1 of 3 declared arms:\n\n- trial: missing\n" in text
+    assert "Not run: 1 of 3 declared arms (trial 1).\n" in text
+    elsewhere = tables.readable(tables.summary([rows[0]._replace(experiment="other")]))
+    assert list(elsewhere.Seeds) == ["3 of 3, 1 diverged, as trial-ran"]
+
+
+def test_an_autoencoder_has_early_stopping_without_accuracies(tmp_path: Path) -> None:
+    protocol = tiny(model="autoencoder", loss="squared_error")
+    arm = Arm("auto", protocol, (0,), tmp_path / "auto")
+    record = stored(arm, 0, accuracy=math.nan, code_version=code_version("autoencoder"))
+    history = [
+        (epoch, s, 0.5 / epoch, math.nan) for epoch in (1, 2) for s in ("train", "validation", "test")
+    ]
+    runs.store(arm, record, history, {kind: [] for kind in runs.PROBES})
+    found = tables.early_stopping(tables.histories([Row("trial", "auto", arm, None)]))
+    assert set(found.best_epoch) == {2}
+    assert found.test_accuracy.isna().all()
 
 
 def test_curves_are_means_over_seeds_by_epoch(rows: list[Row]) -> None:

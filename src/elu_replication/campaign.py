@@ -42,7 +42,7 @@ def minutes(jobs: Sequence[Job]) -> float:
 def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
     """The events of `jobs` as `launcher` runs them; raises UserError where its engine is not there, or
     it has no folder that is the same one for every worker process."""
-    if launcher.name != "local" and not str(launcher.folder).startswith(("/", "~")):
+    if launcher.name in ("ray", "slurm") and not str(launcher.folder).startswith(("/", "~")):
         raise UserError(f"launcher.folder = {launcher.folder}: must begin with / or ~")
     match launcher.name:  # an engine is imported where it is wanted only
         case "ray":

@@ -129,7 +129,7 @@ def conclude(scope: str) -> None:
     if missing := len(summary) - len(ran):
         say(
             f"{missing} declared arms are not run: ARMS='experiment-arm ...' trains those named, "
-            "SET='campaign=full' all of them"
+            "SET='campaign=full' all but clevert_fig3"
         )
     if scope == "published":
         counted = json.loads((RESULTS / "claims.json").read_text())["counts"]

@@ -143,13 +143,15 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(summary: pd.DataFrame) -> str:
-    """The arms that have runs as a readable Markdown table, and the names of those not run."""
+    """The arms that have runs as a readable Markdown table, and how many of each experiment have none."""
     idle = summary.status == "not run"
     text = readable(summary[~idle]).to_markdown(index=False, disable_numparse=True) + "\n"
     if idle.any():
-        text += f"\nNot run, {idle.sum()} of {len(summary)} declared arms:\n\n"
-        for experiment, arms in summary[idle].groupby("experiment").arm:
-            text += f"- {experiment}: {', '.join(arms)}\n"
+        left = [
+            f"{experiment} {n}"
+            for experiment, n in summary[idle].experiment.value_counts(sort=False).items()
+        ]
+        text += f"\nNot run: {idle.sum()} of {len(summary)} declared arms ({', '.join(left)}).\n"
     return text
 
 
