@@ -3,9 +3,7 @@
 import pytest
 
 from elu_replication import bench, experiments
-from elu_replication.config import Scale
-
-PUBLISHED = Scale("published")
+from elu_replication.config import PUBLISHED
 
 
 def test_operations_are_those_of_the_layers() -> None:

@@ -7,10 +7,8 @@ import pytest
 import yaml
 
 from elu_replication import cost, experiments, params
-from elu_replication.config import Campaign, Scale, composed, group_option, typed
+from elu_replication.config import PUBLISHED, Campaign, Scale, composed, group_option, typed
 from elu_replication.errors import UserError
-
-PUBLISHED = Scale("published")
 
 
 @pytest.mark.parametrize("name", experiments.names())

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elu_replication import experiments
-from elu_replication.config import Activation, Scale, options
+from elu_replication.config import PUBLISHED, Activation, options
 from elu_replication.layers import SReLU, activation_layer
 from elu_replication.models import build
 
 
 def arm_model(name: str, seed: int = 0) -> keras.Sequential:
-    return build(experiments.arm(name, Scale("published")).protocol, seed)
+    return build(experiments.arm(name, PUBLISHED).protocol, seed)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from test_runs import stored
 
 from elu_replication import experiments, plots
-from elu_replication.config import Arm, Scale, options
+from elu_replication.config import PUBLISHED, Arm, options
 from elu_replication.experiments import Published
 from elu_replication.tables import Row
 
@@ -56,7 +56,7 @@ def test_why_an_arm_has_no_curve(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", experiments.names())
 def test_an_experiment_without_runs_says_so(name: str, tmp_path: Path) -> None:
-    arms = experiments.declared(Scale("published"))[name]
+    arms = experiments.declared(PUBLISHED)[name]
     rows = [Row(name, label, Arm(a.name, a.protocol, a.seeds, tmp_path), None) for label, a in arms.items()]
     made = plots.figure(name, rows)
     assert made.get_supxlabel() == f"Not run: {'; '.join(experiments.load(name).panels)}"

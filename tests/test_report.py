@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from elu_replication import activations, paper, report
 from elu_replication.claim_report import number
-from elu_replication.config import Scale
+from elu_replication.config import PUBLISHED
 from elu_replication.tables import declared_at
 from elu_replication.verdicts import outcomes
 
@@ -162,7 +162,7 @@ def test_a_link_to_a_claim_opens_it(page: Page) -> None:
 
 
 def test_the_committed_page_is_that_of_the_committed_runs() -> None:
-    rows, found = declared_at(Scale("published")), outcomes()
+    rows, found = declared_at(PUBLISHED), outcomes()
     assert report.render(rows, found) == (ROOT / report.FILE).read_text()
 
 
@@ -180,7 +180,7 @@ def _ran(found: list[report.Outcome]) -> list[str]:
 
 
 def test_what_papers_need_is_whole(tmp_path: Path) -> None:
-    rows, found = declared_at(Scale("published")), outcomes()
+    rows, found = declared_at(PUBLISHED), outcomes()
     paper.write(rows, found, tmp_path)
     table = pd.read_csv(tmp_path / "runs.csv")
     assert list(table) == list(paper.DICTIONARY)

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from elu_replication import campaign, cost, experiments, local, runs
-from elu_replication.config import Arm, Campaign, Scale
+from elu_replication.config import PUBLISHED, Arm, Campaign
 from elu_replication.errors import UserError, run_main
 from elu_replication.fingerprint import code_version
 from elu_replication.runs import Job
@@ -133,7 +133,7 @@ def main() -> None:
     if options.epochs < 1:
         raise UserError(f"epochs = {options.epochs}: must be 1 or more")
     named = options.arms.replace(",", " ").split() or ["all"]
-    arms = list(experiments.selected(Scale("published"), Campaign("audit", named)).values())
+    arms = list(experiments.selected(PUBLISHED, Campaign("audit", named)).values())
     if options.stamp:
         stamp(arms)
         return

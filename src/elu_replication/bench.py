@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from itertools import pairwise
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -24,7 +23,7 @@ from matplotlib.figure import Figure
 
 from elu_replication import atomic, data, experiments, plots
 from elu_replication.campaign import processes
-from elu_replication.config import Protocol, Scale
+from elu_replication.config import PUBLISHED, Protocol
 from elu_replication.errors import UserError, run_main
 from elu_replication.terminal import say, table
 
@@ -67,9 +66,7 @@ def fit_epoch(protocol: Protocol) -> Callable[[], Any]:
     from elu_replication.models import CLASSES, build
     from elu_replication.training import optimizer_for
 
-    parts = data.splits(
-        data.load(protocol.dataset.name)[0], protocol.train_images, protocol.validation_images
-    )
+    parts = splits_of(protocol)
     images = {name: (p.images, keras.utils.to_categorical(p.labels, CLASSES)) for name, p in parts.items()}
     model = build(protocol, 0)
     model.compile(optimizer_for(protocol.optimizer), "categorical_crossentropy", metrics=["accuracy"])
@@ -84,11 +81,7 @@ def torch_epoch(protocol: Protocol) -> Callable[[], Any]:
     import torch
     from torch import nn
 
-    from elu_replication import data
-
-    parts = data.splits(
-        data.load(protocol.dataset.name)[0], protocol.train_images, protocol.validation_images
-    )
+    parts = splits_of(protocol)
     tensors = {
         name: (torch.from_numpy(p.images.transpose(0, 3, 1, 2).copy()), torch.from_numpy(p.labels).long())
         for name, p in parts.items()
@@ -291,7 +284,7 @@ def main() -> None:
     argparse.ArgumentParser(description="Measure the engine against model.fit and PyTorch.").parse_args()
     parts = []
     for network, name in ARMS.items():
-        protocol = experiments.arm(name, Scale("published")).protocol
+        protocol = experiments.arm(name, PUBLISHED).protocol
         parts.append(throughput_table(compete(network, protocol), protocol))
     timings, costs = pd.concat(parts), fixed_costs()
     text = io.StringIO()
@@ -302,7 +295,7 @@ def main() -> None:
         text.write(f"## {title}\n\n{rounded.to_markdown(index=False, disable_numparse=True)}\n\n")
     atomic.write_text(FOLDER / "bench.md", text.getvalue())
     atomic.write_text(FOLDER / "bench.csv", timings.to_csv(index=False, float_format="%.4g"))
-    plots.save(chart(timings), Path(FOLDER / "bench"))
+    plots.save(chart(timings), FOLDER / "bench")
     say(f"Written to {FOLDER}")
 
 

@@ -126,7 +126,7 @@ def comparison_table(found: Sequence[Outcome]) -> pd.DataFrame:
     table = pd.DataFrame(lines).astype({"seeds_needed": "Int64"})
     directions = table[table.expect.isin(["higher", "lower"])]
     files = directions.id.map({each.id: each.group for each in found})
-    table["p_holm"] = directions.groupby(files).p.transform(lambda p: inference.holm(p.tolist()))
+    table["p_holm"] = directions.groupby(files).p.transform(inference.holm)
     return table
 
 

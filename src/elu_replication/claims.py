@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from elu_replication import experiments
-from elu_replication.config import Arm, Scale
+from elu_replication.config import PUBLISHED, Arm
 from elu_replication.errors import UserError, one_line
 from elu_replication.mathematics import CHECKS
 from elu_replication.metrics import METRICS
@@ -64,7 +64,7 @@ class Comparison(Strict):
     @staticmethod
     def arm(name: str) -> Arm:
         try:
-            return experiments.arm(name, Scale("published"))
+            return experiments.arm(name, PUBLISHED)
         except UserError as error:
             raise ValueError(str(error)) from error
 

@@ -24,8 +24,7 @@ CONF = Path("conf")
 GROUPS = ("dataset", "model", "activation", "initializer", "optimizer")
 TRAIN_IMAGES = 60_000
 LOSSES = ("cross_entropy", "squared_error", "summed_squared_error")  # mean or sum over the outputs
-# The smallest alpha that each activation allows, and whether that value itself is allowed.
-ALPHA_FROM = {"elu": (0.0, False), "leaky_relu": (0.0, True), "prelu": (0.0, True), "srelu": (0.0, True)}
+WITH_ALPHA = ("elu", "leaky_relu", "prelu", "srelu")
 
 
 @dataclass
@@ -78,6 +77,14 @@ class Protocol:
         """The values that are set, nested as in params.yaml."""
         return without_none(asdict(self))
 
+    def flat(self) -> dict[str, Any]:
+        """The same by the keys that set them: a group by its option, and what is within it."""
+        values: dict[str, Any] = {}
+        for key, value in self.as_dict().items():
+            within = value.items() if isinstance(value, dict) else [("name", value)]
+            values |= {key if part == "name" else f"{key}.{part}": number for part, number in within}
+        return values
+
 
 def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     """Nested values but for those that are None."""
@@ -101,6 +108,9 @@ class Scale:
     max_epochs: int | None = None
     max_seeds: int | None = None
     max_train_images: int | None = None
+
+
+PUBLISHED = Scale("published")
 
 
 @dataclass
@@ -232,24 +242,18 @@ def check_protocol(protocol: Protocol) -> None:
         require_option(f"{group}.name", getattr(p, group).name, options(group))
     require_option("loss", p.loss, LOSSES[1:] if p.model.name == "autoencoder" else LOSSES)
     alpha, name = p.activation.alpha, p.activation.name
-    if name in ALPHA_FROM:
-        least, inclusive = ALPHA_FROM[name]
-        fits = (
-            alpha is not None and math.isfinite(alpha) and (alpha > least or (inclusive and alpha == least))
-        )
-        require(
-            "activation.alpha", alpha, fits, f"{'at least' if inclusive else 'above'} {least:g} for {name}"
-        )
+    if name in WITH_ALPHA:
+        fits = alpha is not None and math.isfinite(alpha) and (alpha > 0 or (alpha == 0 and name != "elu"))
+        least = "above 0" if name == "elu" else "at least 0"
+        require("activation.alpha", alpha, fits, f"{least} for {name}")
     else:
         require("activation.alpha", alpha, alpha is None, f"left out: {name} has no alpha")
+    layers = p.model.hidden_layers
     if p.model.name in ("mlp", "from_scratch"):
-        layers = p.model.hidden_layers
         require("model.hidden_layers", layers, layers is not None and layers >= 1, "1 or more")
     else:
-        layers = p.model.hidden_layers
-        require(
-            "model.hidden_layers", layers, layers is None, f"left out: {p.model.name} has a fixed depth"
-        )
+        told = f"left out: {p.model.name} has a fixed depth"
+        require("model.hidden_layers", layers, layers is None, told)
     if p.model.name == "from_scratch":
         given: dict[str, Any] = {"optimizer": p.optimizer.name, "loss": p.loss, "dropout": p.dropout}
         for key, possible in (("optimizer", "sgd"), ("loss", "cross_entropy"), ("dropout", 0.0)):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from elu_replication import campaign, claims, experiments
 from elu_replication.claim_report import FINDING_COLUMNS, comparison_lines, finding_cells
 from elu_replication.claims import SOURCES
-from elu_replication.config import Scale, require_root
+from elu_replication.config import PUBLISHED, require_root
 from elu_replication.errors import UserError, run_main
 from elu_replication.runs import Job
 from elu_replication.terminal import say, table
@@ -59,7 +59,7 @@ def plan(found: Sequence[Outcome]) -> None:
                 continue
             jobs: dict[str, Job] = {}
             for compared, all_seeds in zip(choice.undecided, needed, strict=True):
-                arms = [experiments.arm(name, Scale("published")) for name in compared.test.arms]
+                arms = [experiments.arm(name, PUBLISHED) for name in compared.test.arms]
                 missing = campaign.pending(replace(arm, seeds=tuple(range(all_seeds or 0))) for arm in arms)
                 jobs |= {str(job): job for job in missing}
             every |= jobs

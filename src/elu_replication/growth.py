@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from elu_replication import atomic, experiments, runs
-from elu_replication.config import Arm, Scale
+from elu_replication.config import PUBLISHED, Arm
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import RESULTS
 from elu_replication.fingerprint import code_version
@@ -35,7 +35,7 @@ Step = tuple[str, list[str]]
 
 def arms() -> list[Arm]:
     """The declared arms whose runs are generated, each once."""
-    declared = experiments.declared(Scale("published"))
+    declared = experiments.declared(PUBLISHED)
     each = {arm.name: arm for name in declared if name != BY_NAME_ONLY for arm in declared[name].values()}
     return list(each.values())
 

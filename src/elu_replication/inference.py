@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import optimize, stats
 
 CONFIDENCE = 0.95
@@ -52,21 +53,21 @@ class Difference(NamedTuple):
 
 def t_interval(values: Sequence[float] | np.ndarray) -> Interval:
     """Student's 95% interval of the mean; NOWHERE for fewer than 2 values."""
-    if len(values) < 2:
-        return NOWHERE
-    mean, error = float(np.mean(values)), float(stats.sem(values))
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
-    return Interval(mean - reach, mean + reach)
+    return _student(values, 1 / max(len(values), 1))
 
 
 def prediction_interval(values: Sequence[float] | np.ndarray) -> Interval:
     """Where a new run falls with 95% probability: mean ± t s sqrt(1 + 1/n)."""
-    n = len(values)
-    if n < 2:
+    return _student(values, 1 + 1 / max(len(values), 1))
+
+
+def _student(values: Sequence[float] | np.ndarray, variances: float) -> Interval:
+    """The mean ± t s sqrt(variances)."""
+    if len(values) < 2:
         return NOWHERE
-    spread = float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / n)
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * spread
-    return Interval(float(np.mean(values)) - reach, float(np.mean(values)) + reach)
+    mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * sd * math.sqrt(variances)
+    return Interval(mean - reach, mean + reach)
 
 
 def bca_interval(values: np.ndarray) -> Interval:
@@ -163,20 +164,18 @@ def seeds_to_decide(mean: float, sd: float, margin: float, equal: bool = False) 
     margin; None beyond MOST_SEEDS."""
     if not (math.isfinite(mean) and math.isfinite(sd)):
         return None
-    for n in range(2, MOST_SEEDS + 1):
-        error, df = sd / math.sqrt(n), n - 1
-        clear = stats.t.ppf((1 + CONFIDENCE) / 2, df) * error < abs(mean) - margin * equal
-        if clear or stats.t.ppf(CONFIDENCE, df) * error < margin - abs(mean):
-            return n
-    return None
+    n = np.arange(2, MOST_SEEDS + 1)
+    error = sd / np.sqrt(n)
+    clear = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * error < abs(mean) - margin * equal
+    decided = clear | (stats.t.ppf(CONFIDENCE, n - 1) * error < margin - abs(mean))
+    return int(n[decided.argmax()]) if decided.any() else None
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float] | pd.Series) -> np.ndarray:
     """Holm's adjusted p values, in the same order; NaN stays and does not count."""
-    adjusted = [math.nan] * len(p_values)
-    ranked = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
-    least = 0.0
-    for rank, (p, i) in enumerate(ranked):
-        least = max(least, min(1.0, p * (len(ranked) - rank)))
-        adjusted[i] = least
+    p = np.asarray(p_values, float)
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
+    adjusted = np.full(len(p), math.nan)
+    steps = p[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps))
     return adjusted

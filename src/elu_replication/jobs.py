@@ -117,18 +117,12 @@ class Worker:
             if self._digest != runs.expected_digest(name):
                 raise UserError(f"data/{name} is not what conf/dataset says: `dvc repro -f data@{name}`")
             parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
-            self._trainer, self._probes = trainer_for(protocol, parts)
+            if protocol.model.name == "from_scratch":
+                self._trainer = FromScratchTrainer(protocol, parts)  # nothing looks into it
+            else:
+                self._trainer = Trainer(protocol, parts)
+                self._probes = probes.Probes(self._trainer, parts)
         return self._trainer
-
-
-def trainer_for(
-    protocol: Protocol, parts: dict[str, data.Split]
-) -> tuple[AnyTrainer, probes.Probes | None]:
-    """What trains a protocol, and what looks inside meanwhile: nothing does in the NumPy network."""
-    if protocol.model.name == "from_scratch":
-        return FromScratchTrainer(protocol, parts), None
-    trainer = Trainer(protocol, parts)
-    return trainer, probes.Probes(trainer, parts)
 
 
 def _train(

@@ -104,22 +104,7 @@ def tidy(rows: Sequence[Row]) -> pd.DataFrame:
     """One line a stored run, each run once, with the columns of DICTIONARY."""
     lines: list[dict[str, Any]] = []
     for row in {row.arm.folder: row for row in reversed(rows)}.values():
-        p = row.arm.protocol
-        settings = {
-            "model": p.model.name,
-            "hidden_layers": p.model.hidden_layers,
-            "activation": p.activation.name,
-            "alpha": p.activation.alpha,
-            "initializer": p.initializer.name,
-            "optimizer": p.optimizer.name,
-            "learning_rate": p.optimizer.learning_rate,
-            "loss": p.loss,
-            "dropout": p.dropout,
-            "batch_size": p.batch_size,
-            "epochs": p.epochs,
-            "train_images": p.train_images,
-            "validation_images": p.validation_images,
-        }
+        settings = {key.rpartition(".")[2]: value for key, value in row.arm.protocol.flat().items()}
         for record in runs.current(row.arm):
             scores = record.final.model_dump()
             best = record.best

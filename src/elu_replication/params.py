@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from elu_replication import atomic
-from elu_replication.config import Arm, Campaign, Scale, composed, explain, group_option, typed
+from elu_replication.config import PUBLISHED, Arm, Campaign, Scale, composed, explain, group_option, typed
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import RESULTS, own_arm, selected
 
@@ -45,7 +45,7 @@ def own(config: DictConfig) -> dict[str, Any]:
     """The `own` of params.yaml: the arm that the top level describes, unless the default campaign
     trains its protocol and seeds already, as it does those of conf/config.yaml unchanged."""
     wanted = own_arm(config)
-    default = selected(Scale("published"), typed(Campaign, group_option("campaign", "core")))
+    default = selected(PUBLISHED, typed(Campaign, group_option("campaign", "core")))
     for arm in default.values():
         covered = arm.protocol == wanted.protocol and set(wanted.seeds) <= set(arm.seeds)
         if covered and not wanted.save_model:

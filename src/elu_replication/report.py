@@ -17,7 +17,7 @@ import vl_convert
 
 from elu_replication import atomic, claim_report, claims, experiments, paper, runs
 from elu_replication.claims import SOURCES
-from elu_replication.config import ALPHA_FROM, Scale, group_option, options
+from elu_replication.config import PUBLISHED, WITH_ALPHA, group_option, options
 from elu_replication.errors import run_main
 from elu_replication.experiments import RESULTS
 from elu_replication.mechanisms import depth_profile, over_seeds, probed
@@ -88,15 +88,16 @@ def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             if scored.empty:
                 continue
             mine = thinned(scored)
-            values = [(r.label, getattr(r.published, f"test_{metric}", None)) for r in rows if r.published]
-            shown = values if split == "test" else []
+            published = [(r.label, getattr(r.published, f"test_{metric}", None)) for r in rows]
             views.append(
                 {
                     "title": f"{split} {metric}",
                     "x": "epoch",
                     "log": metric == "loss",
                     "points": columns(mine.arm, mine.epoch, mine[f"{metric}_mean"], mine[f"{metric}_sd"]),
-                    "published": [{"arm": arm, "y": value} for arm, value in shown if value is not None],
+                    "published": [
+                        {"arm": arm, "y": y} for arm, y in published if y is not None and split == "test"
+                    ],
                 }
             )
     return views
@@ -195,7 +196,7 @@ def payload(charts: Sequence[dict[str, Any]]) -> str:
             for name in options("activation")
             if name != "srelu"
         ],
-        "with_alpha": list(ALPHA_FROM),
+        "with_alpha": WITH_ALPHA,
     }
     text = json.dumps({"charts": plain, "explorer": explorer}, separators=(",", ":"))
     return text.replace("<", "\\u003c")
@@ -248,7 +249,7 @@ def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
 
 
 def main() -> None:
-    rows, found = declared_at(Scale("published")), outcomes()
+    rows, found = declared_at(PUBLISHED), outcomes()
     atomic.write_text(FILE, render(rows, found))
     paper.write(rows, found, RESULTS / "paper")
     folders = [RESULTS / "published" / kind for kind in ("figures", "mechanisms")]

@@ -4,6 +4,8 @@ import argparse
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -219,10 +221,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
 
 def grouped(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
     """The rows by experiment, in the order in which they come."""
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.experiment, []).append(row)
-    return groups
+    return {name: list(group) for name, group in groupby(rows, key=attrgetter("experiment"))}
 
 
 def main() -> None:

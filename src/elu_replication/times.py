@@ -24,14 +24,14 @@ def measure() -> pd.DataFrame:
     """One epoch of each arm in every round, in an order that changes from round to round, after one
     that is not counted; one thread, in this process."""
     from elu_replication import data  # TensorFlow: only where something is measured
-    from elu_replication.config import Scale
+    from elu_replication.config import PUBLISHED
     from elu_replication.experiments import arm
     from elu_replication.training import Trainer, use_one_thread
 
     use_one_thread()
     trainers = {}
     for name in ARMS:
-        protocol = arm(name, Scale("published")).protocol
+        protocol = arm(name, PUBLISHED).protocol
         arrays, _ = data.load(protocol.dataset.name)
         parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
         trainers[name] = Trainer(protocol, parts)

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,7 +18,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from elu_replication import campaign, runs
-from elu_replication.config import CONF, Arm, Launcher, Protocol, explain, require_root, typed
+from elu_replication.config import CONF, Arm, Launcher, explain, require_root, typed
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import OWN, own_arm
 from elu_replication.terminal import say
@@ -49,7 +48,7 @@ def comparison(arms: Sequence[Arm]) -> None:
     """Print one table of the arms' scores, each named by what sets it apart from the others."""
     from elu_replication import tables  # pandas, which a wrong option need not wait for
 
-    settings = [flat(arm.protocol) for arm in arms]
+    settings = [arm.protocol.flat() for arm in arms]
     keys = dict.fromkeys(key for each in settings for key in each)
     differing = [key for key in keys if len({each.get(key) for each in settings}) > 1]
     rows = []
@@ -58,15 +57,6 @@ def comparison(arms: Sequence[Arm]) -> None:
         rows.append(tables.Row("", told or arm.name, arm, None))
     tables.show(tables.summary(rows), "Your own arms: last epoch, mean ± standard deviation over seeds")
     say(f"Histories: {OWN}/")
-
-
-def flat(protocol: Protocol) -> dict[str, Any]:
-    """A protocol's values by the keys that set them: a group by its option, and what is within it."""
-    values: dict[str, Any] = {}
-    for key, value in protocol.as_dict().items():
-        within = value.items() if isinstance(value, dict) else [("name", value)]
-        values |= {key if part == "name" else f"{key}.{part}": number for part, number in within}
-    return values
 
 
 def job(config: DictConfig) -> float:

@@ -5,23 +5,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 from elu_replication import claims, experiments, inference, runs
 from elu_replication.claims import Claim, Comparison
-from elu_replication.config import Scale
+from elu_replication.config import PUBLISHED
 from elu_replication.inference import Difference, Interval
 from elu_replication.mathematics import CHECKS, Finding
 from elu_replication.metrics import METRICS, Run, loaded, timed
 
-Verdict = Literal["replicated", "not replicated", "inconclusive", "protocol-dependent", "not run"]
-VERDICTS: tuple[Verdict, ...] = (
-    "replicated",
-    "not replicated",
-    "protocol-dependent",
-    "inconclusive",
-    "not run",
-)
+Verdict = Literal["replicated", "not replicated", "protocol-dependent", "inconclusive", "not run"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 LEAST_RUNS = 5  # for a NUM verdict
 LEAST_PAIRS = 6  # for a DIR verdict; with 5, a sign-flip test cannot come below 5%
 UNDECIDED = ("inconclusive", "not run")
@@ -55,13 +49,13 @@ def combined(verdicts: Iterable[Verdict]) -> Verdict:
 @cache
 def runs_of(name: str) -> Mapping[int, Run]:
     """The finished runs of a declared arm at published scale, by seed."""
-    return loaded(experiments.arm(name, Scale("published")))
+    return loaded(experiments.arm(name, PUBLISHED))
 
 
 @cache
 def diverged(name: str) -> frozenset[int]:
     """The seeds of a declared arm whose run diverged."""
-    records = runs.current(experiments.arm(name, Scale("published")))
+    records = runs.current(experiments.arm(name, PUBLISHED))
     return frozenset(record.seed for record in records if record.status == "diverged")
 
 
@@ -360,8 +354,8 @@ def outcome(name: str, group: str, claim: Claim) -> Outcome:
 def outcomes(names: Sequence[str] = ()) -> list[Outcome]:
     """The outcome of every claim, or of those named, in the order of their numbers."""
     group_of = {name: group for group, held in claims.groups().items() for name in held}
-    wanted = names or claims.load()
-    return [outcome(name, group_of[name], claims.load()[name]) for name in wanted]
+    listed = claims.load()
+    return [outcome(name, group_of[name], listed[name]) for name in names or listed]
 
 
 def counts(found: Iterable[Outcome]) -> Counter[Verdict]:
