@@ -3,11 +3,16 @@
 `make test-cluster`; it takes some minutes.
 """
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import engines
+import psutil
 import pytest
 from conftest import ROOT, tiny
 from engines import Engine
@@ -50,6 +55,11 @@ def contents(arm: Arm) -> dict[str, object]:
     return stored
 
 
+def working_in(folder: Path) -> list[psutil.Process]:
+    """The processes whose working directory is `folder`, as that of a run is."""
+    return [p for p in psutil.process_iter(["cwd"]) if p.info["cwd"] == str(folder)]
+
+
 def trained_here(arm: Arm) -> dict[str, object]:
     twin = replace(arm, folder=arm.folder.with_name("here"))
     campaign.train(campaign.pending([twin]))
@@ -90,3 +100,33 @@ def test_a_node_that_dies_delays_its_runs_only(engine: Engine, tmp_path: Path) -
     for seed, when in done_before.items():
         assert (tmp_path / "worker" / runs.record_path(arm, seed)).stat().st_mtime_ns == when
     assert contents(arm) == trained_here(arm)
+
+
+def test_ctrl_c_ends_the_runs_and_the_same_command_goes_on(
+    engine: Engine, repository: Path, tmp_path: Path
+) -> None:
+    where = [f"launcher.{key}={value}" for key, value in vars(engine.launcher).items() if value is not None]
+    settings = [
+        "model=mlp",
+        f"epochs={EPOCHS}",
+        "train_images=600",
+        "validation_images=100",
+        "batch_size=50",
+    ]
+    chosen = [f"launcher={engine.launcher.name}", *where[1:]]
+    command = [sys.executable, "-m", "elu_replication.train", *settings, "seeds=[0,1,2]", *chosen]
+    driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    checkpoints = tmp_path / "worker/.checkpoints"
+    while not list(checkpoints.glob("*.npz")):
+        assert driver.poll() is None, driver.communicate()[1]
+        time.sleep(0.2)
+    assert working_in(tmp_path / "worker")
+    driver.send_signal(signal.SIGINT)
+    assert "the same command goes on" in driver.communicate(timeout=60)[1]
+    assert driver.returncode == 130
+    deadline = time.monotonic() + 30
+    while working_in(tmp_path / "worker"):
+        assert time.monotonic() < deadline, "runs go on"
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    (folder,) = OWN.iterdir()
+    assert sorted(path.name for path in folder.glob("*.json")) == [f"seed-{seed}.json" for seed in range(3)]
