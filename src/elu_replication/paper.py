@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 
-from elu_replication import atomic, runs
+from elu_replication import atomic, experiments, runs
 from elu_replication.claim_report import forest, number
 from elu_replication.tables import Row
 from elu_replication.verdicts import Outcome
@@ -72,6 +72,10 @@ DICTIONARY = {
     "best_epoch_test_accuracy": "likewise",
     "wall_seconds": "of training and evaluation on one core, others at work beside it",
 }
+
+
+# Figures by the end of their names.
+KINDS = {"_activity": ": inside the networks", "_disturbances": ": under disturbance"}
 
 
 def escaped(text: str) -> str:
@@ -148,6 +152,10 @@ def index(folder: Path, figures: Sequence[Path]) -> str:
     text.append((folder / "published/tables/summary.md").read_text())
     text.append("## Figures\n")
     for path in figures:
-        name = path.stem.replace("_", " ")
-        text.append(f"### {path.parent.name}: {name}\n\n![{name}]({path.relative_to(folder)})\n")
+        name, told = path.stem, ""
+        for suffix, words in KINDS.items():
+            if name.endswith(suffix):
+                name, told = name.removesuffix(suffix), words
+        title = experiments.load(name).title if name in experiments.names() else name.replace("_", " ")
+        text.append(f"### {title}{told}\n\n![{title}{told}]({path.relative_to(folder)})\n")
     return "\n".join(text)

@@ -38,7 +38,8 @@ def answer(found: Sequence[Outcome]) -> list[str]:
     """The verdicts in plain words: how many there are of each, then the claims asked about first."""
     counted = counts(each for each in found if each.claim.by_runs)
     held = f"{counted['replicated']} of the {counted.total()} published claims that runs decide hold up"
-    rest = f"{counted['not replicated']} do not"
+    failed = counted["not replicated"]
+    rest = f"{failed} {'does' if failed == 1 else 'do'} not"
     if counted["protocol-dependent"]:
         rest += f", {counted['protocol-dependent']} depend on how the source is read"
     open_claims = counted["inconclusive"] + counted["not run"]

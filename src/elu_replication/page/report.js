@@ -38,7 +38,8 @@ function spec(chart, view, arms, log) {
   const published = view.published.filter(mark => shown.has(mark.arm)).map(mark => ({ ...mark, x: last }));
   const colour = { field: "arm", type: "nominal", title: "Arm", scale: { domain: arms.map(a => a.label), range: arms.map(a => a.colour) }, legend: { orient: "bottom", columns: 3, symbolType: "stroke", symbolOpacity: 1, symbolStrokeWidth: 2, symbolSize: 300 } };
   const dash = { field: "arm", type: "nominal", title: "Arm", scale: { domain: arms.map(a => a.label), range: arms.map(a => DASHES[a.dash % DASHES.length]) }, legend: { orient: "bottom", columns: 3, symbolType: "stroke", symbolOpacity: 1, symbolStrokeWidth: 2, symbolSize: 300 } };
-  const x = { field: "x", type: "quantitative", title: view.x, scale: { nice: false, zero: false } };
+  const whole = view.x === "epoch" || view.x === "layer";
+  const x = { field: "x", type: "quantitative", title: view.x, axis: whole ? { tickMinStep: 1, format: "d" } : {}, scale: { nice: false, zero: false } };
   const y = { type: "quantitative", title: view.title, scale: log ? { type: "log", nice: false } : { type: "linear", zero: false } };
   const tooltip = [{ field: "arm", title: "arm" }, { field: "x", title: view.x }, { field: "mean", title: "mean", format: ".5~g" }, { field: "low", title: "mean - SD", format: ".5~g" }, { field: "high", title: "mean + SD", format: ".5~g" }];
   const layer = [
