@@ -292,7 +292,7 @@ def main() -> None:
         rounded = part.map(lambda value: f"{value:.2f}" if isinstance(value, float) else str(value))
         rounded.columns = rounded.columns.str.replace("_", " ")
         table(title, list(rounded.columns), rounded.to_numpy().tolist())
-        text.write(f"## {title}\n\n{rounded.to_markdown(index=False, disable_numparse=True)}\n\n")
+        text.write(f"### {title}\n\n{rounded.to_markdown(index=False, disable_numparse=True)}\n\n")
     atomic.write_text(FOLDER / "bench.md", text.getvalue())
     atomic.write_text(FOLDER / "bench.csv", timings.to_csv(index=False, float_format="%.4g"))
     plots.save(chart(timings), FOLDER / "bench")
