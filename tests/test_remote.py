@@ -79,6 +79,7 @@ def test_what_is_compared_is_known_here() -> None:
             "launcher.address = 127.0.0.1:1: no Ray cluster there",
         ),
         (Launcher("ray", "nonsense", "~/unused"), "launcher.address = nonsense: no Ray cluster there"),
+        (Launcher("slurm", folder="~/unused", minutes=2), "launcher.minutes = 2: must be 5 or more"),
         (Launcher("slurm", folder="~/unused"), "launcher = slurm: .*is this a node of a Slurm cluster"),
         (Launcher("abacus"), "launcher.name = abacus: must be one of local, ray, slurm"),
     ],

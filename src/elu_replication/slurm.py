@@ -15,6 +15,7 @@ from elu_replication.runs import Event, Job
 
 POLL_SECONDS = 2.0
 TIMEOUTS = 100  # of a job, each after `launcher.minutes`
+MIN_MINUTES = 5  # Slurm warns a job 90 to 150 seconds before its limit, which it must have begun by then
 ARRAY_JOBS = 1000  # Slurm's default limit of an array is 1,001
 
 
@@ -28,8 +29,10 @@ class Run(submitit.helpers.Checkpointable):
 def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
     """Run each of `jobs` as a Slurm job, yielding their events as they come.
 
-    Raises UserError where there is no Slurm. Jobs still queued or running end when this does.
+    Raises UserError where there is no Slurm or the time limit is too short. Jobs still queued or running end when this does.
     """
+    if launcher.minutes is not None and launcher.minutes < MIN_MINUTES:
+        raise UserError(f"launcher.minutes = {launcher.minutes}: must be {MIN_MINUTES} or more")
     submitted = _submit(jobs, launcher)
     reached = dict.fromkeys(submitted, 0)
     try:
