@@ -29,7 +29,8 @@ class Run(submitit.helpers.Checkpointable):
 def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
     """Run each of `jobs` as a Slurm job, yielding their events as they come.
 
-    Raises UserError where there is no Slurm or the time limit is too short. Jobs still queued or running end when this does.
+    Raises UserError where there is no Slurm or the time limit is too short. Jobs still queued or running
+    end when this does.
     """
     if launcher.minutes is not None and launcher.minutes < MIN_MINUTES:
         raise UserError(f"launcher.minutes = {launcher.minutes}: must be {MIN_MINUTES} or more")
