@@ -160,6 +160,7 @@ def markdown(summary: pd.DataFrame) -> str:
 def show(summary: pd.DataFrame, title: str) -> None:
     """The readable summary as a table in the terminal."""
     text = readable(summary)
+    text["Seeds"] = text.Seeds.str.partition(", as ")[0]  # whose runs they are, files have room for
     names = (text.pop("Experiment") + "-" + text.pop("Arm")).str.lstrip("-")
     rows = [[name, *line] for name, line in zip(names, text.to_numpy().tolist(), strict=True)]
     table(title, ["Arm", *text.columns], rows)
