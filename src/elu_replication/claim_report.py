@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from elu_replication import atomic, claims, inference
-from elu_replication.claims import SOURCES, Choice
+from elu_replication.claims import SOURCES, LedgerEntry
 from elu_replication.errors import one_line, run_main
 from elu_replication.experiments import RESULTS
 from elu_replication.mathematics import Finding
@@ -130,7 +130,7 @@ def comparison_table(found: Sequence[Outcome]) -> pd.DataFrame:
     return table
 
 
-def moved(choice: Choice, found: Sequence[Outcome]) -> list[str]:
+def moved(choice: LedgerEntry, found: Sequence[Outcome]) -> list[str]:
     """The claims of a ledger entry whose verdict depends on the choice made."""
     named = {each.id: each for each in found}
     return [name for name in choice.claims if named[name].verdict == "protocol-dependent"]

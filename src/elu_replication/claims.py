@@ -131,7 +131,7 @@ class Claim(Strict):
         return list(dict.fromkeys(name for test in tests for name in test.arms))
 
 
-class Choice(Strict):
+class LedgerEntry(Strict):
     """An entry of the ledger: what the sources leave open or contradict, and what was done."""
 
     question: str
@@ -147,7 +147,7 @@ class _File(Strict):
 
 
 class _Ledger(Strict):
-    choices: list[Choice]
+    choices: list[LedgerEntry]
 
 
 def _checked(path: Path, schema: type[T]) -> T:
@@ -185,7 +185,7 @@ def load() -> dict[str, Claim]:
     return dict(sorted(listed.items(), key=lambda item: int(item[0][1:])))
 
 
-def ledger() -> list[Choice]:
+def ledger() -> list[LedgerEntry]:
     """What the sources leave open; raises UserError where it names a claim that is not there."""
     choices = _checked(LEDGER, _Ledger).choices
     if unknown := {name for choice in choices for name in choice.claims} - set(load()):
