@@ -12,11 +12,11 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import ROOT
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from elu_replication import activations, paper, report
+from elu_replication import activations, claim_report, paper, report
 from elu_replication.claim_report import number
 from elu_replication.config import PUBLISHED
 from elu_replication.tables import declared_at
-from elu_replication.verdicts import outcomes
+from elu_replication.verdicts import Outcome, outcomes
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -168,16 +168,16 @@ def test_the_committed_page_is_that_of_the_committed_runs() -> None:
 
 def test_the_answer_is_made_of_the_verdicts() -> None:
     found = outcomes()
-    first, second, *rest = report.answer(found)
+    first, second, *rest = claim_report.answer(found)
     held = [each.claim.by_runs for each in found if each.verdict == "replicated"]
     assert first.startswith(f"{sum(held)} of the 30 published claims that runs decide hold up")
     assert f"{len(held) - sum(held)} hold and " in second
     assert all(any(f"({name})" in sentence for sentence in rest) for name in _ran(found))
 
 
-def _ran(found: list[report.Outcome]) -> list[str]:
+def _ran(found: list[Outcome]) -> list[str]:
     named = {each.id: each.verdict for each in found}
-    return [name for name in report.HEADLINES if named[name] != "not run"]
+    return [name for name in claim_report.HEADLINES if named[name] != "not run"]
 
 
 def test_what_papers_need_is_whole(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ LOOKS = {
     "inconclusive": ("#7F7F7F", "s"),
     "not run": ("#BBBBBB", "."),
 }
+# What the answer is made of: the claims that people ask about first.
+HEADLINES = ("C3", "C7", "C43", "C11", "C12", "C14", "C23", "C22", "C26", "C46")
 FARTHEST = 30.0  # margins from the reference at which the figure cuts intervals
 
 
@@ -215,14 +217,44 @@ def markdown(found: Sequence[Outcome]) -> str:
     return "\n".join(text)
 
 
+def answer(found: Sequence[Outcome]) -> list[str]:
+    """The verdicts in plain words: how many there are of each, then the claims asked about first."""
+    counted = counts(each for each in found if each.claim.by_runs)
+    held = f"{counted['replicated']} of the {counted.total()} published claims that runs decide hold up"
+    failed = counted["not replicated"]
+    rest = f"{failed} {'does' if failed == 1 else 'do'} not"
+    if counted["protocol-dependent"]:
+        rest += f", {counted['protocol-dependent']} depend on how the source is read"
+    open_claims = counted["inconclusive"] + counted["not run"]
+    told = [f"{held}, {rest}, and {open_claims} are not decided by the runs so far."]
+    others = counts(each for each in found if not each.claim.by_runs)
+    told.append(
+        f"Of the {others.total()} that mathematics or the texts themselves decide,"
+        f" {others['replicated']} hold and {others['not replicated']} do not."
+    )
+    named = {each.id: each for each in found}
+    for verdict, words in (
+        ("replicated", "hold"),
+        ("not replicated", "do not"),
+        ("protocol-dependent", "depend on the reading"),
+        ("inconclusive", "are not decided yet"),
+    ):
+        mine = [named[name] for name in HEADLINES if named[name].verdict == verdict]
+        if mine:
+            said = " ".join(f"{each.claim.statement.rstrip('.')} ({each.id})." for each in mine)
+            told.append(f"Of those asked about most, these {words}: {said}")
+    return told
+
+
 def overview(found: Sequence[Outcome]) -> str:
-    """How many claims have each verdict, by what decides them, as a Markdown table."""
+    """The answer, and how many claims have each verdict by what decides them, as Markdown."""
     decided = pd.Series([each.claim.decided_by for each in found], name="Decided by")
     verdicts = pd.Categorical([each.verdict for each in found], VERDICTS)
     counted = pd.crosstab(decided, verdicts, dropna=False).reindex(["runs", "mathematics", "texts"])
     counted = counted.assign(claims=counted.sum(axis=1))
     counted.loc["**all**"] = counted.sum()
-    return counted.rename_axis("Decided by").reset_index().to_markdown(index=False) + "\n"
+    table = counted.rename_axis("Decided by").reset_index().to_markdown(index=False)
+    return "\n\n".join([*answer(found), table]) + "\n"
 
 
 def effect(compared: Compared) -> str:

@@ -30,37 +30,6 @@ FILE = RESULTS / "report.html"
 PAGE = Path(__file__).parent / "page"
 MARKS = dict(zip(VERDICTS, "✓✗⇄?○", strict=True))  # told apart without colour
 POINTS = 60  # of a curve, at most
-# What the page's answer is made of: the claims that people ask about first.
-HEADLINES = ("C3", "C7", "C43", "C11", "C12", "C14", "C23", "C22", "C26", "C46")
-
-
-def answer(found: Sequence[Outcome]) -> list[str]:
-    """The verdicts in plain words: how many there are of each, then the claims asked about first."""
-    counted = counts(each for each in found if each.claim.by_runs)
-    held = f"{counted['replicated']} of the {counted.total()} published claims that runs decide hold up"
-    failed = counted["not replicated"]
-    rest = f"{failed} {'does' if failed == 1 else 'do'} not"
-    if counted["protocol-dependent"]:
-        rest += f", {counted['protocol-dependent']} depend on how the source is read"
-    open_claims = counted["inconclusive"] + counted["not run"]
-    told = [f"{held}, {rest}, and {open_claims} are not decided by the runs so far."]
-    others = counts(each for each in found if not each.claim.by_runs)
-    told.append(
-        f"Of the {others.total()} that mathematics or the texts themselves decide,"
-        f" {others['replicated']} hold and {others['not replicated']} do not."
-    )
-    named = {each.id: each for each in found}
-    for verdict, words in (
-        ("replicated", "hold"),
-        ("not replicated", "do not"),
-        ("protocol-dependent", "depend on the reading"),
-        ("inconclusive", "are not decided yet"),
-    ):
-        mine = [named[name] for name in HEADLINES if named[name].verdict == verdict]
-        if mine:
-            said = " ".join(f"{each.claim.statement.rstrip('.')} ({each.id})." for each in mine)
-            told.append(f"Of those asked about most, these {words}: {said}")
-    return told
 
 
 def thinned(table: pd.DataFrame) -> pd.DataFrame:
@@ -226,7 +195,7 @@ def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
     digests = group_option("dataset", "mnist")["digests"]
     bench = pd.read_csv(RESULTS / "bench/bench.csv") if (RESULTS / "bench/bench.csv").is_file() else None
     return environment.get_template("report.html").render(
-        answer=answer(found),
+        answer=claim_report.answer(found),
         bench=bench,
         charts=charts,
         claim_report=claim_report,
