@@ -231,18 +231,14 @@ def answer(found: Sequence[Outcome]) -> list[str]:
     told.append(
         f"Of the {others.total()} that mathematics or the texts themselves decide,"
         f" {others['replicated']} hold and {others['not replicated']} do not."
+        " Of the claims that are asked about most:"
     )
     named = {each.id: each for each in found}
-    for verdict, words in (
-        ("replicated", "hold"),
-        ("not replicated", "do not"),
-        ("protocol-dependent", "depend on the reading"),
-        ("inconclusive", "are not decided yet"),
-    ):
+    for verdict in VERDICTS:
         mine = [named[name] for name in HEADLINES if named[name].verdict == verdict]
         if mine:
             said = " ".join(f"{each.claim.statement.rstrip('.')} ({each.id})." for each in mine)
-            told.append(f"Of those asked about most, these {words}: {said}")
+            told.append(f"{verdict.capitalize()}: {said}")
     return told
 
 
