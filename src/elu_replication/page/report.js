@@ -78,9 +78,10 @@ function drawChart(element) {
     element.dataset.marks = result.view.data("source_0") ? result.view.data("source_0").length : 0;
   });
 }
+// Drawn before they are reached, on a phone below a screen of text as well.
 const seen = new IntersectionObserver(entries => {
   for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); drawChart(entry.target); }
-}, { rootMargin: "300px" });
+}, { rootMargin: "1000px" });
 document.querySelectorAll(".chart").forEach(element => seen.observe(element));
 document.querySelectorAll("[data-controls]").forEach(form => {
   const element = document.querySelector(`article .chart[data-chart="${form.dataset.controls}"]`), select = form.querySelector(".view");
