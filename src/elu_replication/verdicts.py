@@ -203,7 +203,7 @@ class Compared:
     def seeds_needed(self) -> int | None:
         """How many seeds in all would decide an undecided test, if mean and SD stay (the least that any
         verdict needs where one seed shows no SD yet); None where that cannot be said, or need not be."""
-        if self.verdict != "inconclusive" or not self.n:
+        if self.verdict != "inconclusive" or not self.n or METRICS[self.test.metric].compute is None:
             return None
         if self.test.published is not None:
             return LEAST_RUNS if self.n < LEAST_RUNS else None
