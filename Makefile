@@ -61,7 +61,7 @@ params: $(INSTALLED)  ## make params.yaml from conf/ and experiments/ [SET=]
 	@python -m elu_replication.params $$SET
 
 readme: $(INSTALLED)  ## renew what README.md shows: results, and outputs of the commands it names
-	@rm -rf results/quick results/own && cp dvc.lock .dvc/tmp/dvc.lock
+	@rm -rf results/quick results/own && mkdir -p .dvc/tmp && cp dvc.lock .dvc/tmp/dvc.lock
 	@dvc exp run --quiet --temp --force --name your-arm -S activation=elu -S activation.alpha=0.5 \
 		-S initializer=glorot_uniform -S dropout=0.5 -S epochs=10 -S model=mlp
 	@python -m elu_replication.readme --outputs
