@@ -131,7 +131,7 @@ KINDS_OF_LINE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"linestyle": "--", "linewidth": 0.9}, "training"),
     ({"linestyle": "", "marker": "o"}, "test, last epoch"),
 )
-PUBLISHED: tuple[dict[str, Any], str] = ({"linestyle": "", "marker": "x"}, "published test score")
+PUBLISHED_SCORE: tuple[dict[str, Any], str] = ({"linestyle": "", "marker": "x"}, "published test score")
 
 
 def panel_legend(
@@ -182,7 +182,7 @@ def figure(name: str, rows: Sequence[Row]) -> Figure:
                 draw(axes, line, curves, metric)
             dress(axes, metric, panel, rows[0].arm.protocol.epochs)
         missing = [row for row in mine if row.label not in set(curves.arm)]
-        published = [PUBLISHED] * any(line.row.published for line in drawn)
+        published = [PUBLISHED_SCORE] * any(line.row.published for line in drawn)
         panel_legend(pair[-1], drawn, missing, [*KINDS_OF_LINE, *published])
     if not ran:
         for axes in grid.flat:

@@ -25,8 +25,9 @@ RULES = (
     not if outside; inconclusive with fewer than {LEAST_RUNS} runs, or if the interval reaches more than
     {WIDEST:g} margins to a side.""",
     f"""A direction (DIR) is replicated if the 95% interval of the mean difference, paired by seed, lies
-    wholly on the claimed side; not if wholly on the other, or if the arms are equivalent within the margin
-    (two one-sided t-tests at 5%); else inconclusive, as with fewer than {LEAST_PAIRS} pairs.""",
+    wholly on the claimed side; not if wholly on the other, or, where it compares arms and no threshold, if
+    they are equivalent within the margin (two one-sided t-tests at 5%); else inconclusive, as with fewer
+    than {LEAST_PAIRS} pairs.""",
     """An equality that is claimed (DIR) is replicated if the arms are equivalent within the margin, and not
     if the interval lies wholly beyond it.""",
     """A choice, one reading of what a source leaves open, holds if all of its tests do, and fails if one
