@@ -95,6 +95,8 @@ def test_seeds_to_decide_are_the_fewest() -> None:
 def test_differences_without_spread_are_tested_by_their_signs() -> None:
     assert inference.paired([1.0, 1.0, 1.0]).p == 2 / 2**3
     assert inference.paired([0.0, 0.0, 0.0]).p == 1.0
+    rounded = inference.paired([0.1135] * 6)  # numpy's SD of these is not 0
+    assert (rounded.sd, rounded.p) == (0, rounded.sign_flip_p)
 
 
 STUDIES = 2000

@@ -110,7 +110,7 @@ def paired(differences: Sequence[float]) -> Difference:
     if n < 2:
         mean = float(values[0]) if n else math.nan
         return Difference(n, mean, math.nan, NOWHERE, NOWHERE, math.nan, math.nan)
-    sd = float(values.std(ddof=1))
+    sd = float(values.std(ddof=1)) if np.ptp(values) else 0.0  # rounding gives equal decimals a spread
     flips = sign_flip_p(values)
     p = float(stats.ttest_1samp(values, 0).pvalue) if sd else flips
     return Difference(n, float(values.mean()), sd, t_interval(values), bca_interval(values), p, flips)

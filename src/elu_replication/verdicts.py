@@ -137,11 +137,11 @@ class Compared:
         if self.n < LEAST_RUNS:
             return "inconclusive", f"{self.n} of the {LEAST_RUNS} runs that a verdict needs"
         interval, widest = self.interval, WIDEST * self.test.tolerance
-        if interval.half_width > widest:
-            return "inconclusive", f"a new run may differ from the mean by more than {widest:g}"
         inside = interval.low <= self.test.published <= interval.high
         where = "inside" if inside else "outside"
         told = f"the published {self.test.published:.5g} is {where} the prediction interval {interval}"
+        if interval.half_width > widest:
+            return "inconclusive", f"{told}, which reaches more than {widest:g} to a side"
         return ("replicated" if inside else "not replicated"), told
 
     def _dir(self) -> tuple[Verdict, str]:
