@@ -42,7 +42,7 @@ report: $(INSTALLED)  ## name the page with all results, and open it where a bro
 claim: $(INSTALLED)  ## explain one published claim and its verdict: ID=C7
 	@python -m elu_replication.explain "$${ID:-}"
 
-plan: $(INSTALLED)  ## say what would decide the inconclusive claims: arms, seeds, hours
+plan: $(INSTALLED)  ## say what would decide the undecided claims: seeds, hours
 	@python -m elu_replication.explain --plan
 
 times: $(INSTALLED)  ## measure the time of an epoch of ELU, ReLU and sigmoid, in turns (claim C44)

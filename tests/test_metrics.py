@@ -13,6 +13,10 @@ from elu_replication.metrics import METRICS, Run
 from elu_replication.probe_fields import Activity, Disturbance
 
 
+# Epoch, median activation, mean absolute activation, share of dead units.
+PROBED = ((0, 9.0, 9.0, 0.9), (1, 0.6, 0.9, 0.3), (10, -0.2, 0.3, 0.1), (30, 0.4, 0.5, 0.2))
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Validation losses .5, .3, .04, .05, .06 and so on up to epoch 30; training loss at ln 10 for 27."""
@@ -24,7 +28,7 @@ def run(tmp_path: Path) -> Run:
     history += [(epoch, "test", 0.02 * epoch, 0.9) for epoch in range(1, 31)]
     activity = [
         Activity(epoch, layer, norm, median, mean, dead, saturated=dead + 0.1)
-        for epoch, median, mean, dead in ((0, 9.0, 9.0, 0.9), (10, -0.2, 0.3, 0.1), (30, 0.4, 0.5, 0.2))
+        for epoch, median, mean, dead in PROBED
         for layer, norm in ((0, 5.0), (1, 0.001 if epoch else 0.01), (2, 1.0))
     ]
     disturbances = [
@@ -50,9 +54,10 @@ def run(tmp_path: Path) -> Run:
         ("best_epoch", 3),
         ("early_stopping_gain", 0.6 - 0.06),
         ("plateau_share", 0.9),
-        ("median_distance", 0.3),
-        ("mean_distance", 0.4),
-        ("dead", 0.2),
+        ("median_distance", (9 * 0.4 + 20 * 0.3) / 29),  # over epochs, however many were probed
+        ("mean_distance", (9 * 0.6 + 20 * 0.4) / 29),
+        ("dead_rise", -0.7),
+        ("saturated_rise", -0.7),
         ("gradient_depth_initial", -2),
         ("gradient_depth_trained", -3),
         ("noise_drop", 0.19),
@@ -77,7 +82,13 @@ def test_probes_of_another_version_do_not_count(run: Run) -> None:
     files = [path.read_text() for path in runs.file_paths(arm, 0)]
     runs.write_record(arm, run.record.model_copy(update={"probes_version": 0}).sealed(*files))
     old = metrics.loaded(arm)[0]
-    for name in ("dead", "median_distance", "noise_drop", "gradient_depth_initial", "deactivated_variance"):
+    for name in (
+        "dead_rise",
+        "median_distance",
+        "noise_drop",
+        "gradient_depth_initial",
+        "deactivated_variance",
+    ):
         compute = METRICS[name].compute
         assert compute is not None
         assert math.isnan(compute(old))

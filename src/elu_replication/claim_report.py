@@ -133,7 +133,7 @@ def comparison_table(found: Sequence[Outcome]) -> pd.DataFrame:
 
 
 def moved(choice: LedgerEntry, found: Sequence[Outcome]) -> list[str]:
-    """The claims of a ledger entry whose verdict depends on the choice made."""
+    """The claims of a ledger entry whose verdict depends on the protocol."""
     named = {each.id: each for each in found}
     return [name for name in choice.claims if named[name].verdict == "protocol-dependent"]
 
@@ -202,7 +202,7 @@ def markdown(found: Sequence[Outcome]) -> str:
             "Because": choice.because,
             "The others": choice.others,
             "Claims": ", ".join(choice.claims),
-            "Verdicts that depend on it or on another choice": ", ".join(moved(choice, found)) or "none",
+            "Of these, protocol-dependent": ", ".join(moved(choice, found)) or "none",
         }
         for choice in claims.ledger()
     ]
@@ -224,7 +224,7 @@ def answer(found: Sequence[Outcome]) -> list[str]:
     failed = counted["not replicated"]
     rest = f"{failed} {'does' if failed == 1 else 'do'} not"
     if counted["protocol-dependent"]:
-        rest += f", {counted['protocol-dependent']} depend on how the source is read"
+        rest += f", {counted['protocol-dependent']} depend on the protocol"
     open_claims = counted["inconclusive"] + counted["not run"]
     told = [f"{held}, {rest}, and {open_claims} are not decided by the runs so far."]
     others = counts(each for each in found if not each.claim.by_runs)
@@ -341,8 +341,9 @@ def forest(found: Sequence[Outcome]) -> Figure:
         low, high, effect, published = np.clip((at - compared.reference) / unit, -FARTHEST, FARTHEST)
         axes.plot([low, high], [place, place], color=colour, linewidth=2)
         face = colour if compared.n > 1 else "white"
-        axes.plot(effect, place, marker, color=colour, markerfacecolor=face, markersize=7)
-        axes.plot(published, place, "|", color="black", markersize=12)
+        looks: dict[str, Any] = {"markerfacecolor": face, "markersize": 7, "clip_on": False}
+        axes.plot(effect, place, marker, color=colour, **looks)
+        axes.plot(published, place, "|", color="black", markersize=12, clip_on=False)
     axes.axvspan(-1, 1, color="0.5", alpha=0.15, linewidth=0)
     axes.axvline(0, color="0.4", linewidth=0.8)
     axes.set_yticks(range(len(shown)), labels, fontsize=8)

@@ -45,32 +45,29 @@ def explain(each: Outcome) -> None:
 
 
 def plan(found: Sequence[Outcome]) -> None:
-    """For each inconclusive choice of an inconclusive claim, the seeds that would decide it if mean and SD
-    stay as they are (the least that a verdict takes where there is no SD), and the hours on all cores to
-    train those that are missing."""
+    """For each undecided claim, the seeds that would decide its main choice if mean and SD stay as they are
+    (the least that a verdict takes where there is no SD), and the hours on all cores to train those that
+    are missing."""
     rows, every = [], dict[str, Job]()
-    for each in (each for each in found if each.verdict == "inconclusive"):
-        for choice in each.undecided:
-            seeds = min(compared.n for compared in choice.tests)
-            needed = [compared.seeds_needed for compared in choice.undecided]
-            row = [each.id, choice.label, str(seeds)]
-            if None in needed:
-                rows.append([*row, "-", "beyond reach, or diverged"])
-                continue
-            jobs: dict[str, Job] = {}
-            for compared, all_seeds in zip(choice.undecided, needed, strict=True):
-                arms = [experiments.arm(name, PUBLISHED) for name in compared.test.arms]
-                missing = campaign.pending(replace(arm, seeds=tuple(range(all_seeds or 0))) for arm in arms)
-                jobs |= {str(job): job for job in missing}
-            every |= jobs
-            rows.append(
-                [*row, str(max(n or 0 for n in needed)), f"{campaign.minutes([*jobs.values()]) / 60:.1f}"]
-            )
+    for each in (each for each in found if each.undecided):
+        needed = [compared.seeds_needed for compared in each.undecided]
+        row = [each.id, each.choices[0].label, str(min(compared.n for compared in each.undecided))]
+        if None in needed:
+            rows.append([*row, "-", "beyond reach, or diverged"])
+            continue
+        jobs: dict[str, Job] = {}
+        for compared, seeds in zip(each.undecided, needed, strict=True):
+            arms = [experiments.arm(name, PUBLISHED) for name in compared.test.arms]
+            missing = campaign.pending(replace(arm, seeds=tuple(range(seeds or 0))) for arm in arms)
+            jobs |= {str(job): job for job in missing}
+        every |= jobs
+        hours = campaign.minutes([*jobs.values()]) / 60
+        rows.append([*row, str(max(seeds or 0 for seeds in needed)), f"{hours:.1f}"])
     if not rows:
-        say("No claim is inconclusive.")
+        say("Every claim is decided.")
         return
-    columns = ["Claim", "Choice", "Seeds", "Needed", "Hours to train the rest"]
-    table("What would decide the inconclusive claims", columns, rows)
+    columns = ["Claim", "Main choice", "Seeds", "Needed", "Hours to train the rest"]
+    table("What would decide the undecided claims", columns, rows)
     say(
         f"All of them: {len(every)} runs, {campaign.minutes([*every.values()]) / 60:.1f} hours"
         f" on {campaign.processes()} cores"
@@ -81,7 +78,7 @@ def plan(found: Sequence[Outcome]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("id", nargs="?", default="", help="a claim, e.g. C7")
-    parser.add_argument("--plan", action="store_true", help="what would decide the inconclusive claims")
+    parser.add_argument("--plan", action="store_true", help="what would decide the undecided claims")
     options = parser.parse_args()
     require_root()
     if options.plan:

@@ -39,11 +39,16 @@ class Quantity(NamedTuple):
     dress: Callable[[Axes], None]
 
 
-def curve(axes: Axes, line: Line, x: pd.Series, mean: pd.Series, sd: pd.Series) -> None:
-    """A mean with a band of one standard deviation."""
-    axes.plot(x, mean, marker=line.marker, markersize=4.5, **line.style)
-    spread = sd.fillna(0)
-    axes.fill_between(x, mean - spread, mean + spread, color=line.colour, alpha=0.18, linewidth=0)
+def curve(axes: Axes, line: Line, x: pd.Series, found: pd.DataFrame, name: str) -> None:
+    """A mean over seeds with a band from the least to the largest; at a single place, each arm beside
+    the one before it, with a bar."""
+    mean, least, most = found[name], found[f"{name}_min"], found[f"{name}_max"]
+    looks = {"marker": line.marker, "markersize": 4.5, **line.style}
+    if len(x) == 1:
+        axes.errorbar(x + 0.1 * line.place, mean, [mean - least, most - mean], **looks)
+        return
+    axes.plot(x, mean, **looks)
+    axes.fill_between(x, least, most, color=line.colour, alpha=0.18, linewidth=0)
 
 
 def by_epoch(name: str) -> Callable[[Axes, Line, pd.DataFrame], None]:
@@ -51,7 +56,7 @@ def by_epoch(name: str) -> Callable[[Axes, Line, pd.DataFrame], None]:
 
     def draw(axes: Axes, line: Line, found: pd.DataFrame) -> None:
         whole = over_seeds(found[found.layer == 0], "activity").dropna(subset=[name])
-        curve(axes, line, whole.epoch, whole[name], whole[f"{name}_sd"])
+        curve(axes, line, whole.epoch, whole, name)
 
     return draw
 
@@ -63,7 +68,7 @@ def by_level(kind: str, name: str) -> Callable[[Axes, Line, pd.DataFrame], None]
         chosen = found[(found.kind == kind) & found[name].notna()]
         run = chosen.groupby(["arm", "seed", "kind", "level"], sort=False, as_index=False).mean()
         levels = over_seeds(run, "disturbances")
-        curve(axes, line, levels.level, levels[name], levels[f"{name}_sd"])
+        curve(axes, line, levels.level, levels, name)
 
     return draw
 
@@ -72,18 +77,27 @@ def draw_depth(axes: Axes, line: Line, found: pd.DataFrame) -> None:
     """Gradient ratios by layer: dashed at initialization, in full after the last epoch."""
     profile = depth_profile(found)
     for epoch, layers in profile.groupby("epoch"):
+        if layers.ratio.isna().all():  # 0 by 0: a logarithmic axis has no place for it
+            told = f"{line.row.label} at epoch {epoch:g}: all gradients are 0"
+            axes.text(0.03, 0.92 - 0.08 * line.place, told, color=line.colour, transform=axes.transAxes)
+            continue
         looks = {"linestyle": "-" if epoch else "--", "marker": line.marker, "markersize": 4.5}
         axes.plot(layers.layer, layers.ratio, **{**line.style, **looks})
 
 
 def dressed(x: str, y: str, log_x: bool = False, log_y: bool = False) -> Callable[[Axes], None]:
     def dress(axes: Axes) -> None:
-        axes.set(xlabel=x, ylabel=y)
-        places = np.unique(np.concatenate([line.get_xdata() for line in axes.lines]))
-        if len(places) == 1:  # what is measured once, after the last epoch
-            axes.set_xticks(places)
+        drawn = [np.asarray(line.get_xdata()) for line in axes.lines]
+        once = all(len(places) == 1 for places in drawn)  # after the last epoch only, arms side by side
+        if once:
+            places = np.concatenate(drawn)
+            axes.set_xticks([places.mean()], [f"{places[0]:g}"])
+            axes.set_xlim(places[0] - 0.1, places[-1] + 0.1)
         elif log_x:
             axes.set_xscale("symlog", linthresh=1)
+        axes.set(xlabel=x + " (log axis from 1)" * (log_x and not once), ylabel=y)
+        if y == "share":
+            axes.set_ylim(bottom=0)
         if log_y:
             axes.set_yscale("log")
         if x.startswith("layer"):
@@ -97,12 +111,12 @@ ACTIVITY = (
     Quantity(
         "median over units of mean activation",
         by_epoch("median_activation"),
-        dressed("epoch (log axis from 1)", "activation", log_x=True),
+        dressed("epoch", "activation", log_x=True),
     ),
     Quantity(
-        "hidden units never above zero",
+        "pre-activation never above zero (dead, if ReLU)",
         by_epoch("dead"),
-        dressed("epoch (log axis from 1)", "share", log_x=True),
+        dressed("epoch", "share", log_x=True),
     ),
     Quantity(
         "gradient norm by layer",
@@ -119,7 +133,7 @@ DISTURBANCES = (
     Quantity(
         "accuracy with a planted pre-activation",
         by_level("planted", "accuracy"),
-        dressed("how far below zero (log axis from 1)", "accuracy", log_x=True),
+        dressed("how far below zero", "accuracy", log_x=True),
     ),
     Quantity(
         "variance of deactivated units",
@@ -128,8 +142,8 @@ DISTURBANCES = (
     ),
 )
 TITLES = {
-    "activity": "inside the network (dashed: gradients at initialization)",
-    "disturbances": "trained networks under disturbance",
+    "activity": "inside the network ({}; dashed: gradients at initialization)",
+    "disturbances": "trained networks under disturbance ({})",
 }
 
 
@@ -155,7 +169,7 @@ def figure(name: str, rows: Sequence[Row], kind: Kind) -> Figure | None:
             axes.set_title(f"{panel}:\n{quantity.title}", fontsize=10, loc="left")
         panel_legend(line_of_axes[-1], drawn, [row for row in mine if row.label not in by_arm])
     told = seeds_told(found.groupby("arm").seed.nunique())
-    made.suptitle(f"{title}: {TITLES[kind]}{told}", fontsize=11)
+    made.suptitle(f"{title}: {TITLES[kind].format(told)}", fontsize=11)
     return made
 
 

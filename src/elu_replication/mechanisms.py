@@ -26,11 +26,13 @@ def probed(rows: Iterable[Row], kind: Kind) -> pd.DataFrame:
 
 
 def over_seeds(found: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-    """Mean and sample standard deviation over seeds, and their number, for each arm and key of the kind."""
+    """Mean, sample standard deviation (_sd), least (_min) and largest (_max) over seeds, and their number,
+    for each arm and key of the kind."""
     groups = found.groupby(["arm", *KEYS[kind]], sort=False)
     quantities = [c for c in found if c not in ("arm", "seed", *KEYS[kind])]
-    parts = [groups[quantities].mean(), groups[quantities].std().add_suffix("_sd"), groups.size()]
-    return pd.concat(parts, axis=1).rename(columns={0: "seeds"}).reset_index()
+    over = groups[quantities]
+    spread = [over.std().add_suffix("_sd"), over.min().add_suffix("_min"), over.max().add_suffix("_max")]
+    return pd.concat([over.mean(), *spread, groups.size().rename("seeds")], axis=1).reset_index()
 
 
 def depth_profile(activity: pd.DataFrame) -> pd.DataFrame:

@@ -115,12 +115,15 @@ def plateau_share(run: Run) -> float:
 
 
 def over_epochs(name: str, distance: bool = False) -> Callable[[Run], float]:
-    """A quantity of the whole network, averaged over the probed epochs after the initial one;
-    with `distance`, its absolute value."""
+    """A quantity of the whole network, averaged over the epochs from the first to the last, linear
+    between those probed, which are denser at the beginning; with `distance`, its absolute value."""
 
     def compute(run: Run) -> float:
-        whole = run.activity[(run.activity.layer == 0) & (run.activity.epoch > 0)][name]
-        return float((whole.abs() if distance else whole).mean())
+        whole = run.activity[(run.activity.layer == 0) & (run.activity.epoch > 0)]
+        values = whole[name].abs() if distance else whole[name]
+        if len(whole) < 2:
+            return float(values.mean())
+        return float(np.trapezoid(values, whole.epoch) / np.ptp(whole.epoch))
 
     return compute
 
@@ -131,6 +134,16 @@ def at_end(name: str) -> Callable[[Run], float]:
     def compute(run: Run) -> float:
         whole = run.activity[run.activity.layer == 0][name]
         return float(whole.iloc[-1]) if len(whole) else math.nan
+
+    return compute
+
+
+def rise(name: str) -> Callable[[Run], float]:
+    """By how much a quantity of the whole network grew from initialization to the last epoch."""
+
+    def compute(run: Run) -> float:
+        whole = run.activity[run.activity.layer == 0][name]
+        return float(whole.iloc[-1] - whole.iloc[0]) if len(whole) else math.nan
 
     return compute
 
@@ -200,6 +213,9 @@ METRICS = {
     "epochs_to_train_0.1": Metric(
         first_epoch_at("train", 0.1), 1.0, "first epoch with a training loss of at most 0.1"
     ),
+    "epochs_to_train_0.001": Metric(
+        first_epoch_at("train", 0.001), 1.0, "first epoch with a training loss of at most 0.001"
+    ),
     "best_epoch": Metric(
         validated(lambda losses, _: int(losses.argmin()) + 1), 1.0, "epoch of the least validation loss"
     ),
@@ -214,18 +230,25 @@ METRICS = {
     "median_distance": Metric(
         over_epochs("median_activation", distance=True),
         0.01,
-        "distance from 0 of the median over units of mean activation, mean over probed epochs",
+        "distance from 0 of the median over units of mean activation, mean over epochs",
     ),
     "mean_distance": Metric(
         over_epochs("mean_absolute_activation"),
         0.01,
-        "mean over units of the absolute mean activation, mean over probed epochs",
+        "mean over units of the absolute mean activation, mean over epochs",
     ),
-    "dead": Metric(
-        at_end("dead"), 0.01, "share of hidden units whose pre-activation is never positive, last epoch"
+    "dead_rise": Metric(
+        rise("dead"),
+        0.01,
+        "share of hidden units whose pre-activation is never positive: last epoch minus initially",
     ),
     "saturated": Metric(
         at_end("saturated"), 0.01, "share of hidden units with no derivative of 0.01 or more, last epoch"
+    ),
+    "saturated_rise": Metric(
+        rise("saturated"),
+        0.01,
+        "share of hidden units with no derivative of 0.01 or more: last epoch minus initially",
     ),
     "gradient_depth_initial": Metric(
         gradient_depth(initial=True), 0.1, "log10 of first layer's gradient norm over last's, initially"

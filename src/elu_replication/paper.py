@@ -2,6 +2,7 @@
 dictionary, the sources as BibTeX, the figure as PDF; part of the DVC stage `report`."""
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import matplotlib as mpl
 import pandas as pd
 
 from elu_replication import atomic, experiments, runs
-from elu_replication.claim_report import forest, number
+from elu_replication.claim_report import effect, forest
 from elu_replication.tables import Row
 from elu_replication.verdicts import Outcome
 
@@ -85,6 +86,13 @@ def escaped(text: str) -> str:
     return "".join(special.get(character, character) for character in text)
 
 
+def _in_mathematics(number: re.Match[str]) -> str:
+    """A number with its minus sign and power of ten as LaTeX prints them."""
+    mantissa, _, exponent = number[0].partition("e")
+    power = rf" \times 10^{{{int(exponent)}}}" if exponent else ""
+    return f"${mantissa}{power}$"
+
+
 def latex(found: Sequence[Outcome]) -> str:
     """The verdicts as a longtable (packages longtable and booktabs)."""
     lines = [
@@ -97,8 +105,7 @@ def latex(found: Sequence[Outcome]) -> str:
     for each in found:
         told = ""
         if each.decisive and each.decisive.n:
-            low, high = each.decisive.interval
-            told = f"${number(each.decisive.effect)}$ [${number(low)}$, ${number(high)}$]"
+            told = re.sub(r"-?\d[\d.]*(e-?\d+)?", _in_mathematics, effect(each.decisive))
         cells = (each.id, each.claim.kind, escaped(each.claim.statement), told, each.verdict)
         lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{longtable}"]) + "\n"

@@ -37,6 +37,7 @@ NAMES = {"elu": "ELU", "relu": "ReLU", "leaky_relu": "leaky ReLU", "prelu": "PRe
 NAMES |= {"selu": "SELU", "gelu": "GELU"}
 ACCURACY_TICKS = (0.0, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999, 1.0)
 LEAST_ERROR = 1e-4
+BAND = ("mean", "min", "max")  # of tables.by_epoch: a curve and the edges of its band
 
 
 def activation_name(activation: Activation) -> str:
@@ -78,9 +79,9 @@ def lines(rows: Sequence[Row]) -> list[Line]:
 
 
 def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
-    """An arm's mean over seeds by epoch with a band of one standard deviation: validation (test
+    """An arm's mean over seeds by epoch with a band from the least to the largest: validation (test
     where none is held out) in full, training dashed; at the right, test scores of the last epoch,
-    here and as published."""
+    here and, a little further, as published."""
     to_axis = error_axis if metric == "accuracy" else np.asarray
     protocol = line.row.arm.protocol
     last = protocol.epochs
@@ -93,17 +94,17 @@ def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
         (held_out, {"linestyle": "-", **marks}),
         (training, {"linestyle": "--", "linewidth": 0.9}),
     ):
-        mean, sd = split[f"{metric}_mean"].to_numpy(), split[f"{metric}_sd"].fillna(0).to_numpy()
-        axes.plot(split.epoch, to_axis(mean), **{**line.style, **looks})
-        band = to_axis(mean - sd), to_axis(mean + sd)
-        axes.fill_between(split.epoch, *band, color=line.colour, alpha=0.18, linewidth=0)
+        mean, least, most = (to_axis(split[f"{metric}_{part}"]) for part in BAND)
+        axes.plot(split.epoch, mean, **{**line.style, **looks})
+        axes.fill_between(split.epoch, least, most, color=line.colour, alpha=0.18, linewidth=0)
     beyond = last * (1.05 + 0.03 * line.place)
     test = mine[mine.split == "test"].tail(1)  # a run with patience may end before its last epoch
-    mean, sd = test[f"{metric}_mean"].to_numpy(), test[f"{metric}_sd"].fillna(0).to_numpy()
-    axes.plot([beyond, beyond], np.ravel(to_axis([mean - sd, mean + sd])), color=line.colour, linewidth=1)
-    axes.plot([beyond], to_axis(mean), line.marker, markersize=6, **line.style)
+    mean, least, most = (to_axis(test[f"{metric}_{part}"]) for part in BAND)
+    axes.plot([beyond, beyond], np.ravel([least, most]), color=line.colour, linewidth=1)
+    axes.plot([beyond], mean, line.marker, markersize=6, **line.style)
     if published := line.row.published and getattr(line.row.published, f"test_{metric}"):
-        axes.plot([beyond], to_axis([published]), "x", color=line.colour, markersize=8, markeredgewidth=2)
+        cross: dict[str, Any] = {"color": line.colour, "markersize": 7, "markeredgewidth": 1.6}
+        axes.plot([beyond + last * 0.015], to_axis([published]), "x", **cross)
 
 
 def dress(axes: Axes, metric: str, panel: str, last: int) -> None:
@@ -114,8 +115,10 @@ def dress(axes: Axes, metric: str, panel: str, last: int) -> None:
     axes.set_xticks([*epochs, last * 1.06], [*(f"{tick:g}" for tick in epochs), "test"])
     axes.grid(alpha=0.25)
     if metric == "loss":
-        axes.set_yscale("log")
-        axes.set_ylabel("loss (log axis)")
+        low, high = axes.get_ylim()
+        if wide := bool(high > 2 * low):
+            axes.set_yscale("log")
+        axes.set_ylabel("loss" + " (log axis)" * wide)
     else:
         low, high = axes.get_ylim()
         places = error_axis(ACCURACY_TICKS)
@@ -191,19 +194,20 @@ def figure(name: str, rows: Sequence[Row]) -> Figure:
         made.supxlabel(f"Not run: {'; '.join(idle)}", fontsize=9, color="0.4", wrap=True)
     scale = rows[0].arm.folder.parts[1:2]
     cut = " — CUT TO QUICK SCALE, not a result" if scale == ("quick",) else ""
-    made.suptitle(title + cut + seeds_told(curves.seeds), fontsize=11)
+    told = seeds_told(curves.seeds)
+    made.suptitle(title + cut + f" ({told})" * bool(told), fontsize=11)
     return made
 
 
 def seeds_told(counts: pd.Series) -> str:
-    """E.g. " (1 to 6 seeds an arm; band: mean ± one standard deviation)"."""
+    """E.g. "1 to 6 seeds an arm; line: mean, band: least to largest"; nothing for no counts."""
     if counts.empty:
         return ""
     least, most = int(counts.min()), int(counts.max())
     if most == 1:
-        return " (1 seed an arm)"
+        return "1 seed an arm"
     number = f"{most}" if least == most else f"{least} to {most}"
-    return f" ({number} seeds an arm; band: mean ± one standard deviation)"
+    return f"{number} seeds an arm; line: mean, band: least to largest"
 
 
 def save(made: Figure, path: Path) -> None:

@@ -39,14 +39,16 @@ def thinned(table: pd.DataFrame) -> pd.DataFrame:
     return table[table.epoch.isin(kept)]
 
 
-def columns(arm: pd.Series, x: pd.Series, mean: pd.Series, sd: pd.Series | None = None) -> dict[str, Any]:
-    """Points of a chart as plain columns, five digits each; null where there is no number."""
+def columns(x: pd.Series, found: pd.DataFrame, name: str, end: str = "") -> dict[str, Any]:
+    """Points of a chart as plain columns, five digits each, null where there is no number: arm, x, the
+    column `name + end`, and the least and the largest seed's value where the frame has them."""
 
     def plain(values: pd.Series) -> list[float | None]:
         return [None if pd.isna(value) else float(f"{value:.5g}") for value in values]
 
-    spread = plain(sd.fillna(0)) if sd is not None else [0.0] * len(mean)
-    return {"arm": arm.tolist(), "x": plain(x), "mean": plain(mean), "sd": spread}
+    mean = found[name + end]
+    low, high = (plain(found.get(f"{name}_{edge}", mean)) for edge in ("min", "max"))
+    return {"arm": found.arm.tolist(), "x": plain(x), "mean": plain(mean), "low": low, "high": high}
 
 
 def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -64,7 +66,7 @@ def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
                     "title": f"{split} {metric}",
                     "x": "epoch",
                     "log": metric == "loss",
-                    "points": columns(mine.arm, mine.epoch, mine[f"{metric}_mean"], mine[f"{metric}_sd"]),
+                    "points": columns(mine.epoch, mine, metric, "_mean"),
                     "published": [
                         {"arm": arm, "y": y} for arm, y in published if y is not None and split == "test"
                     ],
@@ -89,19 +91,14 @@ def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             ("saturated", "share of units with no derivative of 0.01 or more"),
         ):
             mine = whole[whole[name].notna()]
-            add(title, "epoch", columns(mine.arm, mine.epoch, mine[name], mine[f"{name}_sd"]))
+            add(title, "epoch", columns(mine.epoch, mine, name))
         profile = depth_profile(found)
         for title, chosen in (
             ("gradient norm by layer, initially", profile.epoch == 0),
             ("gradient norm by layer, trained", profile.epoch > 0),
         ):
             mine = profile[chosen]
-            add(
-                f"{title} (ratio to the last layer's)",
-                "layer",
-                columns(mine.arm, mine.layer, mine.ratio),
-                True,
-            )
+            add(f"{title} (ratio to the last layer's)", "layer", columns(mine.layer, mine, "ratio"), True)
     if not (found := probed(rows, "disturbances")).empty:
         run = found.groupby(["arm", "seed", "kind", "level"], sort=False, as_index=False).mean()
         levels = over_seeds(run, "disturbances")
@@ -113,7 +110,7 @@ def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             mine = levels[(levels.kind == kind) & levels[name].notna()]
             x = "log10 of how far below zero" if kind == "planted" else "standard deviation of the noise"
             place = np.log10(mine.level) if kind == "planted" else mine.level
-            add(title, x, columns(mine.arm, place, mine[name], mine[f"{name}_sd"]), name != "accuracy")
+            add(title, x, columns(place, mine, name), name != "accuracy")
     return views
 
 

@@ -105,10 +105,10 @@ def histories(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def by_epoch(history: pd.DataFrame) -> pd.DataFrame:
-    """Mean, sample standard deviation and number of seeds of loss and accuracy, for each arm, split
-    and epoch."""
+    """Mean, sample standard deviation, least and largest of loss and accuracy over seeds, and their
+    number, for each arm, split and epoch."""
     groups = history.groupby(["arm", "split", "epoch"], sort=False)[["loss", "accuracy"]]
-    table = groups.agg(["mean", "std", "count"])
+    table = groups.agg(["mean", "std", "min", "max", "count"])
     table.columns = table.columns.map("_".join)
     table = table.rename(columns={"loss_count": "seeds"}).drop(columns="accuracy_count")
     return table.rename(columns=lambda name: name.replace("_std", "_sd")).reset_index()

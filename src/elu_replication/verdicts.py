@@ -37,6 +37,8 @@ RULES = (
     compared. What is measured beside these does not decide them.""",
     """Verdicts are given anew as seeds are added; the 5% are those of one look, at the declared number of
     seeds.""",
+    """"Single runs that show it" is the share of seeds whose own value has the claimed sign or, for a
+    published value or an equality, lies within the margin.""",
 )
 
 
@@ -203,8 +205,9 @@ class Compared:
     @property
     def seeds_needed(self) -> int | None:
         """How many seeds in all would decide an undecided test, if mean and SD stay (the least that any
-        verdict needs where one seed shows no SD yet); None where that cannot be said, or need not be."""
-        if self.verdict != "inconclusive" or not self.n or METRICS[self.test.metric].compute is None:
+        verdict needs where there is no SD yet); None where that cannot be said, or need not be."""
+        lost = self.verdict == "inconclusive" and not self.n  # every run diverged
+        if self.verdict not in UNDECIDED or lost or METRICS[self.test.metric].compute is None:
             return None
         if self.test.published is not None:
             return LEAST_RUNS if self.n < LEAST_RUNS else None
@@ -256,11 +259,6 @@ class Chosen:
     @property
     def verdict(self) -> Verdict:
         return combined(compared.verdict for compared in self.tests)
-
-    @property
-    def undecided(self) -> list[Compared]:
-        """The inconclusive tests."""
-        return [compared for compared in self.tests if compared.verdict == "inconclusive"]
 
     @property
     def decisive(self) -> Compared:
@@ -338,9 +336,11 @@ class Outcome:
         return self.leading.decisive if self.leading else None
 
     @property
-    def undecided(self) -> list[Chosen]:
-        """The inconclusive choices."""
-        return [choice for choice in self.choices if choice.verdict == "inconclusive"]
+    def undecided(self) -> list[Compared]:
+        """What the claim waits for, where it is undecided: those tests of its main choice that are."""
+        if self.verdict not in UNDECIDED:
+            return []
+        return [compared for compared in self.choices[0].tests if compared.verdict in UNDECIDED]
 
 
 def outcome(name: str, group: str, claim: Claim) -> Outcome:

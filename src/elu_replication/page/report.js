@@ -32,7 +32,7 @@ function spec(chart, view, arms, log) {
   points.arm.forEach((arm, i) => {
     const mean = points.mean[i];
     if (shown.has(arm) && mean !== null && !(log && mean <= 0))
-      values.push({ arm, x: points.x[i], mean, low: log ? Math.max(mean - points.sd[i], mean / 10) : mean - points.sd[i], high: mean + points.sd[i] });
+      values.push({ arm, x: points.x[i], mean, low: log ? Math.max(points.low[i], mean / 10) : points.low[i], high: points.high[i] });
   });
   const last = Math.max(...values.map(value => value.x), 0);
   const published = view.published.filter(mark => shown.has(mark.arm)).map(mark => ({ ...mark, x: last }));
@@ -41,7 +41,7 @@ function spec(chart, view, arms, log) {
   const whole = view.x === "epoch" || view.x === "layer";
   const x = { field: "x", type: "quantitative", title: view.x, axis: whole ? { tickMinStep: 1, format: "d" } : {}, scale: { nice: false, zero: false } };
   const y = { type: "quantitative", title: view.title, scale: log ? { type: "log", nice: false } : { type: "linear", zero: false } };
-  const tooltip = [{ field: "arm", title: "arm" }, { field: "x", title: view.x }, { field: "mean", title: "mean", format: ".5~g" }, { field: "low", title: "mean - SD", format: ".5~g" }, { field: "high", title: "mean + SD", format: ".5~g" }];
+  const tooltip = [{ field: "arm", title: "arm" }, { field: "x", title: view.x }, { field: "mean", title: "mean", format: ".5~g" }, { field: "low", title: "least", format: ".5~g" }, { field: "high", title: "largest", format: ".5~g" }];
   const layer = [
     { mark: { type: "area", opacity: 0.15 }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: colour } },
     { mark: { type: "line", strokeWidth: 2 }, encoding: { x, y: { ...y, field: "mean" }, color: colour, strokeDash: dash } },
