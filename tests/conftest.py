@@ -29,47 +29,17 @@ TINY = {
 }
 
 
+SLOW = (
+    *("plots", "commands", "models", "from_scratch", "training", "probes", "campaign", "audit"),
+    *("stopping", "remote", "kills", "scenario", "cluster"),
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole-pipeline tests last, so that a simple mistake shows in seconds."""
-    order = [
-        "config",
-        "atomic",
-        "replicate",
-        "readme",
-        "bench",
-        "experiments",
-        "fingerprint",
-        "seeding",
-        "data",
-        "fetch",
-        "runs",
-        "tables",
-        "inference",
-        "activations",
-        "verdicts",
-        "metrics",
-        "mechanisms",
-        "claims",
-        "report",
-    ]
-    names = [f"test_{name}.py" for name in order]
-    last = [
-        "test_plots.py",
-        "test_commands.py",
-        "test_models.py",
-        "test_from_scratch.py",
-        "test_training.py",
-        "test_probes.py",
-        "test_campaign.py",
-        "test_audit.py",
-    ]
-
-    def place(item: pytest.Item) -> int:
-        name = item.path.name
-        files = [*names, *last]
-        return files.index(name) if name in files else len(files)
-
-    items.sort(key=place)
+    names = [item.path.stem.removeprefix("test_") for item in items]
+    place = {id(i): SLOW.index(n) if n in SLOW else -1 for i, n in zip(items, names, strict=True)}
+    items.sort(key=lambda item: place[id(item)])
 
 
 @pytest.fixture(autouse=True)

@@ -9,16 +9,15 @@ from test_runs import stored
 
 from elu_replication import metrics, runs
 from elu_replication.config import Arm
-from elu_replication.metrics import METRICS, Run
+from elu_replication.metrics import METRICS, Stored
 from elu_replication.probe_fields import Activity, Disturbance
-
 
 # Epoch, median activation, mean absolute activation, share of dead units.
 PROBED = ((0, 9.0, 9.0, 0.9), (1, 0.6, 0.9, 0.3), (10, -0.2, 0.3, 0.1), (30, 0.4, 0.5, 0.2))
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def known(tmp_path: Path) -> Stored:
     """Validation losses .5, .3, .04, .05, .06 and so on up to epoch 30; training loss at ln 10 for 27."""
     arm = Arm("known", tiny(epochs=30), (0,), tmp_path / "known")
     record = stored(arm, 0)
@@ -40,7 +39,7 @@ def run(tmp_path: Path) -> Run:
         Disturbance("planted", 100.0, 0, 0.5, 2.0),
     ]
     runs.store(arm, record, history, {"activity": activity, "disturbances": disturbances})
-    return metrics.loaded(arm)[0]
+    return Stored(arm)
 
 
 @pytest.mark.parametrize(
@@ -67,21 +66,19 @@ def run(tmp_path: Path) -> Run:
         ("saturated", 0.3),
     ],
 )
-def test_a_metric_of_a_known_run(name: str, value: float, run: Run) -> None:
-    compute = METRICS[name].compute
-    assert compute is not None
-    assert compute(run) == pytest.approx(value)
+def test_a_metric_of_a_known_run(name: str, value: float, known: Stored) -> None:
+    assert METRICS[name].compute(known).to_dict() == {0: pytest.approx(value)}
 
 
-def test_a_loss_never_reached_counts_as_one_epoch_more(run: Run) -> None:
-    assert metrics.first_epoch_at("test", 0.001)(run) == 31
+def test_a_loss_never_reached_counts_as_one_epoch_more(known: Stored) -> None:
+    assert metrics.first_epoch_at(0.001)(known.losses["test"]).tolist() == [31]
 
 
-def test_probes_of_another_version_do_not_count(run: Run) -> None:
-    arm = run.stored.arm
-    files = [path.read_text() for path in runs.file_paths(arm, 0)]
-    runs.write_record(arm, run.record.model_copy(update={"probes_version": 0}).sealed(*files))
-    old = metrics.loaded(arm)[0]
+def test_probes_of_another_version_do_not_count(known: Stored) -> None:
+    files = [path.read_text() for path in runs.file_paths(known.arm, 0)]
+    record = runs.current(known.arm)[0]
+    runs.write_record(known.arm, record.model_copy(update={"probes_version": 0}).sealed(*files))
+    old = Stored(known.arm)
     for name in (
         "dead_rise",
         "median_distance",
@@ -89,9 +86,7 @@ def test_probes_of_another_version_do_not_count(run: Run) -> None:
         "gradient_depth_initial",
         "deactivated_variance",
     ):
-        compute = METRICS[name].compute
-        assert compute is not None
-        assert math.isnan(compute(old))
+        assert METRICS[name].compute(old).empty
 
 
 def test_every_metric_has_a_margin_and_a_meaning() -> None:

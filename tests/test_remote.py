@@ -66,7 +66,7 @@ def test_a_worker_with_other_versions_refuses(tmp_path: Path) -> None:
 
 def test_what_is_compared_is_known_here() -> None:
     found = remote.versions("cnn")
-    assert set(found) == {"Python", "numpy", "keras", "tensorflow", "training code"}
+    assert set(found) == {"Python", "numpy", "keras", "tensorflow", "training code", "probes"}
     assert remote.versions("from_scratch")["training code"] != found["training code"]
 
 

@@ -17,6 +17,7 @@ from elu_replication.terminal import say
 # The largest difference in a loss in the first five epochs that another machine explains. Measure it with
 # TF_ENABLE_ONEDNN_OPTS=0 make audit ARM=all EPOCHS=5: other kernels alone come to about half of this.
 TOLERANCE = 0.05
+SAMPLE_MINUTES = 2.0  # on all cores
 
 
 class Finding(NamedTuple):
@@ -127,7 +128,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare stored runs with their retrained beginnings.")
     parser.add_argument("--arms", default="", help="these arms or experiments, or all; else a sample")
     parser.add_argument("--epochs", type=int, default=1, help="how many epochs of each run")
-    parser.add_argument("--minutes", type=float, default=2.0, help="what a sample may take on all cores")
     parser.add_argument("--stamp", action="store_true", help="stamp runs of older code where identical")
     options = parser.parse_args()
     if options.epochs < 1:
@@ -140,7 +140,7 @@ def main() -> None:
     jobs = stored_jobs(arms, options.epochs)
     if not jobs:
         raise UserError(f"audit: no stored runs of {', '.join(named)}")
-    audit(jobs if options.arms else sample(jobs, options.minutes))
+    audit(jobs if options.arms else sample(jobs, SAMPLE_MINUTES))
 
 
 if __name__ == "__main__":

@@ -12,16 +12,17 @@ import statistics
 import subprocess
 import sys
 import time
+import timeit
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from elu_replication import atomic, data, experiments, plots
+from elu_replication import atomic, data, experiments
 from elu_replication.campaign import processes
 from elu_replication.config import PUBLISHED, Protocol
 from elu_replication.errors import UserError, run_main
@@ -52,11 +53,6 @@ def engine_epoch(protocol: Protocol, threads: int = 1) -> Callable[[], Any]:
     trainer = Trainer(protocol, splits_of(protocol))
     trainer.begin(0)
     return lambda: trainer.epoch(0, 1)
-
-
-def shared_engine_epoch(protocol: Protocol) -> Callable[[], Any]:
-    """The same in one process of as many threads as there are cores: the other way to use them."""
-    return engine_epoch(protocol, processes())
 
 
 def fit_epoch(protocol: Protocol) -> Callable[[], Any]:
@@ -129,7 +125,10 @@ def peak(protocol: Protocol) -> Callable[[], Any]:
 
 CONTENDERS: dict[str, tuple[Callable[[Protocol], Callable[[], Any]], bool]] = {
     "engine": (engine_epoch, True),  # whether one process a core
-    "engine, one process": (shared_engine_epoch, False),
+    "engine, one process": (
+        partial(engine_epoch, threads=processes()),
+        False,
+    ),  # the other way to use cores
     "model.fit": (fit_epoch, False),
     "PyTorch eager": (torch_epoch, False),
     "matrix product": (peak, True),
@@ -258,26 +257,10 @@ def fixed_costs() -> pd.DataFrame:
     """Median seconds of whole commands, of five."""
     lines = []
     for name, arguments in COMMANDS.items():
-        seconds = []
-        for _ in range(5):
-            start = time.perf_counter()
-            subprocess.run([sys.executable, *arguments], capture_output=True)
-            seconds.append(time.perf_counter() - start)
+        whole = partial(subprocess.run, [sys.executable, *arguments], capture_output=True)
+        seconds = timeit.repeat(whole, number=1, repeat=5)
         lines.append({"command": name, "seconds": statistics.median(seconds), "most": max(seconds)})
     return pd.DataFrame(lines)
-
-
-def chart(timings: pd.DataFrame) -> Figure:
-    """Seconds per epoch as bars with their range, a panel for each network."""
-    made = Figure(figsize=(9, 2.6), layout="constrained")
-    groups = list(timings.groupby("network", sort=False))
-    for axes, (network, group) in zip(made.subplots(1, len(groups)), groups, strict=True):
-        reach = [group.seconds_per_epoch - group.least, group.most - group.seconds_per_epoch]
-        axes.barh(group.contender, group.seconds_per_epoch, xerr=reach, color="#0072B2", ecolor="0.2")
-        axes.invert_yaxis()
-        axes.set_title(str(network), loc="left")
-        axes.set_xlabel("seconds per epoch and seed")
-    return made
 
 
 def main() -> None:
@@ -295,7 +278,6 @@ def main() -> None:
         text.write(f"### {title}\n\n{rounded.to_markdown(index=False, disable_numparse=True)}\n\n")
     atomic.write_text(FOLDER / "bench.md", text.getvalue())
     atomic.write_text(FOLDER / "bench.csv", timings.to_csv(index=False, float_format="%.4g"))
-    plots.save(chart(timings), FOLDER / "bench")
     say(f"Written to {FOLDER}")
 
 

@@ -1,15 +1,14 @@
 """The published claims as data: experiments/claims/*.yaml, each entry checked strictly."""
 
 from functools import cache
-from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from elu_replication import experiments
+from elu_replication import documents, experiments
 from elu_replication.config import PUBLISHED, Arm
-from elu_replication.errors import UserError, one_line
+from elu_replication.documents import Strict
+from elu_replication.errors import UserError
 from elu_replication.mathematics import CHECKS
 from elu_replication.metrics import METRICS
 
@@ -28,12 +27,7 @@ DECIDED_BY: dict[Kind, Literal["runs", "mathematics", "texts"]] = {
     "DET": "mathematics",
     "TXT": "texts",
 }
-T = TypeVar("T", bound=BaseModel)
 Id = Annotated[str, Field(pattern=r"^C[1-9]\d*$")]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Comparison(Strict):
@@ -96,9 +90,9 @@ class Claim(Strict):
     kind: Kind
     published: str = ""
     note: str = ""
-    choices: dict[str, list[Comparison]] = {}
+    choices: dict[str, list[Comparison]] = Field({})
     check: str | None = None
-    passages: list[Passage] = []
+    passages: list[Passage] = Field([])
     agreement: Literal["agrees", "contradicted", "unsupported"] | None = None
 
     @model_validator(mode="after")
@@ -150,17 +144,6 @@ class _Ledger(Strict):
     choices: list[LedgerEntry]
 
 
-def _checked(path: Path, schema: type[T]) -> T:
-    try:
-        return schema.model_validate(yaml.safe_load(path.read_text()))
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: {one_line(error)}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        told = str(first["msg"]).removeprefix("Value error, ")
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {told}") from error
-
-
 @cache
 def groups() -> dict[str, dict[str, Claim]]:
     """The claims of each file but the ledger, by id: {experiment or topic: {id: Claim}}.
@@ -168,7 +151,9 @@ def groups() -> dict[str, dict[str, Claim]]:
     Raises UserError naming the file and the entry that is wrong.
     """
     read = {
-        path.stem: _checked(path, _File).claims for path in sorted(FOLDER.glob("*.yaml")) if path != LEDGER
+        path.stem: documents.checked(path, _File).claims
+        for path in sorted(FOLDER.glob("*.yaml"))
+        if path != LEDGER
     }
     seen: dict[str, str] = {}
     for group, claims in read.items():
@@ -187,7 +172,7 @@ def load() -> dict[str, Claim]:
 
 def ledger() -> list[LedgerEntry]:
     """What the sources leave open; raises UserError where it names a claim that is not there."""
-    choices = _checked(LEDGER, _Ledger).choices
+    choices = documents.checked(LEDGER, _Ledger).choices
     if unknown := {name for choice in choices for name in choice.claims} - set(load()):
         raise UserError(f"{LEDGER}: no such claim: {', '.join(sorted(unknown))}")
     return choices

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import yaml
 from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -186,7 +185,6 @@ def group_option(group: str, option: str) -> dict[str, Any]:
 def composed(overrides: Iterable[str] = ()) -> DictConfig:
     """conf/config.yaml composed by Hydra with overrides, interpolations left as they are."""
     require_root()
-    GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
             return compose("config", overrides=list(overrides))

@@ -5,10 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from omegaconf import DictConfig
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from elu_replication import documents
 from elu_replication.config import (
     GROUPS,
     PROTOCOL_KEYS,
@@ -24,7 +24,8 @@ from elu_replication.config import (
     protocol_from,
     typed,
 )
-from elu_replication.errors import UserError, one_line
+from elu_replication.documents import Strict
+from elu_replication.errors import UserError
 
 FOLDER = Path("experiments")
 RESULTS = Path("results")
@@ -32,21 +33,17 @@ OWN = RESULTS / "own" / "runs"
 Overrides = dict[str, str | float | int]
 
 
-class Published(BaseModel):
+class Published(Strict):
     """What the source printed for an arm: one run's last epoch on the test images."""
-
-    model_config = ConfigDict(extra="forbid")
 
     test_loss: float | None = None
     test_accuracy: float | None = None
 
 
-class Experiment(BaseModel):
+class Experiment(Strict):
     """One document. An arm says what it adds to the protocol; `same_as` names the arm of another
     experiment ("experiment-arm") that has the same protocol, so that nothing is trained twice. A
     document that `extends` another has its fields, but for those it gives itself, and its arms."""
-
-    model_config = ConfigDict(extra="forbid")
 
     title: str
     source: str
@@ -58,8 +55,8 @@ class Experiment(BaseModel):
     seeds: Annotated[int, Field(ge=1)]
     protocol: Overrides
     arms: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Overrides]
-    published: dict[str, Published] = {}
-    panels: dict[str, list[str]] = {}
+    published: dict[str, Published] = Field({})
+    panels: dict[str, list[str]] = Field({})
 
 
 def names() -> list[str]:
@@ -70,16 +67,7 @@ def names() -> list[str]:
 def load(name: str) -> Experiment:
     """A checked document; raises UserError naming the file and the field that is wrong."""
     path = FOLDER / f"{name}.yaml"
-    try:
-        experiment = Experiment.model_validate(_read(path))
-    except OSError as error:
-        missing = Path(error.filename).stem  # this document, or one that it extends
-        raise UserError(f"experiment {missing!r}: must be one of {', '.join(names())}") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: {one_line(error)}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    experiment = documents.checked(path, Experiment, _read)
     paneled = [arm for arms in experiment.panels.values() for arm in arms]
     if unknown := sorted({*experiment.published, *paneled} - set(experiment.arms)):
         raise UserError(f"{path}: published or panels name no arm of it: {', '.join(unknown)}")
@@ -88,7 +76,9 @@ def load(name: str) -> Experiment:
 
 def _read(path: Path) -> dict[str, Any]:
     """A document as written, on top of the one that its `extends` names, if any."""
-    fields = yaml.safe_load(path.read_text())
+    if not path.is_file():
+        raise UserError(f"experiment {path.stem!r}: must be one of {', '.join(names())}")
+    fields = documents.read(path)
     if not isinstance(fields, dict) or "extends" not in fields:
         return fields
     base = _read(path.with_stem(str(fields.pop("extends"))))
@@ -163,7 +153,7 @@ def declared(scale: Scale) -> dict[str, dict[str, Arm]]:
 def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
     """The arms that `campaign` trains, by name: "all", or names of arms and of experiments."""
     full_names = []
-    for wanted in [*names()] if campaign.arms == ["all"] else campaign.arms:
+    for wanted in names() if campaign.arms == ["all"] else campaign.arms:
         full_names += [wanted] if "-" in wanted else [f"{wanted}-{a}" for a in load(wanted).arms]
     arms = [arm(full_name, scale) for full_name in full_names]
     return {a.name: replace(a, seeds=a.seeds[: campaign.max_seeds]) for a in arms}

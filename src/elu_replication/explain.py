@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from elu_replication import campaign, claims, experiments
-from elu_replication.claim_report import FINDING_COLUMNS, comparison_lines, finding_cells
+from elu_replication.claim_tables import comparison_lines, finding_lines
 from elu_replication.claims import SOURCES
 from elu_replication.config import PUBLISHED, require_root
 from elu_replication.errors import UserError, run_main
@@ -28,7 +28,8 @@ def explain(each: Outcome) -> None:
     for passage in claim.passages:
         say(f"  {passage.source}, {passage.place}: {passage.says}")
     if each.findings:
-        table("Mathematics", FINDING_COLUMNS, [finding_cells(f) for f in each.findings])
+        found = finding_lines(each.findings)
+        table("Mathematics", [*found.columns], found.to_numpy().tolist())
     for choice in each.choices:
         say(f"{choice.label}: {choice.verdict}")
         for t in comparison_lines([choice]).to_dict("records"):

@@ -4,7 +4,6 @@ takes a tenth of the time."""
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -34,11 +33,6 @@ def probes(arm: Arm, kind: str) -> pd.DataFrame:
     """All probes of one of runs.PROBES of the arm's finished runs, those of the present version only."""
     kept = [record for record in finished(arm) if record.probes_version == probe_fields.VERSION]
     return _together(kind, {r.seed: runs.probe_path(arm, r.seed, kind) for r in kept})
-
-
-def by_seed(frame: pd.DataFrame) -> dict[Any, pd.DataFrame]:
-    """A frame's rows by seed."""
-    return dict(list(frame.groupby("seed")))
 
 
 def _together(kind: str, files: Mapping[int, Path]) -> pd.DataFrame:

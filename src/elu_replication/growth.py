@@ -13,14 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from elu_replication import atomic, experiments, runs
-from elu_replication.config import PUBLISHED, Arm
+from elu_replication.config import PUBLISHED, Arm, Campaign, group_option, typed
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import RESULTS
 from elu_replication.fingerprint import code_version
@@ -29,15 +29,13 @@ from elu_replication.terminal import say
 FILE = RESULTS / "bench/growth.md"
 COPIED = ("conf", "experiments", "dvc.yaml", "params.yaml", "README.md", "CITATION.cff")
 COPIED_RESULTS = ("results/bench", "results/code_version.txt")
-BY_NAME_ONLY = "clevert_fig3"  # its 500 epochs an arm are nobody's default
-Step = tuple[str, list[str]]
+SEEDS = 110  # generated of each arm
 
 
 def arms() -> list[Arm]:
-    """The declared arms whose runs are generated, each once."""
-    declared = experiments.declared(PUBLISHED)
-    each = {arm.name: arm for name in declared if name != BY_NAME_ONLY for arm in declared[name].values()}
-    return list(each.values())
+    """The declared arms whose runs are generated, each once: those of the campaign `full`."""
+    full = typed(Campaign, group_option("campaign", "full"))
+    return list(experiments.selected(PUBLISHED, full).values())
 
 
 def templates() -> dict[str, tuple[runs.Record, pd.DataFrame, list[str]]]:
@@ -77,9 +75,9 @@ def generate(arm: Arm, template: tuple[runs.Record, pd.DataFrame, list[str]]) ->
 
 
 @contextmanager
-def repository(seeds: int) -> Iterator[int]:
-    """A temporary repository with `seeds` generated runs of every arm, as the working directory; gives
-    the number of its runs."""
+def repository() -> Iterator[int]:
+    """A temporary repository with SEEDS generated runs of every arm, as the working directory; gives the
+    number of its runs."""
     made_from, here = templates(), Path.cwd()
     with tempfile.TemporaryDirectory() as temporary:
         atomic.write_text(Path(temporary) / "data/mnist/placeholder", "no run is trained here")
@@ -88,21 +86,18 @@ def repository(seeds: int) -> Iterator[int]:
             (Path(temporary) / name).parent.mkdir(exist_ok=True)
             copy(here / name, Path(temporary) / name)
         (Path(temporary) / "src").symlink_to(here / "src")
-        os.chdir(temporary)
-        try:
+        with chdir(temporary):
             for document in experiments.FOLDER.glob("*.yaml"):
-                document.write_text(re.sub(r"(?m)^seeds: \d+", f"seeds: {seeds}", document.read_text()))
+                document.write_text(re.sub(r"(?m)^seeds: \d+", f"seeds: {SEEDS}", document.read_text()))
             experiments.load.cache_clear()
             experiments.arm.cache_clear()
             chosen = [arm for arm in arms() if arm.protocol.model.name in made_from]
             for arm in chosen:
                 generate(arm, made_from[arm.protocol.model.name])
-            yield len(chosen) * seeds
-        finally:
-            os.chdir(here)
+            yield len(chosen) * SEEDS
 
 
-def steps() -> list[Step]:
+def steps() -> list[tuple[str, list[str]]]:
     """What is timed, as commands."""
     python, dvc = [sys.executable, "-m"], [sys.executable, "-m", "dvc"]
     names = ("tables published", "claim_report", "report", "plots published", "mechanism_plots published")
@@ -117,13 +112,9 @@ def steps() -> list[Step]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Time the aggregate steps with generated runs.")
-    parser.add_argument("--seeds", type=int, default=110, help="of every declared arm")
-    seeds = parser.parse_args().seeds
-    if seeds < 2:
-        raise UserError(f"seeds = {seeds}: must be 2 or more")
+    argparse.ArgumentParser(description="Time the aggregate steps with generated runs.").parse_args()
     lines = []
-    with repository(seeds) as count:
+    with repository() as count:
         environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
         files = list(RESULTS.glob("published/runs/*/*/*"))
         size = sum(path.stat().st_size for path in files) / 1e6
@@ -135,7 +126,7 @@ def main() -> None:
                 raise UserError(f"growth: {name} failed: {done.stderr[-500:] or done.stdout[-500:]}")
             lines.append({"step": name, "seconds": round(time.perf_counter() - start, 1)})
             say(f"{name}: {lines[-1]['seconds']} s")
-    told = f"{count} generated runs of {count // seeds} arms: {len(files)} files, {size:.0f} MB.\n\n"
+    told = f"{count} generated runs of {count // SEEDS} arms: {len(files)} files, {size:.0f} MB.\n\n"
     atomic.write_text(FILE, told + pd.DataFrame(lines).to_markdown(index=False) + "\n")
 
 

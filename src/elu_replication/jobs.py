@@ -68,7 +68,7 @@ class Worker:
         version = code_version(protocol.model.name)
         determines = protocol.as_dict(), seed, self._digest, version, probe_fields.VERSION
         checkpoint = checkpoints.path_for(*determines)
-        progress = _train(trainer, self._probes, protocol, seed, checkpoint, on_epoch)
+        progress = _train(trainer, self._probes, seed, checkpoint, on_epoch)
         start = time.perf_counter()
         disturbances = self._probes.disturbances(seed) if self._probes and not progress.diverged else []
         progress.probe_seconds += time.perf_counter() - start
@@ -100,7 +100,7 @@ class Worker:
         checkpoint.unlink(missing_ok=True)
         return record
 
-    def begin(self, job: runs.Job) -> list[list[str]]:
+    def first_epochs(self, job: runs.Job) -> list[list[str]]:
         """Train the first epochs of a run again, storing nothing: its history rows."""
         trainer = self._trainer_for(job.arm.protocol)
         trainer.begin(job.seed)
@@ -128,13 +128,12 @@ class Worker:
 def _train(
     trainer: AnyTrainer,
     inside: probes.Probes | None,
-    protocol: Protocol,
     seed: int,
     checkpoint: Path,
     on_epoch: Callable[[Progress], None],
 ) -> Progress:
     """Train a run, going on from its checkpoint; `inside` looks into the network meanwhile."""
-    progress = Progress()
+    protocol, progress = trainer.protocol, Progress()
 
     def probe() -> None:
         last = progress.epoch if ended(progress, protocol) else protocol.epochs

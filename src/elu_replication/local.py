@@ -99,7 +99,7 @@ def _work(connection: Connection, log: str) -> None:
     while (job := connection.recv()) is not None:
         try:
             if job.audited_epochs:
-                connection.send(("audited", job.audited_epochs, "", tuple(worker.begin(job))))
+                connection.send(("audited", job.audited_epochs, "", tuple(worker.first_epochs(job))))
                 continue
             record = worker.train(job, lambda progress: connection.send(("epoch", progress.epoch)))
         except (UserError, OSError) as error:

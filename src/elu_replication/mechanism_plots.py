@@ -17,7 +17,7 @@ from elu_replication.config import Activation, group_option, options
 from elu_replication.errors import run_main
 from elu_replication.experiments import RESULTS
 from elu_replication.mathematics import DIVISOR, OFFSETS, POINTS
-from elu_replication.mechanisms import Kind, depth_profile, over_seeds, probed
+from elu_replication.mechanisms import Kind, depth_profile, levels, over_seeds, probed
 from elu_replication.plots import (
     STYLES,
     Line,
@@ -65,10 +65,8 @@ def by_level(kind: str, name: str) -> Callable[[Axes, Line, pd.DataFrame], None]
     """Draws a score of the network, or the mean of a variance over layers, by the disturbance's level."""
 
     def draw(axes: Axes, line: Line, found: pd.DataFrame) -> None:
-        chosen = found[(found.kind == kind) & found[name].notna()]
-        run = chosen.groupby(["arm", "seed", "kind", "level"], sort=False, as_index=False).mean()
-        levels = over_seeds(run, "disturbances")
-        curve(axes, line, levels.level, levels, name)
+        disturbed = levels(found[found.kind == kind]).dropna(subset=[name])
+        curve(axes, line, disturbed.level, disturbed, name)
 
     return draw
 

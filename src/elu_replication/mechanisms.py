@@ -35,6 +35,13 @@ def over_seeds(found: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     return pd.concat([over.mean(), *spread, groups.size().rename("seeds")], axis=1).reset_index()
 
 
+def levels(disturbances: pd.DataFrame) -> pd.DataFrame:
+    """Mean and spread over seeds, as over_seeds has them, of what each kind and level of disturbance does;
+    variances are means over layers."""
+    run = disturbances.groupby(["arm", "seed", "kind", "level"], sort=False, as_index=False).mean()
+    return over_seeds(run, "disturbances")
+
+
 def depth_profile(activity: pd.DataFrame) -> pd.DataFrame:
     """Gradient ratios of the layers of each arm at initialization and after the last probed epoch:
     arm, epoch, layer, ratio (geometric mean over seeds)."""

@@ -8,184 +8,154 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from elu_replication import frames, runs, times
+from elu_replication import frames, times
 from elu_replication.config import Arm
 
 CHANCE_LOSS = math.log(10)  # cross-entropy of ten equally probable classes
+NOTHING = pd.Series(dtype=float)
 
 
-class _Stored:
-    """The files of an arm's runs by kind and seed, parsed when the first run wants one of a kind."""
+@dataclass
+class Stored:
+    """The finished runs of an arm that count; files of a kind are read when a metric first wants them."""
 
-    def __init__(self, arm: Arm) -> None:
-        self.arm = arm
-
-    @cached_property
-    def losses(self) -> dict[tuple[int, str], np.ndarray]:
-        by_split = frames.history(self.arm).groupby(["seed", "split"]).loss
-        return {key: losses.to_numpy() for key, losses in by_split}  # type: ignore[misc]
+    arm: Arm
 
     @cached_property
-    def activity(self) -> dict[int, pd.DataFrame]:
-        return frames.by_seed(frames.probes(self.arm, "activity"))
+    def final(self) -> pd.DataFrame:
+        """A run's scores of the weights that it ended with, by seed."""
+        return pd.DataFrame({r.seed: r.final.model_dump() for r in frames.finished(self.arm)}).T.astype(
+            float
+        )
 
     @cached_property
-    def disturbances(self) -> dict[int, pd.DataFrame]:
-        return frames.by_seed(frames.probes(self.arm, "disturbances"))
+    def losses(self) -> pd.DataFrame:
+        """Losses by epoch, a column for each split and seed."""
+        history = frames.history(self.arm)
+        return history.pivot(index="epoch", columns=["split", "seed"], values="loss")
 
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run that stands for an arm and a seed."""
-
-    record: runs.Record
-    stored: _Stored
-
-    @property
+    @cached_property
     def activity(self) -> pd.DataFrame:
-        """Its probe_fields.Activity; empty where it has none of the present version."""
-        return self.stored.activity.get(self.record.seed, frames.EMPTY["activity"])
+        """Their probe_fields.Activity, with a column `seed`."""
+        return frames.probes(self.arm, "activity")
 
-    @property
+    @cached_property
+    def whole(self) -> pd.DataFrame:
+        """Their activity of the whole network."""
+        return self.activity[self.activity.layer == 0]
+
+    @cached_property
     def disturbances(self) -> pd.DataFrame:
-        """Its probe_fields.Disturbance; empty where it has none of the present version."""
-        return self.stored.disturbances.get(self.record.seed, frames.EMPTY["disturbances"])
-
-    def losses(self, split: str) -> np.ndarray:
-        """The losses of a split by epoch, from epoch 1 on."""
-        return self.stored.losses.get((self.record.seed, split), np.empty(0))
+        """Their probe_fields.Disturbance, with a column `seed`."""
+        return frames.probes(self.arm, "disturbances")
 
 
-def loaded(arm: Arm) -> dict[int, Run]:
-    """The arm's finished runs that count, by seed."""
-    stored = _Stored(arm)
-    return {record.seed: Run(record, stored) for record in frames.finished(arm)}
+Computed = Callable[[Stored], pd.Series]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How a run's number is computed, in what unit it is told, and by how little two such numbers may
-    differ and still be called the same."""
+    """How a number of each run is computed (by seed; of measured times, by round; no entry where it has
+    none), by how little two such numbers may differ and still be called the same, and what it means."""
 
-    compute: Callable[[Run], float] | None  # None: measured by `make times`, not in runs
+    compute: Computed
     margin: float
     meaning: str
+    timed: bool = False  # measured by `make times`, not in runs
 
 
-def final(name: str) -> Callable[[Run], float]:
-    """A score of the weights that the run ended with; NaN where the split is not there."""
-
-    def compute(run: Run) -> float:
-        value = getattr(run.record.final, name)
-        return math.nan if value is None else value
-
-    return compute
+def final(name: str) -> Computed:
+    """A score of the weights that a run ended with."""
+    return lambda stored: stored.final.get(name, NOTHING).dropna()
 
 
-def validated(compute: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[Run], float]:
-    """A number from the validation and test losses by epoch; NaN where no image is held out."""
-
-    def computed(run: Run) -> float:
-        losses = run.losses("validation")
-        return float(compute(losses, run.losses("test"))) if len(losses) else math.nan
-
-    return computed
+def of_losses(split: str, compute: Callable[[pd.DataFrame], pd.Series]) -> Computed:
+    """What `compute` makes of the losses of a split, a row an epoch and a column a seed; nothing where
+    the split is not there."""
+    return lambda stored: compute(pd.DataFrame(stored.losses[split])) if split in stored.losses else NOTHING
 
 
-def slope(losses: np.ndarray, first: int, last: int) -> float:
-    """By how much losses rise an epoch, fitted to the epochs from `first` to `last`."""
-    seen = losses[first - 1 : last]
-    return float(np.polynomial.Polynomial.fit(np.arange(len(seen)), seen, 1).convert().coef[1])
+def slope(losses: pd.DataFrame) -> pd.Series:
+    """By how much losses rise an epoch, fitted to the epochs from 15 to 25."""
+    seen = losses.loc[15:25]
+    return pd.Series(np.polyfit(seen.index, seen, 1)[0], seen.columns)
 
 
-def first_epoch_at(split: str, threshold: float) -> Callable[[Run], float]:
+def first_epoch_at(threshold: float) -> Callable[[pd.DataFrame], pd.Series]:
     """The first epoch with a loss of at most `threshold`; one after the last where there is none."""
-
-    def compute(run: Run) -> float:
-        losses = run.losses(split)
-        reached = np.flatnonzero(losses <= threshold)
-        return float(reached[0] + 1 if len(reached) else len(losses) + 1)
-
-    return compute
+    return lambda losses: (~(losses <= threshold).cummax()).sum() + 1.0
 
 
-def plateau_share(run: Run) -> float:
-    """The share of epochs whose training loss is that of guessing, within 0.01."""
-    return float((np.abs(run.losses("train") - CHANCE_LOSS) < 0.01).mean())
+def early_stopping_gain(stored: Stored) -> pd.Series:
+    """Test loss of the last epoch minus that of the epoch of least validation loss."""
+    best = of_losses("validation", pd.DataFrame.idxmin)(stored)
+
+    def gain(test: pd.DataFrame) -> pd.Series:
+        at_best = pd.Series({seed: test[seed][epoch] for seed, epoch in best.items()}, dtype=float)
+        return test.ffill().iloc[-1] - at_best
+
+    return of_losses("test", gain)(stored)
 
 
-def over_epochs(name: str, distance: bool = False) -> Callable[[Run], float]:
-    """A quantity of the whole network, averaged over the epochs from the first to the last, linear
-    between those probed, which are denser at the beginning; with `distance`, its absolute value."""
+def over_epochs(name: str) -> Computed:
+    """The distance from 0 of a quantity of the whole network, averaged over the epochs from the first to
+    the last, linear between those probed, which are denser at the beginning."""
 
-    def compute(run: Run) -> float:
-        whole = run.activity[(run.activity.layer == 0) & (run.activity.epoch > 0)]
-        values = whole[name].abs() if distance else whole[name]
-        if len(whole) < 2:
-            return float(values.mean())
-        return float(np.trapezoid(values, whole.epoch) / np.ptp(whole.epoch))
+    def mean(run: pd.DataFrame) -> float:
+        values = run[name].abs()
+        return float(values.mean() if len(run) < 2 else np.trapezoid(values, run.epoch) / np.ptp(run.epoch))
 
-    return compute
+    return lambda stored: by_seed(stored.whole[stored.whole.epoch > 0], mean)
 
 
-def at_end(name: str) -> Callable[[Run], float]:
+def at_end(name: str) -> Computed:
     """A quantity of the whole network after the last epoch."""
-
-    def compute(run: Run) -> float:
-        whole = run.activity[run.activity.layer == 0][name]
-        return float(whole.iloc[-1]) if len(whole) else math.nan
-
-    return compute
+    return lambda stored: by_seed(stored.whole, lambda run: run[name].iloc[-1])
 
 
-def rise(name: str) -> Callable[[Run], float]:
+def rise(name: str) -> Computed:
     """By how much a quantity of the whole network grew from initialization to the last epoch."""
-
-    def compute(run: Run) -> float:
-        whole = run.activity[run.activity.layer == 0][name]
-        return float(whole.iloc[-1] - whole.iloc[0]) if len(whole) else math.nan
-
-    return compute
+    return lambda stored: by_seed(stored.whole, lambda run: run[name].iloc[-1] - run[name].iloc[0])
 
 
-def gradient_depth(initial: bool) -> Callable[[Run], float]:
+def gradient_depth(initial: bool) -> Computed:
     """The decimal logarithm of the first layer's gradient norm over the output layer's."""
 
-    def compute(run: Run) -> float:
-        layers = run.activity[run.activity.layer > 0]
-        if layers.empty:
-            return math.nan
-        norms = layers[layers.epoch == (0 if initial else layers.epoch.max())].gradient_norm
-        first, last = np.maximum(
-            norms.iloc[[0, -1]], np.finfo(np.float32).tiny
-        )  # a norm may underflow to 0
+    def depth(layers: pd.DataFrame) -> float:
+        norms = layers[layers.epoch == (0 if initial else layers.epoch.max())].gradient_norm.to_numpy()
+        first, last = np.maximum(norms[[0, -1]], np.finfo(np.float32).tiny)  # a norm may underflow to 0
         return math.log10(first / last)
 
-    return compute
+    return lambda stored: by_seed(stored.activity[stored.activity.layer > 0], depth)
 
 
-def accuracy_drop(kind: str) -> Callable[[Run], float]:
+def accuracy_drop(kind: str) -> Computed:
     """How much accuracy a disturbance costs, averaged over its levels."""
 
-    def compute(run: Run) -> float:
-        scores = run.disturbances[run.disturbances.layer == 0]
-        clean = scores[(scores.kind == "input_noise") & (scores.level == 0)].accuracy
-        disturbed = scores[(scores.kind == kind) & (scores.level > 0)].accuracy
-        return float(clean.iloc[0] - disturbed.mean()) if len(clean) else math.nan
+    def drop(scores: pd.DataFrame) -> float:
+        clean = scores[(scores.kind == "input_noise") & (scores.level == 0)].accuracy.iloc[0]
+        return float(clean - scores[(scores.kind == kind) & (scores.level > 0)].accuracy.mean())
 
-    return compute
+    return lambda stored: by_seed(stored.disturbances[stored.disturbances.layer == 0], drop)
 
 
-def deactivated_variance(run: Run) -> float:
-    layers = run.disturbances[(run.disturbances.layer > 0) & (run.disturbances.level == 0.2)]
-    return math.log10(layers.deactivated_variance.mean()) if len(layers) else math.nan
+def deactivated_variance(stored: Stored) -> pd.Series:
+    """The decimal logarithm of the mean over layers of deactivated units' variance, under input noise of
+    standard deviation 0.2."""
+    found = stored.disturbances
+    layers = found[(found.layer > 0) & (found.level == 0.2)]
+    return by_seed(layers, lambda run: math.log10(run.deactivated_variance.mean()))
 
 
-def timed(arm: str) -> dict[int, float]:
+def by_seed(found: pd.DataFrame, compute: Callable[[pd.DataFrame], float]) -> pd.Series:
+    """What `compute` makes of the rows of each run."""
+    return pd.Series({seed: compute(run) for seed, run in found.groupby("seed")}, dtype=float)
+
+
+def epoch_time(stored: Stored) -> pd.Series:
     """The natural logarithm of an arm's measured seconds per epoch, by round."""
     found = times.measured()
-    mine = found[found.arm == arm]
-    return {int(turn): math.log(s) for turn, s in zip(mine["round"], mine.seconds, strict=True)}
+    return found[found.arm == stored.arm.name].set_index("round").seconds.astype(float).map(math.log)
 
 
 METRICS = {
@@ -195,40 +165,46 @@ METRICS = {
     "validation_loss": Metric(final("validation_loss"), 0.003, "validation loss, last epoch"),
     "train_loss": Metric(final("train_loss"), 0.003, "training loss, last epoch"),
     "validation_rise": Metric(
-        validated(lambda losses, _: losses[-1] - losses.min()),
+        of_losses("validation", lambda losses: losses.ffill().iloc[-1] - losses.min()),
         0.003,
         "validation loss: last epoch minus least",
     ),
     "validation_slope": Metric(
-        validated(lambda losses, _: slope(losses, 15, 25)),
+        of_losses("validation", slope),
         0.0003,
         "slope of the validation loss, epochs 15 to 25, per epoch",
     ),
     "validation_area": Metric(
-        validated(lambda losses, _: losses[:15].mean()), 0.003, "mean validation loss, epochs 1 to 15"
+        of_losses("validation", lambda losses: losses.loc[:15].mean()),
+        0.003,
+        "mean validation loss, epochs 1 to 15",
     ),
     "epochs_to_validation_0.05": Metric(
-        first_epoch_at("validation", 0.05), 1.0, "first epoch with a validation loss of at most 0.05"
+        of_losses("validation", first_epoch_at(0.05)),
+        1.0,
+        "first epoch with a validation loss of at most 0.05",
     ),
     "epochs_to_train_0.1": Metric(
-        first_epoch_at("train", 0.1), 1.0, "first epoch with a training loss of at most 0.1"
+        of_losses("train", first_epoch_at(0.1)), 1.0, "first epoch with a training loss of at most 0.1"
     ),
     "epochs_to_train_0.001": Metric(
-        first_epoch_at("train", 0.001), 1.0, "first epoch with a training loss of at most 0.001"
+        of_losses("train", first_epoch_at(0.001)), 1.0, "first epoch with a training loss of at most 0.001"
     ),
     "best_epoch": Metric(
-        validated(lambda losses, _: int(losses.argmin()) + 1), 1.0, "epoch of the least validation loss"
+        of_losses("validation", pd.DataFrame.idxmin), 1.0, "epoch of the least validation loss"
     ),
     "early_stopping_gain": Metric(
-        validated(lambda losses, test: test[-1] - test[losses.argmin()]),
+        early_stopping_gain,
         0.003,
         "test loss: last epoch minus epoch of least validation loss",
     ),
     "plateau_share": Metric(
-        plateau_share, 0.01, "share of epochs with a training loss within 0.01 of ln 10"
+        of_losses("train", lambda losses: ((losses - CHANCE_LOSS).abs() < 0.01).mean()),
+        0.01,
+        "share of epochs with a training loss within 0.01 of ln 10",
     ),
     "median_distance": Metric(
-        over_epochs("median_activation", distance=True),
+        over_epochs("median_activation"),
         0.01,
         "distance from 0 of the median over units of mean activation, mean over epochs",
     ),
@@ -262,7 +238,7 @@ METRICS = {
     "planted_drop": Metric(
         accuracy_drop("planted"), 0.01, "accuracy lost to a planted pre-activation, mean over levels"
     ),
-    "epoch_time": Metric(None, 0.02, "ln of seconds per epoch, measured in turns"),
+    "epoch_time": Metric(epoch_time, 0.02, "ln of seconds per epoch, measured in turns", timed=True),
     "deactivated_variance": Metric(
         deactivated_variance, 0.1, "log10 variance of deactivated units under input noise of 0.2"
     ),

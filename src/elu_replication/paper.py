@@ -11,37 +11,12 @@ import matplotlib as mpl
 import pandas as pd
 
 from elu_replication import atomic, experiments, runs
-from elu_replication.claim_report import effect, forest
+from elu_replication.claim_tables import effect
+from elu_replication.forest import forest
 from elu_replication.tables import Row
 from elu_replication.verdicts import Outcome
 
-BIBTEX = """@inproceedings{clevert2016elu,
-  author = {Clevert, Djork-Arn{\\'e} and Unterthiner, Thomas and Hochreiter, Sepp},
-  title = {Fast and Accurate Deep Network Learning by Exponential Linear Units ({ELUs})},
-  booktitle = {International Conference on Learning Representations},
-  year = {2016},
-  note = {arXiv:1511.07289}
-}
-
-@misc{machinecurve_elu,
-  author = {{MachineCurve}},
-  title = {How to use {ELU} with {Keras}?},
-  note = {Web article}
-}
-
-@misc{basak_elu,
-  author = {Basak, Saikat},
-  title = {Exponential Linear Units are the New Cool},
-  note = {Web log}
-}
-
-@techreport{patni_gonarkar_elu,
-  author = {Patni, Sagar and Gonarkar, Prashant},
-  title = {Deep Learning with Exponential Linear Units ({ELUs})},
-  institution = {Arizona State University},
-  note = {Student report}
-}
-"""
+SOURCES_BIB = Path(__file__).parent / "page/sources.bib"
 # What the columns of runs.csv mean; every column must be here.
 DICTIONARY = {
     "experiment": "document in experiments/ that declares the arm",
@@ -79,36 +54,26 @@ DICTIONARY = {
 KINDS = {"_activity": ": inside the networks", "_disturbances": ": under disturbance"}
 
 
-def escaped(text: str) -> str:
-    """Text as LaTeX prints it."""
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    special |= {character: f"\\{character}" for character in "&%$#_{}"}
-    return "".join(special.get(character, character) for character in text)
-
-
-def _in_mathematics(number: re.Match[str]) -> str:
-    """A number with its minus sign and power of ten as LaTeX prints them."""
-    mantissa, _, exponent = number[0].partition("e")
-    power = rf" \times 10^{{{int(exponent)}}}" if exponent else ""
-    return f"${mantissa}{power}$"
-
-
 def latex(found: Sequence[Outcome]) -> str:
     """The verdicts as a longtable (packages longtable and booktabs)."""
-    lines = [
-        r"\begin{longtable}{llp{0.45\textwidth}rl}",
-        r"\toprule",
-        r"Claim & Kind & Statement & Effect [95\% interval] & Verdict \\",
-        r"\midrule",
-        r"\endhead",
+    rows = [
+        {
+            "Claim": each.id,
+            "Kind": each.claim.kind,
+            "Statement": each.claim.statement,
+            r"Effect [95\% interval]": in_mathematics(effect(each.decisive)) if each.decisive else "",
+            "Verdict": each.verdict,
+        }
+        for each in found
     ]
-    for each in found:
-        told = ""
-        if each.decisive and each.decisive.n:
-            told = re.sub(r"-?\d[\d.]*(e-?\d+)?", _in_mathematics, effect(each.decisive))
-        cells = (each.id, each.claim.kind, escaped(each.claim.statement), told, each.verdict)
-        lines.append(" & ".join(cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{longtable}"]) + "\n"
+    styled = pd.DataFrame(rows).style.hide(axis="index").format(escape="latex", subset=["Statement"])
+    return styled.to_latex(environment="longtable", hrules=True, column_format=r"llp{0.45\textwidth}rl")
+
+
+def in_mathematics(text: str) -> str:
+    """A text with its numbers as LaTeX prints them, minus signs and powers of ten included."""
+    power = re.sub(r"(\d)e([+-]\d+)", lambda m: rf"{m[1]} \times 10^{{{int(m[2])}}}", text)
+    return re.sub(r"-?\d[\d.]*( \\times 10\^{-?\d+})?", r"$\g<0>$", power)
 
 
 def tidy(rows: Sequence[Row]) -> pd.DataFrame:
@@ -140,7 +105,7 @@ def tidy(rows: Sequence[Row]) -> pd.DataFrame:
 def write(rows: Sequence[Row], found: Sequence[Outcome], folder: Path) -> None:
     """Write claims.tex, claims.pdf, sources.bib, runs.csv and runs.md in `folder`."""
     atomic.write_text(folder / "claims.tex", latex(found))
-    atomic.write_text(folder / "sources.bib", BIBTEX)
+    atomic.write_text(folder / "sources.bib", SOURCES_BIB.read_text())
     atomic.write_text(folder / "runs.csv", tidy(rows).to_csv(index=False, float_format="%.9g"))
     meanings = pd.DataFrame(DICTIONARY.items(), columns=["Column of runs.csv", "Meaning"])
     atomic.write_text(folder / "runs.md", meanings.to_markdown(index=False) + "\n")

@@ -170,7 +170,7 @@ def panels_of(name: str, rows: Sequence[Row]) -> tuple[str, dict[str, list[str]]
 
 def figure(name: str, rows: Sequence[Row]) -> Figure:
     """An experiment's curves: a line of axes (loss, and accuracy where its networks have one) for each
-    panel of its document that has runs; what was not run is listed below."""
+    panel of its document that has curves; the panels without are listed below."""
     title, panels = panels_of(name, rows)
     metrics = ["loss"] if rows[0].arm.protocol.model.name == "autoencoder" else ["loss", "accuracy"]
     curves = by_epoch(histories(rows))
@@ -190,8 +190,11 @@ def figure(name: str, rows: Sequence[Row]) -> Figure:
     if not ran:
         for axes in grid.flat:
             axes.set_axis_off()
-    if idle := [panel for panel in panels if panel not in ran]:
-        made.supxlabel(f"Not run: {'; '.join(idle)}", fontsize=9, color="0.4", wrap=True)
+    stored = {row.label for row in rows if runs.current(row.arm)}
+    lost = [panel for panel, arms in panels.items() if panel not in ran and stored & set(arms)]
+    idle = [panel for panel in panels if panel not in ran and panel not in lost]
+    if without := [f"{k}: {'; '.join(v)}" for k, v in (("Not run", idle), ("Diverged", lost)) if v]:
+        made.supxlabel(". ".join(without), fontsize=9, color="0.4", wrap=True)
     scale = rows[0].arm.folder.parts[1:2]
     cut = " — CUT TO QUICK SCALE, not a result" if scale == ("quick",) else ""
     told = seeds_told(curves.seeds)

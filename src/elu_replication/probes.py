@@ -59,7 +59,7 @@ class Probes:
 
     def activity(self, epoch: int, last: int) -> list[Activity]:
         """Every layer after `epoch` of `last`. Dead units are looked for among all training images: in
-        an MLP at every call, in the larger networks, which it takes seconds, at the last epoch."""
+        an MLP at every call, in larger networks, where that takes seconds, at the last epoch only."""
         norms = self._gradient_norms()
         batches = [self._sums(batch) for batch in self._batches(self.train, PROBED_IMAGES)]
         layers = [

@@ -9,6 +9,7 @@ import platform
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from elu_replication import atomic, runs
+from elu_replication import atomic, probe_fields, runs
 from elu_replication.config import CONF, group_option
 from elu_replication.errors import UserError, brief
 from elu_replication.fingerprint import code_version
@@ -47,15 +48,14 @@ class Result(NamedTuple):
     files: tuple[tuple[Path, bytes], ...] = ()
 
 
-@cache  # reading what is installed takes time, and a campaign may have thousands of tasks
+@cache  # a campaign may have thousands of tasks
 def versions(model: str) -> dict[str, str]:
     """What must be the same for a model's numbers to be, in this environment."""
     found = {"Python": ".".join(platform.python_version_tuple()[:2]), "training code": code_version(model)}
-    for distribution in metadata.distributions():
-        name = distribution.name.lower().replace("_", "-").removesuffix("-cpu")
-        if name in ("keras", "numpy", "tensorflow"):
-            found[name] = distribution.version
-    return found
+    for name in ("keras", "numpy", "tensorflow", "tensorflow-cpu"):
+        with suppress(metadata.PackageNotFoundError):
+            found[name.removesuffix("-cpu")] = metadata.version(name)
+    return found | {"probes": str(probe_fields.VERSION)}
 
 
 def task(job: Job, folder: str) -> Task:

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
-from elu_replication import atomic, claim_report, claims, experiments, paper, runs
+from elu_replication import atomic, claim_report, claim_tables, claims, experiments, paper, runs
 from elu_replication.claims import SOURCES
 from elu_replication.config import PUBLISHED, WITH_ALPHA, group_option, options
 from elu_replication.errors import run_main
 from elu_replication.experiments import RESULTS
-from elu_replication.mechanisms import depth_profile, over_seeds, probed
+from elu_replication.mechanisms import depth_profile, levels, over_seeds, probed
 from elu_replication.metrics import METRICS
 from elu_replication.plots import STYLES, activation_name
 from elu_replication.tables import Row, by_epoch, declared_at, grouped, histories, readable, summary
@@ -100,14 +100,13 @@ def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             mine = profile[chosen]
             add(f"{title} (ratio to the last layer's)", "layer", columns(mine.layer, mine, "ratio"), True)
     if not (found := probed(rows, "disturbances")).empty:
-        run = found.groupby(["arm", "seed", "kind", "level"], sort=False, as_index=False).mean()
-        levels = over_seeds(run, "disturbances")
+        disturbed = levels(found)
         for kind, name, title in (
             ("input_noise", "accuracy", "accuracy under noise on the input"),
             ("planted", "accuracy", "accuracy with a planted pre-activation"),
             ("input_noise", "deactivated_variance", "variance of deactivated units under noise"),
         ):
-            mine = levels[(levels.kind == kind) & levels[name].notna()]
+            mine = disturbed[(disturbed.kind == kind) & disturbed[name].notna()]
             x = "log10 of how far below zero" if kind == "planted" else "standard deviation of the noise"
             place = np.log10(mine.level) if kind == "planted" else mine.level
             add(title, x, columns(place, mine, name), name != "accuracy")
@@ -195,7 +194,8 @@ def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
         answer=claim_report.answer(found),
         bench=bench,
         charts=charts,
-        claim_report=claim_report,
+        claim_tables=claim_tables,
+        moved=claim_report.moved,
         counts=counts(found),
         digests=digests,
         environments=environments(rows),

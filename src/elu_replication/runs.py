@@ -9,11 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 from elu_replication import atomic
 from elu_replication.config import Arm, group_option, without_none
 from elu_replication.data import data_digest
+from elu_replication.documents import Strict
 from elu_replication.fingerprint import code_version
 
 OTHER_CODE = "training code changed"
@@ -40,12 +39,6 @@ class Event(NamedTuple):
     epoch: int = 0
     detail: str = ""
     rows: tuple[list[str], ...] = ()  # of an audited beginning
-
-
-class Strict(BaseModel):
-    """A stored record: an unknown or missing field is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
 
 
 class Scores(Strict):
@@ -162,35 +155,28 @@ def _verified(files: tuple[Path, ...], times_ns: tuple[int, ...]) -> Record | No
 
 def why_not_current(arm: Arm, seed: int) -> str | None:
     """Why a stored run does not stand for (arm, seed) as declared today; None where it does."""
-    return _standing(arm, [seed])[seed][0]
+    record = load(arm, seed)
+    if record is None:
+        return "altered" if record_path(arm, seed).exists() else "not run"
+    return _outdated(arm, seed, record)
 
 
 def current(arm: Arm) -> list[Record]:
     """The records of the arm's declared seeds that stand for it as declared today."""
-    standing = _standing(arm, arm.seeds).values()
-    return [record for reason, record in standing if record is not None and reason is None]
+    return [r for seed in arm.seeds if (r := load(arm, seed)) and not _outdated(arm, seed, r)]
 
 
-def _standing(arm: Arm, seeds: Iterable[int]) -> dict[int, tuple[str | None, Record | None]]:
-    """For each seed why its stored run does not count, or None, and its record where there is one."""
-    protocol = arm.protocol.as_dict()
-    digest, version = expected_digest(arm.protocol.dataset.name), code_version(arm.protocol.model.name)
-
-    def reason(seed: int, record: Record | None) -> str | None:
-        if record is None:
-            return "altered" if record_path(arm, seed).exists() else "not run"
-        if without_none(record.protocol) != protocol or record.seed != seed:
-            return "protocol changed"
-        if record.data_digest != digest:
-            return "data changed"
-        if record.code_version != version:
-            return OTHER_CODE
-        if arm.save_model and not model_path(arm, seed).is_file():
-            return "model not saved"
-        return None
-
-    found = {seed: load(arm, seed) for seed in seeds}
-    return {seed: (reason(seed, record), record) for seed, record in found.items()}
+def _outdated(arm: Arm, seed: int, record: Record) -> str | None:
+    """What has changed since a stored run was made, or None."""
+    if without_none(record.protocol) != arm.protocol.as_dict() or record.seed != seed:
+        return "protocol changed"
+    if record.data_digest != expected_digest(arm.protocol.dataset.name):
+        return "data changed"
+    if record.code_version != code_version(arm.protocol.model.name):
+        return OTHER_CODE
+    if arm.save_model and not model_path(arm, seed).is_file():
+        return "model not saved"
+    return None
 
 
 def as_rows(seed: int, history: Iterable[tuple[int, str, float, float]]) -> list[list[str]]:

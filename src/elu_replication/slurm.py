@@ -45,7 +45,8 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
                 elif (epoch := _epoch(handle)) > reached[handle]:
                     reached[handle] = epoch
                     yield Event(job, "epoch", epoch)
-            time.sleep(POLL_SECONDS)
+            if submitted:
+                time.sleep(POLL_SECONDS)
     finally:
         for handle in submitted:
             handle.cancel(check=False)

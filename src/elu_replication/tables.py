@@ -40,6 +40,10 @@ def declared(scope: str) -> list[Row]:
     stated = params.read()
     if scope == "own":
         arms = params.stated_arms({"experiments": {}, "own": stated["own"]})
+        if not arms:
+            raise UserError(
+                "own: params.yaml describes no arm of yours; `dvc exp run -S activation=elu` does"
+            )
         return [Row("own", label, arm, None) for label, arm in arms.items()]
     scale = typed(Scale, stated["scale"])
     if scope != scale.name:
@@ -169,10 +173,8 @@ def show(summary: pd.DataFrame, title: str) -> None:
 def metrics(summary: pd.DataFrame) -> dict[str, dict[str, float]]:
     """What `dvc metrics` and `dvc exp show` list: the mean scores of the arms that have runs."""
     ran = summary[summary.seeds > 0].drop_duplicates("runs")
-    names = ran.experiment + "-" + ran.arm
-    scores = ran[["test_accuracy", "test_loss"]].round(6).to_dict("records")
-    present = [{name: value for name, value in each.items() if value == value} for each in scores]
-    return dict(zip(names, present, strict=True))
+    scores = ran.set_index(ran.experiment + "-" + ran.arm)[["test_accuracy", "test_loss"]].round(6)
+    return {str(name): dict(each.dropna()) for name, each in scores.iterrows()}
 
 
 def early_stopping(history: pd.DataFrame) -> pd.DataFrame:

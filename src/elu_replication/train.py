@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from elu_replication import campaign, runs
 from elu_replication.config import CONF, Arm, Launcher, explain, require_root, typed
-from elu_replication.errors import UserError, run_main
+from elu_replication.errors import UserError, brief, run_main
 from elu_replication.experiments import OWN, own_arm
 from elu_replication.terminal import say
 
@@ -64,8 +64,8 @@ def job(config: DictConfig) -> float:
     none are held out), for sweepers that minimise; infinite where a seed diverged."""
     try:
         return _job(config)
-    except UserError as error:  # else Hydra would add lines of its own
-        sys.exit(f"error: {error}")
+    except (UserError, OSError) as error:  # else Hydra would add lines of its own
+        sys.exit(f"error: {brief(error)}")
 
 
 def _job(config: DictConfig) -> float:
@@ -81,7 +81,8 @@ def _job(config: DictConfig) -> float:
             f"{arm.name}: the loss of seed {', '.join(diverged)} became NaN or infinite "
             f"(kept in {arm.folder}): lower optimizer.learning_rate"
         )
-    ends = [record.final.validation_loss or record.final.train_loss for record in records]
+    scores = [record.final for record in records]
+    ends = [s.train_loss if s.validation_loss is None else s.validation_loss for s in scores]
     return sum(ends) / len(ends)
 
 

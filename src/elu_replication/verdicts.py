@@ -2,17 +2,20 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
 
 from elu_replication import claims, experiments, inference, runs
 from elu_replication.claims import Claim, Comparison
 from elu_replication.config import PUBLISHED
 from elu_replication.inference import Difference, Interval
 from elu_replication.mathematics import CHECKS, Finding
-from elu_replication.metrics import METRICS, Run, loaded, timed
+from elu_replication.metrics import METRICS, Stored
 
 Verdict = Literal["replicated", "not replicated", "protocol-dependent", "inconclusive", "not run"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -50,9 +53,9 @@ def combined(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 @cache
-def runs_of(name: str) -> Mapping[int, Run]:
-    """The finished runs of a declared arm at published scale, by seed."""
-    return loaded(experiments.arm(name, PUBLISHED))
+def stored(name: str) -> Stored:
+    """The finished runs of a declared arm at published scale."""
+    return Stored(experiments.arm(name, PUBLISHED))
 
 
 @cache
@@ -63,26 +66,17 @@ def diverged(name: str) -> frozenset[int]:
 
 
 @cache
-def values_of(metric: str, arm: str) -> Mapping[int, float]:
+def values_of(metric: str, arm: str) -> pd.Series:
     """A metric of every run of an arm, by seed; or of measured times, by round."""
-    compute = METRICS[metric].compute
-    if compute is None:
-        return timed(arm)
-    return {seed: compute(run) for seed, run in runs_of(arm).items()}
+    return METRICS[metric].compute(stored(arm))
 
 
-def by_seed(test: Comparison) -> dict[int, float]:
+def weighted_sums(test: Comparison) -> dict[int, float]:
     """The test's weighted sum for each seed (or round) that all of its arms have, but for what
     floating-point arithmetic adds to a sum of decimals."""
-    values = [values_of(test.metric, name) for name in test.arms]
-    shared = set.intersection(*(set(each) for each in values))
-    sums = {
-        seed: round(
-            sum(weight * each[seed] for weight, each in zip(test.arms.values(), values, strict=True)), 12
-        )
-        for seed in sorted(shared)
-    }
-    return {seed: value for seed, value in sums.items() if math.isfinite(value)}
+    parts = [weight * values_of(test.metric, name) for name, weight in test.arms.items()]
+    sums = pd.concat(parts, axis=1, join="inner").sum(axis=1, skipna=False).round(12).sort_index()
+    return sums[np.isfinite(sums)].to_dict()
 
 
 @dataclass(frozen=True)
@@ -131,7 +125,7 @@ class Compared:
             return verdict, f"{why}; {told}" if told else why
         if told:
             return "inconclusive", told
-        missing = ", ".join(n for n in self.test.arms if not values_of(self.test.metric, n))
+        missing = ", ".join(n for n in self.test.arms if values_of(self.test.metric, n).empty)
         return "not run", f"no runs of {missing}" if missing else "no seed that all arms have"
 
     def _num(self) -> tuple[Verdict, str]:
@@ -152,7 +146,7 @@ class Compared:
         interval, expect = self.interval, self.test.expect
         than, margin = self.test.than, self.test.tolerance
         low, high = interval.low - than, interval.high - than
-        same = inference.equivalent(self.differences, margin)
+        same = self.equivalence_p < 1 - inference.CONFIDENCE
         if expect == "equal":
             if same:
                 return "replicated", f"equivalent within {margin:g}"
@@ -197,7 +191,7 @@ class Compared:
         weights = list(self.test.arms.values())
         if sorted(weights) != [-1, 1]:
             return math.nan
-        one, other = (list(values_of(self.test.metric, name).values()) for name in self.test.arms)
+        one, other = (values_of(self.test.metric, name).tolist() for name in self.test.arms)
         if weights[0] < 0:
             one, other = other, one
         return inference.probability_of_improvement(one, other)
@@ -207,7 +201,7 @@ class Compared:
         """How many seeds in all would decide an undecided test, if mean and SD stay (the least that any
         verdict needs where there is no SD yet); None where that cannot be said, or need not be."""
         lost = self.verdict == "inconclusive" and not self.n  # every run diverged
-        if self.verdict not in UNDECIDED or lost or METRICS[self.test.metric].compute is None:
+        if self.verdict not in UNDECIDED or lost or METRICS[self.test.metric].timed:
             return None
         if self.test.published is not None:
             return LEAST_RUNS if self.n < LEAST_RUNS else None
@@ -244,7 +238,7 @@ class Compared:
 
     @property
     def command(self) -> str:
-        if METRICS[self.test.metric].compute is None:
+        if METRICS[self.test.metric].timed:
             return "make times"
         return f"make replicate ARMS='{' '.join(self.test.arms)}'"
 
@@ -283,7 +277,7 @@ class Outcome:
         if not self.claim.by_runs:
             return None
         ran = [choice for choice in self.choices if choice.verdict != "not run"]
-        return next(iter(ran or self.choices))
+        return (ran or self.choices)[0]
 
     @cached_property
     def of_choices(self) -> Verdict:
@@ -309,8 +303,10 @@ class Outcome:
     def reason(self) -> str:
         """Why, in a few sentences."""
         told = []
-        if wrong := [f for f in self.findings if not f.holds]:
-            told.append(f"{wrong[0].what} is {wrong[0].computed:.6g}, claimed is {wrong[0].claimed}")
+        if self.finding and not self.finding.holds:
+            told.append(
+                f"{self.finding.what} is {self.finding.computed:.6g}, claimed is {self.finding.claimed}"
+            )
         elif self.findings:
             told.append("computed as claimed: " + "; ".join(f.what for f in self.findings[:3]))
         if self.claim.agreement:
@@ -336,6 +332,11 @@ class Outcome:
         return self.leading.decisive if self.leading else None
 
     @property
+    def finding(self) -> Finding | None:
+        """The first finding that is wrong, or else the first."""
+        return min(self.findings, key=lambda finding: finding.holds, default=None)
+
+    @property
     def undecided(self) -> list[Compared]:
         """What the claim waits for, where it is undecided: those tests of its main choice that are."""
         if self.verdict not in UNDECIDED:
@@ -346,7 +347,7 @@ class Outcome:
 def outcome(name: str, group: str, claim: Claim) -> Outcome:
     """Compute all that a claim needs from the stored runs."""
     choices = [
-        Chosen(label, [Compared(test, by_seed(test)) for test in tests])
+        Chosen(label, [Compared(test, weighted_sums(test)) for test in tests])
         for label, tests in claim.choices.items()
     ]
     return Outcome(name, group, claim, choices, CHECKS[claim.check]() if claim.check else [])

@@ -1,0 +1,161 @@
+"""Claims and their tests as tables: for machines, and as a person reads them."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from elu_replication import inference
+from elu_replication.mathematics import Finding
+from elu_replication.metrics import METRICS
+from elu_replication.verdicts import Chosen, Compared, Outcome
+
+
+def number(value: float) -> str:
+    """A number to four significant digits; "-" for none."""
+    return "-" if math.isnan(value) else f"{value:.4g}"
+
+
+def formula(compared: Compared) -> str:
+    """The weighted sum of a test, e.g. "he_elu1 - he_relu", by the arms' full names."""
+    parts = [
+        f"{'-' if weight < 0 else '+'} {'' if abs(weight) == 1 else f'{abs(weight):g} '}{name}"
+        for name, weight in compared.test.arms.items()
+    ]
+    return " ".join(parts).removeprefix("+ ")
+
+
+def numbers(compared: Compared) -> dict[str, Any]:
+    """The numbers of a test, by column."""
+    return {
+        "arms": formula(compared),
+        "metric": compared.test.metric,
+        "n": compared.n,
+        "effect": compared.effect,
+        "low": compared.interval.low,
+        "high": compared.interval.high,
+        "margin": compared.test.tolerance,
+    }
+
+
+def table(found: Sequence[Outcome]) -> pd.DataFrame:
+    """One line a claim, with the numbers of the test that decides it; a DET claim's are those of its
+    first finding that is wrong, or else of its first."""
+    lines = []
+    for each in found:
+        values: dict[str, Any] = dict.fromkeys(("arms", "metric"), "")
+        values |= {"n": 0} | dict.fromkeys(("effect", "low", "high", "margin"), math.nan)
+        command = f"make claim ID={each.id}"
+        if each.decisive:
+            values, command = numbers(each.decisive), each.decisive.command
+        elif each.finding:
+            values |= {"metric": each.finding.what, "effect": each.finding.computed}
+        claim = each.claim
+        lines.append(
+            {"id": each.id, "source": claim.source, "kind": claim.kind, "statement": claim.statement}
+            | values
+            | {
+                "published": published(each),
+                "verdict": each.verdict,
+                "reason": each.reason,
+                "command": command,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def published(each: Outcome) -> str:
+    """What the source gives for a claim: its numbers, or what its first finding claims."""
+    return each.claim.published or (each.finding.claimed if each.finding else "")
+
+
+def comparison_table(found: Sequence[Outcome]) -> pd.DataFrame:
+    """One line a test of each choice, with all of its statistics; Holm's adjustment is over the tests of
+    a direction of the claims that one file holds."""
+    lines = []
+    for each in found:
+        for choice in each.choices:
+            for compared in choice.tests:
+                difference = compared.difference
+                lines.append(
+                    {"id": each.id, "choice": choice.label}
+                    | numbers(compared)
+                    | {
+                        "expect": compared.test.expect or "published value",
+                        "than": compared.reference,
+                        "published": compared.published_effect,
+                        "sd": difference.sd,
+                        "bca_low": difference.bca.low + compared.reference,
+                        "bca_high": difference.bca.high + compared.reference,
+                        "p": difference.p,
+                        "p_holm": math.nan,
+                        "p_sign_flip": difference.sign_flip_p,
+                        "p_equivalence": compared.equivalence_p,
+                        "probability_of_improvement": compared.improvement,
+                        "minimum_detectable_effect": compared.detectable,
+                        "single_run_share": compared.single_run_share,
+                        "seeds_needed": compared.seeds_needed,
+                        "verdict": compared.verdict,
+                        "reason": compared.judged[1],
+                        "command": compared.command,
+                    }
+                )
+    table = pd.DataFrame(lines).astype({"seeds_needed": "Int64"})
+    directions = table[table.expect.isin(["higher", "lower"])]
+    files = directions.id.map({each.id: each.group for each in found})
+    table["p_holm"] = directions.groupby(files).p.transform(inference.holm)
+    return table
+
+
+def effect(compared: Compared) -> str:
+    """E.g. "-0.0012 [-0.003, 0.001]"."""
+    if compared.n < 2:
+        return f"{number(compared.effect)} (one seed)" if compared.n else "-"
+    low, high = compared.interval
+    return f"{number(compared.effect)} [{number(low)}, {number(high)}]"
+
+
+def claimed(compared: Compared) -> str:
+    """What the claim says of the weighted sum."""
+    if compared.test.published is not None:
+        return f"{compared.test.published:.5g}"
+    than = f"{compared.test.than:g}"
+    return {"higher": f"above {than}", "lower": f"below {than}", "equal": f"equal to {than}"}[
+        str(compared.test.expect)
+    ]
+
+
+def finding_lines(findings: Sequence[Finding]) -> pd.DataFrame:
+    """What mathematics finds, as a person reads it."""
+    rows = [
+        {
+            "Computed": finding.what,
+            "Claimed": finding.claimed,
+            "Value": f"{finding.computed:.10g}",
+            "Holds": "yes" if finding.holds else "no",
+        }
+        for finding in findings
+    ]
+    return pd.DataFrame(rows)
+
+
+def comparison_lines(choices: Sequence[Chosen]) -> pd.DataFrame:
+    """The tests of a claim's choices as a person reads them."""
+    rows = [
+        {
+            "Choice": choice.label,
+            "Metric": METRICS[t.test.metric].meaning,
+            "Arms": formula(t),
+            "Claimed": claimed(t),
+            "n": str(t.n),
+            "Effect [95% interval]": effect(t),
+            "Margin": f"{t.test.tolerance:g}",
+            "Single runs that show it": f"{t.single_run_share:.0%}" if t.n else "-",
+            "Verdict": t.verdict,
+            "Why": t.judged[1],
+        }
+        for choice in choices
+        for t in choice.tests
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,62 @@
+"""The figure of the claims that runs decide: each one's effect and interval, in margins."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from elu_replication.metrics import METRICS
+from elu_replication.verdicts import VERDICTS, Outcome
+
+# Colour and marker of each verdict, told apart without colour too.
+LOOKS = {
+    "replicated": ("#009E73", "o"),
+    "not replicated": ("#D55E00", "X"),
+    "protocol-dependent": ("#CC79A7", "D"),
+    "inconclusive": ("#7F7F7F", "s"),
+    "not run": ("#BBBBBB", "."),
+}
+FARTHEST = 30.0  # margins from the reference at which the figure cuts intervals
+
+
+def forest(found: Sequence[Outcome]) -> Figure:
+    """Each claim that runs decide and have: the effect and interval of the test that stands for it, in
+    margins from what it is compared with (a direction's towards what is claimed), and where the
+    published scores put it."""
+    shown = [each for each in found if each.decisive and each.decisive.n][::-1]
+    figure = Figure(figsize=(11, 0.32 * len(shown) + 2.2), layout="constrained")
+    axes = figure.subplots()
+    labels = []
+    for place, each in enumerate(shown):
+        compared = each.decisive
+        assert compared is not None
+        labels.append(f"{each.id}  {METRICS[compared.test.metric].meaning}")
+        colour, marker = LOOKS[each.verdict]
+        unit = compared.test.tolerance * (-1 if compared.test.expect == "lower" else 1)
+        at = np.array([*compared.interval, compared.effect, compared.published_effect])
+        low, high, effect, published = np.clip((at - compared.reference) / unit, -FARTHEST, FARTHEST)
+        axes.plot([low, high], [place, place], color=colour, linewidth=2)
+        face = colour if compared.n > 1 else "white"
+        looks: dict[str, Any] = {"markerfacecolor": face, "markersize": 7, "clip_on": False}
+        axes.plot(effect, place, marker, color=colour, **looks)
+        axes.plot(published, place, "|", color="black", markersize=12, clip_on=False)
+    axes.axvspan(-1, 1, color="0.5", alpha=0.15, linewidth=0)
+    axes.axvline(0, color="0.4", linewidth=0.8)
+    axes.set_yticks(range(len(shown)), labels, fontsize=8)
+    axes.set_xscale("symlog", linthresh=1)
+    ticks = [-30, -10, -3, -1, 0, 1, 3, 10, 30]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xlim(-FARTHEST * 1.1, FARTHEST * 1.1)
+    axes.set_xlabel(
+        "margins from what the claim compares with; where it claims a direction, that is to the right\n"
+        "(log axis beyond 1; cut at 30)"
+    )
+    axes.grid(alpha=0.25)
+    handles = [Line2D([], [], color=LOOKS[v][0], marker=LOOKS[v][1], label=v) for v in VERDICTS[:-1]]
+    handles.append(Line2D([], [], color="0.4", marker="s", markerfacecolor="white", label="one seed"))
+    handles.append(Line2D([], [], color="black", marker="|", linestyle="", label="by the published scores"))
+    axes.legend(handles=handles, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
+    axes.set_title("Claims that runs decide: effect and 95% interval", fontsize=11)
+    return figure
