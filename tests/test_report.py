@@ -13,7 +13,7 @@ from conftest import ROOT
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from elu_replication import activations, claim_report, paper, report
-from elu_replication.claim_report import number
+from elu_replication.claim_tables import number
 from elu_replication.config import PUBLISHED
 from elu_replication.tables import declared_at
 from elu_replication.verdicts import outcomes
