@@ -1,5 +1,6 @@
 """Campaigns in real worker processes: complete, repeatable, and undone by no single failure."""
 
+import multiprocessing
 import os
 import signal
 from dataclasses import replace
@@ -60,6 +61,18 @@ def test_a_killed_worker_fails_its_own_run_only_and_the_next_time_mends_it(
     assert "SIGKILL" in failures["long seed 0"]
     assert finished == [0, 1, 2]
     assert runs.why_not_current(long, 0) == "not run"
+
+
+def test_a_worker_makes_way_for_another_after_so_many_jobs(
+    arm: Arm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "MOST_JOBS", 2)
+    workers = {}
+    for event in local.launch(campaign.pending([arm]), processes=1):
+        if event.kind == "epoch":
+            (worker,) = multiprocessing.active_children()
+            workers[event.job.seed] = worker.pid
+    assert workers[0] == workers[1] != workers[2]
 
 
 def test_a_run_that_diverges_is_recorded_and_stops(arm: Arm) -> None:

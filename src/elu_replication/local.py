@@ -13,6 +13,9 @@ from multiprocessing.connection import Connection, wait
 from elu_replication.errors import UserError, brief
 from elu_replication.runs import Event, Job
 
+# So many a worker does before another takes its place: TensorFlow keeps some 200 MB of every trainer.
+MOST_JOBS = 20
+
 
 @dataclass
 class _Process:
@@ -20,13 +23,14 @@ class _Process:
     connection: Connection
     log: "tempfile._TemporaryFileWrapper[bytes]"
     job: Job | None = None
+    jobs: int = 0
 
 
 def launch(jobs: Sequence[Job], processes: int) -> Iterator[Event]:
     """Run jobs in at most `processes` workers, yielding their events as they come.
 
-    A worker that dies (a signal, no memory) fails its own job only; another takes its place. The
-    workers end when this generator does.
+    A worker that dies (a signal, no memory) fails its own job only; another takes its place, as after
+    MOST_JOBS jobs. The workers end when this generator does.
     """
     waiting = list(reversed(jobs))
     workers: dict[Connection, _Process] = {}
@@ -50,7 +54,7 @@ def launch(jobs: Sequence[Job], processes: int) -> Iterator[Event]:
                 yield event
                 if event.kind == "epoch":
                     continue
-                if waiting:
+                if waiting and worker.jobs < MOST_JOBS:
                     _give(worker, waiting)
                 else:
                     del workers[worker.connection]
@@ -75,6 +79,7 @@ def _start() -> _Process:
 
 def _give(worker: _Process, waiting: list[Job]) -> None:
     worker.job = waiting.pop()
+    worker.jobs += 1
     with suppress(BrokenPipeError):  # it has died since: what it says next is that
         worker.connection.send(worker.job)
 
