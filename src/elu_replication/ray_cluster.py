@@ -12,6 +12,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from elu_replication import remote
 from elu_replication.config import Launcher
 from elu_replication.errors import UserError, one_line
+from elu_replication.local import MOST_JOBS
 from elu_replication.runs import Event, Job
 
 TRIES = 10  # of a task whose node or process dies, each going on from its last checkpoint
@@ -27,7 +28,7 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         progress = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         resources = {"num_cpus": 1, "num_gpus": launcher.gpus_per_run}
-        run = ray.remote(_run).options(max_retries=TRIES, **resources)
+        run = ray.remote(max_calls=MOST_JOBS)(_run).options(max_retries=TRIES, **resources)
         folder = str(launcher.folder)
         places = {run.remote(remote.task(job, folder), n, progress): n for n, job in enumerate(jobs)}
         while places:
