@@ -16,11 +16,10 @@ ALPHAS = {
     "elu": 1.25,
     "leaky_relu": 0.125,
     "prelu": 0.25,
-    "srelu": 0.25,
 }  # exact in float32, as Keras has them
 NAMES = [*activations.WITHOUT_ALPHA, *activations.WITH_ALPHA]
 KINKS = {
-    "srelu": (0.0, 1.0),
+    "srelu": (-1.0,),
     "relu": (0.0,),
     "leaky_relu": (0.0,),
     "prelu": (0.0,),
@@ -91,8 +90,8 @@ def test_nothing_overflows_far_from_zero(name: str, dtype: str) -> None:
         values, slopes = made.value(np.array(FAR, dtype)), made.derivative(np.array(FAR, dtype))
     assert np.isfinite([values, slopes]).all()
     bounded = {"sigmoid": (0, 1), "tanh": (-1, 1)}
-    linear = {"leaky_relu": 0.125, "prelu": 0.25, "srelu": 0.25}
-    limits = {"elu": -1.25, "selu": -activations.SELU_SCALE * activations.SELU_ALPHA}
+    linear = {"leaky_relu": 0.125, "prelu": 0.25}
+    limits = {"elu": -1.25, "srelu": -1.0, "selu": -activations.SELU_SCALE * activations.SELU_ALPHA}
     low, high = bounded.get(name, (linear.get(name, 0) * FAR[0] or limits.get(name, 0), FAR[-1]))
     if name == "selu":
         high = activations.SELU_SCALE * FAR[-1]
@@ -110,7 +109,7 @@ def test_nothing_overflows_far_from_zero(name: str, dtype: str) -> None:
         ("leaky_relu", 0, 0.125),
         ("prelu", 0, 0.25),
         ("elu", 0, 1.25),
-        ("srelu", 0, 0.25),
+        ("srelu", 0, 1),
         ("selu", 0, activations.SELU_SCALE * activations.SELU_ALPHA),
         ("gelu", 0, 0.5),
         ("tanh", 0, 1),

@@ -15,7 +15,7 @@ from elu_replication.from_scratch import Cost, Network
 from elu_replication.from_scratch_training import FromScratchTrainer
 from elu_replication.training import Trainer
 
-ALPHAS = {"elu": 1.0, "leaky_relu": 0.1, "prelu": 0.25, "srelu": 0.2}
+ALPHAS = {"elu": 1.0, "leaky_relu": 0.1, "prelu": 0.25}
 
 
 @pytest.mark.parametrize("cost", ["cross_entropy", "squared_error"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from elu_replication import experiments
 from elu_replication.config import PUBLISHED, Activation, options
-from elu_replication.layers import SReLU, activation_layer
+from elu_replication.layers import activation_layer
 from elu_replication.models import build
 
 
@@ -66,16 +66,3 @@ def test_elu_and_leaky_relu_use_their_alpha(alpha: float, inputs: list[float]) -
     np.testing.assert_allclose(elu, np.where(z > 0, z, alpha * np.expm1(z)), rtol=1e-5, atol=1e-6)
     leaky = activation_layer(Activation("leaky_relu", alpha), image=False)(z).numpy()
     np.testing.assert_allclose(leaky, np.where(z > 0, z, alpha * z), rtol=1e-5, atol=1e-6)
-
-
-def test_srelu_is_the_paper_s_three_pieces() -> None:
-    layer = SReLU(0.2)
-    z = np.array([[-3.0], [-0.5], [0.5], [2.0]], np.float32)
-    np.testing.assert_allclose(layer(z), [[-0.6], [-0.1], [0.5], [2.0]], rtol=1e-6)
-    t_l, a_l, t_r, a_r = -1.0, 0.5, 1.5, 3.0
-    layer.left_threshold.assign([t_l])
-    layer.left_slope.assign([a_l])
-    layer.right_threshold.assign([t_r])
-    layer.right_slope.assign([a_r])
-    expected = np.where(z >= t_r, t_r + a_r * (z - t_r), np.where(z <= t_l, t_l + a_l * (z - t_l), z))
-    np.testing.assert_allclose(layer(z), expected, rtol=1e-6)

@@ -67,20 +67,13 @@ def elu_derivative(x: np.ndarray, alpha: float) -> np.ndarray:
     return np.where(x > 0, x.dtype.type(1), alpha * np.exp(np.minimum(x, 0)))
 
 
-def srelu(
-    x: np.ndarray, alpha: float, left: float = 0.0, right: float = 1.0, right_slope: float = 1.0
-) -> np.ndarray:
-    """x between the thresholds `left` and `right`, slope alpha below and `right_slope` above
-    (Jin et al. 2015, equation 1)."""
-    below, above = np.minimum(x - left, 0), np.maximum(x - right, 0)
-    return alpha * below + np.clip(x, left, right) + right_slope * above
+def srelu(x: np.ndarray) -> np.ndarray:
+    """The shifted ReLU, max(-1, x) (Clevert et al. 2015, section 4)."""
+    return np.maximum(x, -1)
 
 
-def srelu_derivative(
-    x: np.ndarray, alpha: float, left: float = 0.0, right: float = 1.0, right_slope: float = 1.0
-) -> np.ndarray:
-    slopes = np.select([x <= left, x <= right], [alpha, 1.0], right_slope)
-    return slopes.astype(x.dtype)
+def srelu_derivative(x: np.ndarray) -> np.ndarray:
+    return np.where(x > -1, x.dtype.type(1), 0)
 
 
 def selu(x: np.ndarray) -> np.ndarray:
@@ -116,6 +109,7 @@ WITHOUT_ALPHA = {
     "sigmoid": Function(sigmoid, sigmoid_derivative),
     "softplus": Function(softplus, sigmoid),
     "relu": Function(relu, relu_derivative),
+    "srelu": Function(srelu, srelu_derivative),
     "selu": Function(selu, selu_derivative),
     "gelu": Function(gelu, gelu_derivative),
     "tanh": Function(np.tanh, tanh_derivative),
@@ -124,12 +118,11 @@ WITH_ALPHA = {
     "leaky_relu": (leaky_relu, leaky_relu_derivative),
     "prelu": (leaky_relu, leaky_relu_derivative),
     "elu": (elu, elu_derivative),
-    "srelu": (srelu, srelu_derivative),
 }
 
 
 def function(activation: Activation) -> Function:
-    """The function of a validated activation; of PReLU and SReLU, with the parameters they begin with."""
+    """The function of a validated activation; of PReLU, with the slope it begins with."""
     if activation.name in WITHOUT_ALPHA:
         return WITHOUT_ALPHA[activation.name]
     value, derivative = WITH_ALPHA[activation.name]

@@ -23,7 +23,7 @@ CONF = Path("conf")
 GROUPS = ("dataset", "model", "activation", "initializer", "optimizer")
 TRAIN_IMAGES = 60_000
 LOSSES = ("cross_entropy", "squared_error", "summed_squared_error")  # mean or sum over the outputs
-WITH_ALPHA = ("elu", "leaky_relu", "prelu", "srelu")
+WITH_ALPHA = ("elu", "leaky_relu", "prelu")
 
 
 @dataclass
@@ -256,7 +256,7 @@ def check_protocol(protocol: Protocol) -> None:
         given: dict[str, Any] = {"optimizer": p.optimizer.name, "loss": p.loss, "dropout": p.dropout}
         for key, possible in (("optimizer", "sgd"), ("loss", "cross_entropy"), ("dropout", 0.0)):
             require(key, given[key], given[key] == possible, f"{possible} for model from_scratch")
-        learns = p.activation.name in ("prelu", "srelu")
+        learns = p.activation.name == "prelu"
         require("activation", p.activation.name, not learns, "one without parameters for from_scratch")
     stddev = p.initializer.stddev
     if p.initializer.name == "random_normal":

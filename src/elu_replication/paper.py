@@ -26,7 +26,7 @@ DICTIONARY = {
     "model": "cnn, mlp, autoencoder or from_scratch",
     "hidden_layers": "of an MLP, each of 128 units",
     "activation": "activation function",
-    "alpha": "parameter of ELU, leaky ReLU, PReLU (initial) and SReLU (initial)",
+    "alpha": "parameter of ELU, leaky ReLU and PReLU (initial)",
     "initializer": "of every layer's kernel",
     "optimizer": "sgd or adam",
     "learning_rate": "of the optimizer",
@@ -121,6 +121,13 @@ def index(folder: Path, figures: Sequence[Path]) -> str:
     text.append("[All claims](claims.md), [report.html](report.html) (download and open it: one file, no")
     text.append("network), [for papers](paper), [benchmark](bench/bench.md).\n")
     text += ["![Effects and intervals of the quantitative claims](claims.png)\n", "## Scores\n"]
+    text.append(
+        "Test scores after the last epoch: mean ± standard deviation over seeds. Losses are those that"
+    )
+    text.append(
+        "were trained on: cross-entropy; of the autoencoder of clevert_fig3, and of arms in `_squared`,"
+    )
+    text.append("squared error averaged over outputs; of arms in `_sum`, summed over them.\n")
     text.append((folder / "published/tables/summary.md").read_text())
     text.append("## Figures\n")
     for path in figures:

@@ -160,7 +160,6 @@ def payload(charts: Sequence[dict[str, Any]]) -> str:
                 "alpha": group_option("activation", name).get("alpha"),
             }
             for name in options("activation")
-            if name != "srelu"
         ],
         "with_alpha": WITH_ALPHA,
     }

@@ -115,6 +115,7 @@ const functions = {
   relu: [x => Math.max(x, 0), x => x > 0 ? 1 : 0],
   selu: [x => SELU[1] * elu(x, SELU[0]), x => SELU[1] * eluSlope(x, SELU[0])],
   sigmoid: [sigmoid, x => sigmoid(x) * sigmoid(-x)],
+  srelu: [x => Math.max(x, -1), x => x > -1 ? 1 : 0],
   softplus: [x => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), sigmoid],
   tanh: [Math.tanh, x => 1 / Math.cosh(x) ** 2],
 };
