@@ -133,9 +133,15 @@ def answer(found: Sequence[Outcome]) -> list[str]:
     for verdict in VERDICTS:
         mine = [named[name] for name in HEADLINES if named[name].verdict == verdict]
         if mine:
-            said = " ".join(f"{each.claim.statement.rstrip('.')} ({each.id})." for each in mine)
+            said = " ".join(f"{each.claim.statement.rstrip('.')} ({each.id}{idle(each)})." for each in mine)
             told.append(f"{verdict.capitalize()}: {said}")
     return told
+
+
+def idle(each: Outcome) -> str:
+    """How many choices of a claim that has runs wait for theirs: "; 6 of 7 choices not run"."""
+    n = sum(choice.verdict == "not run" for choice in each.choices)
+    return f"; {n} of {len(each.choices)} choices not run" if 0 < n < len(each.choices) else ""
 
 
 def overview(found: Sequence[Outcome]) -> str:

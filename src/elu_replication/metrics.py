@@ -81,6 +81,11 @@ def slope(losses: pd.DataFrame) -> pd.Series:
     return pd.Series(np.polyfit(seen.index, seen, 1)[0], seen.columns)
 
 
+def mean_of_first(losses: pd.DataFrame) -> pd.Series:
+    """The mean loss of epochs 1 to 15, the area under the beginning of the curve."""
+    return losses.loc[:15].mean()
+
+
 def first_epoch_at(threshold: float) -> Callable[[pd.DataFrame], pd.Series]:
     """The first epoch with a loss of at most `threshold`; one after the last where there is none."""
     return lambda losses: (~(losses <= threshold).cummax()).sum() + 1.0
@@ -175,10 +180,11 @@ METRICS = {
         "slope of the validation loss, epochs 15 to 25, per epoch",
     ),
     "validation_area": Metric(
-        of_losses("validation", lambda losses: losses.loc[:15].mean()),
+        of_losses("validation", mean_of_first),
         0.003,
         "mean validation loss, epochs 1 to 15",
     ),
+    "train_area": Metric(of_losses("train", mean_of_first), 0.003, "mean training loss, epochs 1 to 15"),
     "epochs_to_validation_0.05": Metric(
         of_losses("validation", first_epoch_at(0.05)),
         1.0,

@@ -157,7 +157,7 @@ def markdown(summary: pd.DataFrame) -> str:
             f"{experiment} {n}"
             for experiment, n in summary[idle].experiment.value_counts(sort=False).items()
         ]
-        text += f"\nNot run: {idle.sum()} of {len(summary)} declared arms ({', '.join(left)}).\n"
+        text += f"\nNot run: {idle.sum()} of {len(summary)} arms ({', '.join(left)}).\n"
     return text
 
 
@@ -206,11 +206,13 @@ def early_stopping(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:
-    """Write tables/{summary.csv, summary.md, early_stopping.csv, <experiment>_epochs.csv} and
-    metrics.json below `folder`."""
+    """Write tables/{summary.csv, summary.md, published.md, early_stopping.csv, <experiment>_epochs.csv}
+    and metrics.json below `folder`; published.md has the arms with published scores, if there are any."""
     scores = summary(rows)
     atomic.write_text(folder / "tables/summary.csv", scores.to_csv(index=False, float_format="%.6g"))
     atomic.write_text(folder / "tables/summary.md", markdown(scores))
+    if (compared := scores[["published_accuracy", "published_loss"]].notna().any(axis=1)).any():
+        atomic.write_text(folder / "tables/published.md", markdown(scores[compared]))
     stopping = []
     for experiment, group in grouped(rows).items():
         history = histories(group)

@@ -28,9 +28,9 @@ RULES = (
     not if outside; inconclusive with fewer than {LEAST_RUNS} runs, or if the interval reaches more than
     {WIDEST:g} margins to a side.""",
     f"""A direction (DIR) is replicated if the 95% interval of the mean difference, paired by seed, lies
-    wholly on the claimed side; not if wholly on the other, or, where it compares arms and no threshold, if
-    they are equivalent within the margin (two one-sided t-tests at 5%); else inconclusive, as with fewer
-    than {LEAST_PAIRS} pairs.""",
+    wholly on the claimed side; not if wholly on the other, or, where it is compared with 0 and no other
+    threshold, if it is equivalent to 0 within the margin (two one-sided t-tests at 5%); else inconclusive,
+    as with fewer than {LEAST_PAIRS} pairs.""",
     """An equality that is claimed (DIR) is replicated if the arms are equivalent within the margin, and not
     if the interval lies wholly beyond it.""",
     """A choice, one reading of what a source leaves open, holds if all of its tests do, and fails if one
@@ -158,7 +158,7 @@ class Compared:
             told = f"the interval {interval} is wholly {'above' if low > 0 else 'below'} {than:g}"
             small = f", though within the margin of {margin:g}" if same and claimed else ""
             return ("replicated" if claimed else "not replicated"), told + small
-        if same and not than:  # a threshold is no value that two arms could share
+        if same and not than:  # beside another threshold it would not say that there is no difference
             return "not replicated", f"the interval {interval} shows no difference beyond {margin:g}"
         return "inconclusive", f"the interval {interval} reaches both sides of {than:g}"
 
