@@ -6,11 +6,11 @@ PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64).
 LOCK ?= requirements.txt
 SET ?=
-ARMS ?=
 ARM ?=
+ARMS ?= $(ARM)
 # AUDIT=0 leaves out the audit that ends the first `make replicate` of a clone.
 AUDIT ?= 1
-export SET ARMS ARM ID
+export SET ARMS ID
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/installed-$(LOCK)
 
@@ -21,8 +21,8 @@ help:  ## list the targets
 replicate: $(INSTALLED)  ## bring every published experiment's results up to date [SET=, ARMS=]
 	@python -m elu_replication.replicate --set "$$SET" --arms "$$ARMS" $(if $(filter 0,$(AUDIT)),--no-audit)
 
-retrain: $(INSTALLED)  ## train again, stored or not: all arms of the campaign, or [ARM=]
-	@python -m elu_replication.replicate --set "$$SET" --arms "$$ARM" --again
+retrain: $(INSTALLED)  ## train again, stored or not: all arms of the campaign, or [ARMS=]
+	@python -m elu_replication.replicate --set "$$SET" --arms "$$ARMS" --again
 
 test: $(INSTALLED)  ## run the tests, fast ones first
 	@python -m pytest
@@ -30,8 +30,8 @@ test: $(INSTALLED)  ## run the tests, fast ones first
 test-cluster: $(INSTALLED)  ## run the tests on a Ray and a Slurm cluster that they set up here; minutes
 	@python -m pytest -m cluster
 
-audit: $(INSTALLED)  ## train the beginning of stored runs again and compare: a sample, or [ARM=all, EPOCHS=]
-	@python -m elu_replication.audit --arms "$$ARM" --epochs "$${EPOCHS:-1}"
+audit: $(INSTALLED)  ## train the beginning of stored runs again and compare: a sample, or [ARMS=all, EPOCHS=]
+	@python -m elu_replication.audit --arms "$$ARMS" --epochs "$${EPOCHS:-1}"
 
 stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of training code: audited to the bit first
 	@python -m elu_replication.audit --stamp

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from elu_replication.config import (
     Arm,
     Campaign,
+    Scale,
     check_seeds,
     composed,
     options,
@@ -116,3 +117,9 @@ def test_own_names_tell_every_difference_apart() -> None:
 def test_campaigns_are_typed() -> None:
     with pytest.raises(UserError, match="max_seeds"):
         typed(Campaign, {"name": "x", "arms": ["all"], "max_seeds": "many"})
+
+
+@pytest.mark.parametrize("key", ["max_epochs", "max_seeds", "max_train_images"])
+def test_a_limit_is_1_or_more(key: str) -> None:
+    with pytest.raises(UserError, match=f"^scale.{key} = 0: must be null, or 1 or more"):
+        typed(Scale, {"name": "quick", key: 0})

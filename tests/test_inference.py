@@ -92,6 +92,14 @@ def test_seeds_to_decide_are_the_fewest() -> None:
     assert inference.seeds_to_decide(0.0012, 0.0005, 0.001, equal=True) == 27
 
 
+def test_seeds_to_predict_are_the_fewest() -> None:
+    needed = inference.seeds_to_predict(0.001, 0.0025)
+    assert needed == 9
+    for n, narrow in ((needed, True), (needed - 1, False)):
+        assert (stats.t.ppf(0.975, n - 1) * 0.001 * math.sqrt(1 + 1 / n) <= 0.0025) == narrow
+    assert inference.seeds_to_predict(0.002, 0.003) is None  # 1.96 SD alone are more
+
+
 def test_differences_without_spread_are_tested_by_their_signs() -> None:
     assert inference.paired([1.0, 1.0, 1.0]).p == 2 / 2**3
     assert inference.paired([0.0, 0.0, 0.0]).p == 1.0

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from elu_replication import verdicts
+from elu_replication.claim_tables import effect_of
 from elu_replication.claims import Claim, Comparison
 from elu_replication.mathematics import Finding
 from elu_replication.verdicts import Chosen, Compared, Outcome, Verdict, combined
@@ -65,6 +66,8 @@ def test_seeds_needed_are_never_fewer_than_a_verdict_takes() -> None:
     assert compared([0.004, 0.005, 0.006]).seeds_needed == verdicts.LEAST_PAIRS
     assert compared([0.004, 0.005, 0.006] * 2).seeds_needed is None
     assert number([0.99], 0.99).seeds_needed == verdicts.LEAST_RUNS
+    assert number([0.9895, 0.9905] * 3, 0.99).seeds_needed is None
+    assert number([0.9889, 0.9911] * 3, 0.99).seeds_needed == 9
 
 
 @pytest.mark.parametrize(
@@ -113,6 +116,13 @@ def test_choices_together(choices: list[list[list[float]]], verdict: Verdict) ->
     assert found.leading is not None
     assert found.decisive is not None
     assert found.decisive.verdict == found.leading.verdict
+
+
+def test_numbers_of_another_choice_are_marked() -> None:
+    main, other = (Chosen(name, [compared(values)]) for name, values in (("main", NONE), ("other", UP)))
+    assert not outcome(other, main).beside_main
+    assert outcome(main, other).beside_main
+    assert effect_of(outcome(main, other)).endswith("] (other choice)")
 
 
 def test_a_reason_tells_of_the_choices_that_are_not_decided() -> None:

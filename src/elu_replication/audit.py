@@ -15,7 +15,7 @@ from elu_replication.runs import Job
 from elu_replication.terminal import say
 
 # The largest difference in a loss in the first five epochs that another machine explains. Measure it with
-# TF_ENABLE_ONEDNN_OPTS=0 make audit ARM=all EPOCHS=5: other kernels alone come to about half of this.
+# TF_ENABLE_ONEDNN_OPTS=0 make audit ARMS=all EPOCHS=5: other kernels alone come to about half of this.
 TOLERANCE = 0.05
 SAMPLE_MINUTES = 2.0  # on all cores
 

@@ -12,7 +12,7 @@ from elu_replication.claim_tables import (
     claimed,
     comparison_lines,
     comparison_table,
-    effect,
+    effect_of,
     finding_lines,
     table,
 )
@@ -66,8 +66,8 @@ def markdown(found: Sequence[Outcome]) -> str:
     text = [f"# The {len(found)} published claims\n", overview(found)]
     text.append(
         "NUM: a published value; DIR: a direction; DET: mathematics; TXT: what is written (P: the paper)."
-        " The rules are at the [end](#the-rules), what was chosen after a first look under"
-        " [what the sources leave open](#what-the-sources-leave-open). Intervals are of the mean, for a NUM"
+        " The rules are at the [end](#the-rules), what was chosen after a first look in"
+        " the [ledger](#the-ledger-what-the-sources-leave-open). Intervals are of the mean, for a NUM"
         " of a new run.\n"
     )
     for source, title in SOURCES.items():
@@ -82,14 +82,14 @@ def markdown(found: Sequence[Outcome]) -> str:
                 "Kind": each.claim.kind,
                 "Metric": METRICS[each.decisive.test.metric].meaning if each.decisive else "",
                 "Claimed": claimed(each.decisive) if each.decisive else "",
-                "Effect [95% interval]": effect(each.decisive) if each.decisive else "",
+                "Effect [95% interval]": effect_of(each),
                 "n": each.decisive.n if each.decisive else "",
                 "Verdict": f"**{each.verdict}**",
             }
             for each in mine
         ]
         text.append(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n")
-    text.append("## What the sources leave open\n")
+    text.append("## The ledger: what the sources leave open\n")
     rows = [
         {
             "Question": choice.question,

@@ -116,6 +116,13 @@ def effect(compared: Compared) -> str:
     return f"{number(compared.effect)} [{number(low)}, {number(high)}]"
 
 
+def effect_of(each: Outcome) -> str:
+    """The effect of the test that stands for a claim, marked where it is not of the main choice."""
+    if each.decisive is None:
+        return ""
+    return effect(each.decisive) + " (other choice)" * each.beside_main
+
+
 def claimed(compared: Compared) -> str:
     """What the claim says of the weighted sum."""
     if compared.test.published is not None:

@@ -208,12 +208,16 @@ def explain(error: Exception) -> str:
 
 
 def typed(schema: type[T], values: Any) -> T:
-    """Values as an instance of a schema above; raises UserError on an unknown key or wrong type."""
+    """Values as an instance of a schema above; raises UserError on an unknown key, a wrong type or a
+    limit (max_...) below 1."""
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(schema), values)
-        return OmegaConf.to_object(merged)  # type: ignore[return-value]
+        made = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values))
     except OmegaConfBaseException as error:
         raise UserError(explain(error)) from error
+    for key, value in vars(made).items():
+        if key.startswith("max_") and value is not None and value < 1:
+            raise UserError(f"{schema.__name__.lower()}.{key} = {value}: must be null, or 1 or more")
+    return made  # type: ignore[return-value]
 
 
 def protocol_from(values: Mapping[str, Any] | DictConfig) -> Protocol:

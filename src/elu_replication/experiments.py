@@ -18,6 +18,7 @@ from elu_replication.config import (
     Protocol,
     Saving,
     Scale,
+    check_protocol,
     check_seeds,
     group_option,
     own_name,
@@ -110,13 +111,15 @@ def resolved(overrides: Overrides) -> Protocol:
 
 def scaled(protocol: Protocol, scale: Scale) -> Protocol:
     """The protocol with its epochs and images cut to what `scale` allows; raises UserError where the
-    published scale is to be cut, since that would replace its runs."""
+    published scale is to be cut, since that would replace its runs, and where a batch no longer fits."""
     if scale.name == "published" and (scale.max_epochs or scale.max_train_images):
         raise UserError("scale = published: is never cut; take scale=quick with scale.max_epochs")
     images = min(protocol.train_images, scale.max_train_images or protocol.train_images)
     held_out = round(protocol.validation_images * images / protocol.train_images)
     epochs = min(protocol.epochs, scale.max_epochs or protocol.epochs)
-    return replace(protocol, train_images=images, validation_images=held_out, epochs=epochs)
+    cut = replace(protocol, train_images=images, validation_images=held_out, epochs=epochs)
+    check_protocol(cut)
+    return cut
 
 
 @cache

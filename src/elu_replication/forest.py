@@ -32,13 +32,15 @@ def forest(found: Sequence[Outcome]) -> Figure:
     for place, each in enumerate(shown):
         compared = each.decisive
         assert compared is not None
-        labels.append(f"{each.id}  {METRICS[compared.test.metric].meaning}")
+        about = "value" if compared.test.published is not None else compared.test.expect
+        kind = f" ({about})" * (about in ("value", "equal"))
+        labels.append(f"{each.id}  {METRICS[compared.test.metric].meaning}{kind}")
         colour, marker = LOOKS[each.verdict]
         unit = compared.test.tolerance * (-1 if compared.test.expect == "lower" else 1)
         at = np.array([*compared.interval, compared.effect, compared.published_effect])
         low, high, effect, published = np.clip((at - compared.reference) / unit, -FARTHEST, FARTHEST)
         axes.plot([low, high], [place, place], color=colour, linewidth=2)
-        face = colour if compared.n > 1 else "white"
+        face = "white" if each.beside_main else colour
         looks: dict[str, Any] = {"markerfacecolor": face, "markersize": 7, "clip_on": False}
         axes.plot(effect, place, marker, color=colour, **looks)
         axes.plot(published, place, "|", color="black", markersize=12, clip_on=False)
@@ -55,7 +57,8 @@ def forest(found: Sequence[Outcome]) -> Figure:
     )
     axes.grid(alpha=0.25)
     handles = [Line2D([], [], color=LOOKS[v][0], marker=LOOKS[v][1], label=v) for v in VERDICTS[:-1]]
-    handles.append(Line2D([], [], color="0.4", marker="s", markerfacecolor="white", label="one seed"))
+    other = "main choice not run: another's numbers"
+    handles.append(Line2D([], [], color="0.4", marker="s", markerfacecolor="white", label=other))
     handles.append(Line2D([], [], color="black", marker="|", linestyle="", label="by the published scores"))
     axes.legend(handles=handles, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
     axes.set_title("Claims that runs decide: effect and 95% interval", fontsize=11)

@@ -163,6 +163,14 @@ def seeds_to_decide(mean: float, sd: float, margin: float, equal: bool = False) 
     return int(n[decided.argmax()]) if decided.any() else None
 
 
+def seeds_to_predict(sd: float, half_width: float) -> int | None:
+    """The least number of runs whose prediction interval reaches no more than `half_width` to a side, if
+    the SD stays as it is; None beyond MOST_SEEDS."""
+    n = np.arange(2, MOST_SEEDS + 1)
+    narrow = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * sd * np.sqrt(1 + 1 / n) <= half_width
+    return int(n[narrow.argmax()]) if narrow.any() else None
+
+
 def holm(p_values: Sequence[float] | pd.Series) -> np.ndarray:
     """Holm's adjusted p values, in the same order; NaN stays and does not count."""
     p = np.asarray(p_values, float)

@@ -77,7 +77,8 @@ def draw_depth(axes: Axes, line: Line, found: pd.DataFrame) -> None:
     for epoch, layers in profile.groupby("epoch"):
         if layers.ratio.isna().all():  # 0 by 0: a logarithmic axis has no place for it
             told = f"{line.row.label} at epoch {epoch:g}: all gradients are 0"
-            axes.text(0.03, 0.92 - 0.08 * line.place, told, color=line.colour, transform=axes.transAxes)
+            place = (0.97, 0.92 - 0.08 * line.place)
+            axes.text(*place, told, color=line.colour, ha="right", transform=axes.transAxes)
             continue
         looks = {"linestyle": "-" if epoch else "--", "marker": line.marker, "markersize": 4.5}
         axes.plot(layers.layer, layers.ratio, **{**line.style, **looks})

@@ -56,7 +56,8 @@ Computed = Callable[[Stored], pd.Series]
 @dataclass(frozen=True)
 class Metric:
     """How a number of each run is computed (by seed; of measured times, by round; no entry where it has
-    none), by how little two such numbers may differ and still be called the same, and what it means."""
+    none), its margin, the most by which two such numbers may differ and still be called the same, and
+    what it means."""
 
     compute: Computed
     margin: float

@@ -10,8 +10,8 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 
-from elu_replication import atomic, experiments, runs
-from elu_replication.claim_tables import effect
+from elu_replication import atomic, runs
+from elu_replication.claim_tables import effect_of
 from elu_replication.forest import forest
 from elu_replication.tables import Row
 from elu_replication.verdicts import Outcome
@@ -50,10 +50,6 @@ DICTIONARY = {
 }
 
 
-# Figures by the end of their names.
-KINDS = {"_activity": ": inside the networks", "_disturbances": ": under disturbance"}
-
-
 def latex(found: Sequence[Outcome]) -> str:
     """The verdicts as a longtable (packages longtable and booktabs)."""
     rows = [
@@ -61,7 +57,7 @@ def latex(found: Sequence[Outcome]) -> str:
             "Claim": each.id,
             "Kind": each.claim.kind,
             "Statement": each.claim.statement,
-            r"Effect [95\% interval]": in_mathematics(effect(each.decisive)) if each.decisive else "",
+            r"Effect [95\% interval]": in_mathematics(effect_of(each)),
             "Verdict": each.verdict,
         }
         for each in found
@@ -113,28 +109,3 @@ def write(rows: Sequence[Row], found: Sequence[Outcome], folder: Path) -> None:
     with mpl.rc_context({"pdf.fonttype": 42}):
         forest(found).savefig(content, format="pdf", metadata={"CreationDate": None})
     atomic.write_bytes(folder / "claims.pdf", content.getvalue())
-
-
-def index(folder: Path, figures: Sequence[Path]) -> str:
-    """results/README.md: every table and figure, as a code host shows them."""
-    text = ["# Results\n", (folder / "claims_overview.md").read_text()]
-    text.append("[All claims](claims.md), [report.html](report.html) (download and open it: one file, no")
-    text.append("network), [for papers](paper), [benchmark](bench/bench.md).\n")
-    text += ["![Effects and intervals of the quantitative claims](claims.png)\n", "## Scores\n"]
-    text.append(
-        "Test scores after the last epoch: mean ± standard deviation over seeds. Losses are those that"
-    )
-    text.append(
-        "were trained on: cross-entropy; of the autoencoder of clevert_fig3, and of arms in `_squared`,"
-    )
-    text.append("squared error averaged over outputs; of arms in `_sum`, summed over them.\n")
-    text.append((folder / "published/tables/summary.md").read_text())
-    text.append("## Figures\n")
-    for path in figures:
-        name, told = path.stem, ""
-        for suffix, words in KINDS.items():
-            if name.endswith(suffix):
-                name, told = name.removesuffix(suffix), words
-        title = experiments.load(name).title if name in experiments.names() else name.replace("_", " ")
-        text.append(f"### {title}{told}\n\n![{title}{told}]({path.relative_to(folder)})\n")
-    return "\n".join(text)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from elu_replication import atomic, experiments, runs
+from elu_replication import atomic, experiments, frames, runs
 from elu_replication.config import Activation
 from elu_replication.errors import run_main
 from elu_replication.experiments import RESULTS
@@ -92,7 +92,7 @@ def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
     marks = {"marker": line.marker, "markersize": 4.5, "markevery": (line.place * every // 4, every)}
     for split, looks in (
         (held_out, {"linestyle": "-", **marks}),
-        (training, {"linestyle": "--", "linewidth": 0.9}),
+        (training, {"linestyle": "--", "linewidth": 0.9, **marks, "markersize": 3}),
     ):
         mean, least, most = (to_axis(split[f"{metric}_{part}"]) for part in BAND)
         axes.plot(split.epoch, mean, **{**line.style, **looks})
@@ -144,8 +144,11 @@ def panel_legend(
     kinds: Sequence[tuple[dict[str, Any], str]] = (),
 ) -> None:
     """Names each arm of a panel, those without curves as well, and says what each kind of line means."""
+    seeds = [len(frames.finished(line.row.arm)) for line in drawn]
+    unequal = len({*seeds}) > 1
     handles = [
-        Line2D([], [], marker=line.marker, label=arm_label(line.row), **line.style) for line in drawn
+        Line2D([], [], marker=line.marker, label=arm_label(line.row) + f", n {n}" * unequal, **line.style)
+        for line, n in zip(drawn, seeds, strict=True)
     ]
     for row in missing:
         stored = [record.status for record in runs.current(row.arm)]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
-from elu_replication import atomic, claim_report, claim_tables, claims, experiments, paper, runs
+from elu_replication import atomic, claim_report, claim_tables, claims, experiments, frames, paper, runs
 from elu_replication.claims import SOURCES
 from elu_replication.config import PUBLISHED, WITH_ALPHA, group_option, options
 from elu_replication.errors import run_main
@@ -30,6 +30,9 @@ FILE = RESULTS / "report.html"
 PAGE = Path(__file__).parent / "page"
 MARKS = dict(zip(VERDICTS, "✓✗⇄?○", strict=True))  # told apart without colour
 POINTS = 60  # of a curve, at most
+MOST_SHOWN = 6  # arms that a chart has at first; of more, those of the first panel
+# Figures by the end of their names.
+KINDS = {"_activity": ": inside the networks", "_disturbances": ": under disturbance"}
 
 
 def thinned(table: pd.DataFrame) -> pd.DataFrame:
@@ -116,6 +119,8 @@ def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def chart(name: str, rows: Sequence[Row]) -> dict[str, Any]:
     """All that the page draws of an experiment: its arms that have runs, with their looks, and views."""
     ran = [row for row in rows if runs.current(row.arm)]
+    panels = experiments.load(name).panels.values()
+    first = next((set(arms) for arms in panels if {row.label for row in ran} & set(arms)), set())
     names = [row.arm.protocol.activation.name for row in ran]
     arms = [
         {
@@ -123,7 +128,8 @@ def chart(name: str, rows: Sequence[Row]) -> dict[str, Any]:
             "name": f"{row.label}: {activation_name(row.arm.protocol.activation)}",
             "colour": STYLES[activation][0],
             "dash": names[:place].count(activation),
-            "seeds": len(runs.current(row.arm)),
+            "seeds": len(frames.finished(row.arm)),
+            "shown": len(ran) <= MOST_SHOWN or row.label in first,
         }
         for place, (row, activation) in enumerate(zip(ran, names, strict=True))
     ]
@@ -214,13 +220,38 @@ def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
     )
 
 
+def index(folder: Path, figures: Sequence[Path]) -> str:
+    """results/README.md: every table and figure, as a code host shows them."""
+    text = ["# Results\n", (folder / "claims_overview.md").read_text()]
+    text.append("[All claims](claims.md), [report.html](report.html) (download and open it: one file, no")
+    text.append("network), [for papers](paper), [benchmark](bench/bench.md).\n")
+    text += ["![Effects and intervals of the quantitative claims](claims.png)\n", "## Scores\n"]
+    text.append(
+        "Test scores after the last epoch: mean ± standard deviation over seeds. Losses are those that"
+    )
+    text.append(
+        "were trained on: cross-entropy; of the autoencoder of clevert_fig3, and of arms in `_squared`,"
+    )
+    text.append("squared error averaged over outputs; of arms in `_sum`, summed over them.\n")
+    text.append((folder / "published/tables/summary.md").read_text())
+    text.append("## Figures\n")
+    for path in figures:
+        name, told = path.stem, ""
+        for suffix, words in KINDS.items():
+            if name.endswith(suffix):
+                name, told = name.removesuffix(suffix), words
+        title = experiments.load(name).title if name in experiments.names() else name.replace("_", " ")
+        text.append(f"### {title}{told}\n\n![{title}{told}]({path.relative_to(folder)})\n")
+    return "\n".join(text)
+
+
 def main() -> None:
     rows, found = declared_at(PUBLISHED), outcomes()
     atomic.write_text(FILE, render(rows, found))
     paper.write(rows, found, RESULTS / "paper")
     folders = [RESULTS / "published" / kind for kind in ("figures", "mechanisms")]
     drawn = [path for folder in folders for path in sorted(folder.glob("*.png"))]
-    atomic.write_text(RESULTS / "README.md", paper.index(RESULTS, drawn))
+    atomic.write_text(RESULTS / "README.md", index(RESULTS, drawn))
 
 
 if __name__ == "__main__":

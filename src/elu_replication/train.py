@@ -26,6 +26,11 @@ from elu_replication.terminal import say
 
 def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
     """The arms that the configurations describe, each once, with every run stored."""
+    for key, default in (("scale", "published"), ("campaign", "core")):
+        if configs[0][key].name != default:
+            raise UserError(
+                f"{key}: is of `make replicate SET=...`; here set epochs, train_images or seeds"
+            )
     by_name: dict[str, Arm] = {}
     for arm in map(own_arm, configs):
         seeds = dict.fromkeys((*by_name.get(arm.name, arm).seeds, *arm.seeds))

@@ -204,7 +204,12 @@ class Compared:
         if self.verdict not in UNDECIDED or lost or METRICS[self.test.metric].timed:
             return None
         if self.test.published is not None:
-            return LEAST_RUNS if self.n < LEAST_RUNS else None
+            widest = WIDEST * self.test.tolerance
+            return (
+                LEAST_RUNS
+                if self.n < LEAST_RUNS
+                else inference.seeds_to_predict(self.difference.sd, widest)
+            )
         if self.n < 2:
             return LEAST_PAIRS
         equal = self.test.expect == "equal"
@@ -279,6 +284,11 @@ class Outcome:
         ran = [choice for choice in self.choices if choice.verdict != "not run"]
         return (ran or self.choices)[0]
 
+    @property
+    def beside_main(self) -> bool:
+        """Whether the leading choice is another than the main one."""
+        return self.leading is not None and self.leading is not self.choices[0]
+
     @cached_property
     def of_choices(self) -> Verdict:
         """Protocol-dependent where choices are decided differently, else as the main one; inconclusive
@@ -319,7 +329,7 @@ class Outcome:
                 told.append(f"{verdict} with {'; '.join(labels)}")
         elif self.leading:
             told.append(f"{self.leading.label}: {self.leading.decisive.told}")
-            if self.leading is not self.choices[0]:
+            if self.beside_main:
                 told.append(f"the main choice, {self.choices[0].label}, is not run")
         if self.claim.by_runs:
             rest = Counter(c.verdict for c in self.choices if c is not self.leading)

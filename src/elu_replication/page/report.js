@@ -32,7 +32,7 @@ function spec(chart, view, arms, log) {
   points.arm.forEach((arm, i) => {
     const mean = points.mean[i];
     if (shown.has(arm) && mean !== null && !(log && mean <= 0))
-      values.push({ arm, x: points.x[i], mean, low: log ? Math.max(points.low[i], mean / 10) : points.low[i], high: points.high[i] });
+      values.push({ arm, x: points.x[i], mean, least: points.low[i], low: log && points.low[i] <= 0 ? mean : points.low[i], high: points.high[i] });
   });
   const last = Math.max(...values.map(value => value.x), 0);
   const published = view.published.filter(mark => shown.has(mark.arm)).map(mark => ({ ...mark, x: last }));
@@ -41,7 +41,9 @@ function spec(chart, view, arms, log) {
   const whole = view.x === "epoch" || view.x === "layer";
   const x = { field: "x", type: "quantitative", title: view.x, axis: whole ? { tickMinStep: 1, format: "d" } : {}, scale: { nice: false, zero: false } };
   const y = { type: "quantitative", title: view.title, scale: log ? { type: "log", nice: false } : { type: "linear", zero: false } };
-  const tooltip = [{ field: "arm", title: "arm" }, { field: "x", title: view.x }, { field: "mean", title: "mean", format: ".5~g" }, { field: "low", title: "least", format: ".5~g" }, { field: "high", title: "largest", format: ".5~g" }];
+  // Of the nearest point, Vega-Lite 6 reads fields without a format from the wrong object (its pull request 9707).
+  const tooltip = [{ field: "arm", title: "arm", type: "nominal", formatType: "trim", format: "" }, { field: "x", title: view.x, format: ".5~g" },
+    { field: "mean", title: "mean", format: ".5~g" }, { field: "least", title: "least", format: ".5~g" }, { field: "high", title: "largest", format: ".5~g" }];
   const layer = [
     { mark: { type: "area", opacity: 0.15 }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: colour } },
     { mark: { type: "line", strokeWidth: 2 }, encoding: { x, y: { ...y, field: "mean" }, color: colour, strokeDash: dash } },
@@ -131,8 +133,8 @@ function explore() {
   const place = (x, y) => `${(320 + x * 320 / 6).toFixed(2)},${(220 - Math.max(-50, Math.min(50, y)) * 50).toFixed(2)}`;
   const path = g => "M" + Array.from({ length: 481 }, (_, i) => -6 + i / 40).map(x => place(x, g(x - shift, a))).join("L");
   const colour = data.explorer.activations.find(each => each.name === name).colour;
-  const ticks = [-6, -4, -2, 2, 4, 6].map(x => `<text x="${320 + x * 310 / 6}" y="236" text-anchor="middle">${x}</text>`).join("")
-    + [-2, -1, 1, 2, 3, 4].map(y => `<text x="326" y="${224 - y * 50}">${y}</text>`).join("");
+  const ticks = [-4, -2, 2, 4].map(x => `<text x="${320 + x * 320 / 6}" y="236" text-anchor="middle">${x}</text>`).join("")
+    + [-1, 1, 2, 3, 4].map(y => `<text x="326" y="${216 - y * 50}">${y}</text>`).join("");
   document.getElementById("drawing").innerHTML = `<title id="drawing-title">${name} and its derivative</title>
     <line class="axis" x1="0" y1="220" x2="640" y2="220"/><line class="axis" x1="320" y1="0" x2="320" y2="320"/>${ticks}
     <path id="value" d="${path(f)}" fill="none" stroke="${dark.matches && colour === "#000000" ? "#ffffff" : colour}" stroke-width="2.5"/>
