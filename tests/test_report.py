@@ -148,9 +148,9 @@ def test_pointing_at_a_curve_tells_its_values(page: Page) -> None:
     chart.scroll_into_view_if_needed()
     page.wait_for_function("element => element.dataset.drawn", arg=chart.element_handle())
     chart.hover()
-    told = page.locator("#vg-tooltip-element.visible tr").all_text_contents()
+    page.wait_for_selector("#vg-tooltip-element.visible")
+    arm, epoch, *values = page.locator("#vg-tooltip-element .value").all_text_contents()
     table = pd.read_csv("results/published/tables/machinecurve_25_epochs.csv")
-    arm, epoch, *values = (re.sub(r"^.*?:", "", line) for line in told)
     seen = table[(table.arm == arm) & (table.epoch == int(epoch)) & (table.split == "validation")].iloc[0]
     stored = [seen.loss_mean, seen.loss_min, seen.loss_max]
     assert [float(value) for value in values] == pytest.approx(stored, rel=1e-4)

@@ -144,11 +144,13 @@ def panel_legend(
     kinds: Sequence[tuple[dict[str, Any], str]] = (),
 ) -> None:
     """Names each arm of a panel, those without curves as well, and says what each kind of line means."""
-    seeds = [len(frames.finished(line.row.arm)) for line in drawn]
-    unequal = len({*seeds}) > 1
+
+    def seeds(line: Line) -> int:
+        return len(frames.finished(line.row.arm))
+
     handles = [
-        Line2D([], [], marker=line.marker, label=arm_label(line.row) + f", n {n}" * unequal, **line.style)
-        for line, n in zip(drawn, seeds, strict=True)
+        Line2D([], [], marker=line.marker, label=f"{arm_label(line.row)}, n {seeds(line)}", **line.style)
+        for line in drawn
     ]
     for row in missing:
         stored = [record.status for record in runs.current(row.arm)]
