@@ -33,8 +33,8 @@ STYLES = {
     "selu": ("#882255", ">"),
     "gelu": ("#000000", "*"),
 }
-NAMES = {"elu": "ELU", "relu": "ReLU", "leaky_relu": "leaky ReLU", "prelu": "PReLU", "srelu": "SReLU"}
-NAMES |= {"selu": "SELU", "gelu": "GELU"}
+NAMES = {"elu": "ELU", "relu": "ReLU", "leaky_relu": "leaky ReLU", "prelu": "PReLU"}
+NAMES |= {"srelu": "shifted ReLU", "selu": "SELU", "gelu": "GELU"}
 ACCURACY_TICKS = (0.0, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999, 1.0)
 LEAST_ERROR = 1e-4
 BAND = ("mean", "min", "max")  # of tables.by_epoch: a curve and the edges of its band
@@ -111,8 +111,8 @@ def dress(axes: Axes, metric: str, panel: str, last: int) -> None:
     """Title, axes and grid of a panel that has been drawn; after the last epoch stand the test scores."""
     axes.set_title(f"{panel}: {metric}", fontsize=10, loc="left")
     axes.set_xlabel("epoch")
-    epochs = [tick for tick in axes.get_xticks() if 0 <= tick < last * 0.97]
-    axes.set_xticks([*epochs, last * 1.06], [*(f"{tick:g}" for tick in epochs), "test"])
+    epochs = [tick for tick in axes.get_xticks() if 0 <= tick <= last]
+    axes.set_xticks([*epochs, last * 1.1], [*(f"{tick:g}" for tick in epochs), "test"])
     axes.grid(alpha=0.25)
     if metric == "loss":
         low, high = axes.get_ylim()
