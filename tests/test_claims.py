@@ -12,9 +12,10 @@ import yaml
 from conftest import ROOT, tiny
 
 from elu_replication import claim_report, claims, experiments, explain, mathematics, terminal
+from elu_replication.comparisons import VERDICTS
 from elu_replication.errors import UserError
 from elu_replication.models import build
-from elu_replication.verdicts import VERDICTS, Outcome, outcomes
+from elu_replication.verdicts import Outcome, outcomes
 
 
 @pytest.fixture(scope="module")

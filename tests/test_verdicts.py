@@ -9,8 +9,9 @@ import pytest
 from elu_replication import verdicts
 from elu_replication.claim_tables import effect_of
 from elu_replication.claims import Claim, Comparison
+from elu_replication.comparisons import LEAST_PAIRS, LEAST_RUNS, Compared, Verdict
 from elu_replication.mathematics import Finding
-from elu_replication.verdicts import Chosen, Compared, Outcome, Verdict, combined
+from elu_replication.verdicts import Chosen, Outcome, combined
 
 TWO = {"asu_mlp-sgd_elu": 1.0, "asu_mlp-sgd_relu": -1.0}
 
@@ -62,10 +63,10 @@ def test_a_direction_may_be_against_a_value() -> None:
 
 
 def test_seeds_needed_are_never_fewer_than_a_verdict_takes() -> None:
-    assert compared([0.004]).seeds_needed == verdicts.LEAST_PAIRS
-    assert compared([0.004, 0.005, 0.006]).seeds_needed == verdicts.LEAST_PAIRS
+    assert compared([0.004]).seeds_needed == LEAST_PAIRS
+    assert compared([0.004, 0.005, 0.006]).seeds_needed == LEAST_PAIRS
     assert compared([0.004, 0.005, 0.006] * 2).seeds_needed is None
-    assert number([0.99], 0.99).seeds_needed == verdicts.LEAST_RUNS
+    assert number([0.99], 0.99).seeds_needed == LEAST_RUNS
     assert number([0.9895, 0.9905] * 3, 0.99).seeds_needed is None
     assert number([0.9889, 0.9911] * 3, 0.99).seeds_needed == 9
 

@@ -17,12 +17,13 @@ from elu_replication.claim_tables import (
     table,
 )
 from elu_replication.claims import SOURCES, LedgerEntry
+from elu_replication.comparisons import VERDICTS
 from elu_replication.errors import one_line, run_main
 from elu_replication.experiments import RESULTS
 from elu_replication.forest import forest
 from elu_replication.metrics import METRICS
 from elu_replication.plots import save
-from elu_replication.verdicts import RULES, VERDICTS, Outcome, counts, outcomes
+from elu_replication.verdicts import RULES, Outcome, counts, outcomes
 
 # What the answer is made of: the claims that people ask about first.
 HEADLINES = ("C3", "C7", "C43", "C11", "C12", "C14", "C23", "C22", "C26", "C46")

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from elu_replication import inference
+from elu_replication.comparisons import Compared
 from elu_replication.mathematics import Finding
 from elu_replication.metrics import METRICS
-from elu_replication.verdicts import Chosen, Compared, Outcome
+from elu_replication.verdicts import Chosen, Outcome
 
 
 def number(value: float) -> str:

@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from elu_replication.comparisons import VERDICTS
 from elu_replication.metrics import METRICS
-from elu_replication.verdicts import VERDICTS, Outcome
+from elu_replication.verdicts import Outcome
 
 # Colour and marker of each verdict, told apart without colour too.
 LOOKS = {

@@ -17,6 +17,7 @@ import vl_convert
 
 from elu_replication import atomic, claim_report, claim_tables, claims, experiments, frames, paper, runs
 from elu_replication.claims import SOURCES
+from elu_replication.comparisons import VERDICTS
 from elu_replication.config import PUBLISHED, WITH_ALPHA, group_option, options
 from elu_replication.errors import run_main
 from elu_replication.experiments import RESULTS
@@ -24,7 +25,7 @@ from elu_replication.mechanisms import depth_profile, levels, over_seeds, probed
 from elu_replication.metrics import METRICS
 from elu_replication.plots import STYLES, activation_name
 from elu_replication.tables import Row, by_epoch, declared_at, grouped, histories, readable, summary
-from elu_replication.verdicts import RULES, VERDICTS, Outcome, counts, outcomes
+from elu_replication.verdicts import RULES, Outcome, counts, outcomes
 
 FILE = RESULTS / "report.html"
 PAGE = Path(__file__).parent / "page"
