@@ -108,7 +108,8 @@ def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
 
 
 def dress(axes: Axes, metric: str, panel: str, last: int) -> None:
-    """Title, axes and grid of a panel that has been drawn; after the last epoch stand the test scores."""
+    """Title, axes and grid of a panel that has been drawn; after the last epoch stand the test scores.
+    A logarithmic axis ends at a tenth of the least mean, however far a band goes."""
     axes.set_title(f"{panel}: {metric}", fontsize=10, loc="left")
     axes.set_xlabel("epoch")
     epochs = [tick for tick in axes.get_xticks() if 0 <= tick <= last]
@@ -118,6 +119,8 @@ def dress(axes: Axes, metric: str, panel: str, last: int) -> None:
         low, high = axes.get_ylim()
         if wide := bool(high > 2 * low):
             axes.set_yscale("log")
+            means = np.concatenate([line.get_ydata() for line in axes.lines])
+            axes.set_ylim(bottom=max(axes.get_ylim()[0], means[means > 0].min(initial=1.0) / 10))
         axes.set_ylabel("loss" + " (log axis)" * wide)
     else:
         low, high = axes.get_ylim()

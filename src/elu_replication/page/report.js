@@ -29,10 +29,12 @@ const DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [1, 3]];
 function spec(chart, view, arms, log) {
   const points = view.points, shown = new Set(arms.map(arm => arm.label));
   const values = [];
+  // A logarithmic axis ends at a tenth of the least mean, however far a band goes.
+  const floor = log ? Math.min(...points.mean.filter((mean, i) => shown.has(points.arm[i]) && mean > 0)) / 10 : -Infinity;
   points.arm.forEach((arm, i) => {
     const mean = points.mean[i];
     if (shown.has(arm) && mean !== null && !(log && mean <= 0))
-      values.push({ arm, x: points.x[i], mean, least: points.low[i], low: log && points.low[i] <= 0 ? mean : points.low[i], high: points.high[i] });
+      values.push({ arm, x: points.x[i], mean, least: points.low[i], low: Math.max(points.low[i], floor), high: points.high[i] });
   });
   const last = Math.max(...values.map(value => value.x), 0);
   const published = view.published.filter(mark => shown.has(mark.arm)).map(mark => ({ ...mark, x: last }));
