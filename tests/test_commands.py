@@ -20,6 +20,8 @@ def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         (TRAIN, ["activation=relux"], "error: activation = 'relux': must be one of elu"),
         (TRAIN, ["-m", "epochs=0,1", "dropout=0.1"], "error: epochs = 0: must be 1 or more"),
         (TRAIN, ["scale=quick"], "error: scale: is of `make replicate SET=...`; here set epochs"),
+        (TRAIN, ["scale.max_epochs=1"], "error: scale: is of `make replicate SET=...`"),
+        (TRAIN, ["-m", "campaign=core,full"], "error: campaign: is of `make replicate SET=...`"),
         (TRAIN, ["seeds=[1,1]"], "error: seeds = [1, 1]: must be distinct"),
         ("elu_replication.replicate", ["--set", "dropot=1"], "error: dropot: unknown key"),
         ("elu_replication.replicate", ["--arms", "asu"], "error: experiment 'asu': must be one of"),

@@ -18,7 +18,17 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from elu_replication import campaign, runs
-from elu_replication.config import CONF, Arm, Launcher, explain, require_root, typed
+from elu_replication.config import (
+    CONF,
+    PUBLISHED,
+    Arm,
+    Campaign,
+    Launcher,
+    explain,
+    group_option,
+    require_root,
+    typed,
+)
 from elu_replication.errors import UserError, brief, run_main
 from elu_replication.experiments import OWN, own_arm
 from elu_replication.terminal import say
@@ -26,11 +36,12 @@ from elu_replication.terminal import say
 
 def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
     """The arms that the configurations describe, each once, with every run stored."""
-    for key, default in (("scale", "published"), ("campaign", "core")):
-        if configs[0][key].name != default:
-            raise UserError(
-                f"{key}: is of `make replicate SET=...`; here set epochs, train_images or seeds"
-            )
+    defaults = {"scale": PUBLISHED, "campaign": typed(Campaign, group_option("campaign", "core"))}
+    for config in configs:
+        for key, default in defaults.items():
+            if typed(type(default), config[key]) != default:
+                told = "is of `make replicate SET=...`; here set epochs, train_images or seeds"
+                raise UserError(f"{key}: {told}")
     by_name: dict[str, Arm] = {}
     for arm in map(own_arm, configs):
         seeds = dict.fromkeys((*by_name.get(arm.name, arm).seeds, *arm.seeds))
