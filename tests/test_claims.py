@@ -170,4 +170,4 @@ def test_an_unknown_claim_is_one_line() -> None:
     command = [sys.executable, "-m", "elu_replication.explain", "C99"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr == "error: ID=C99: no such claim; there are C1 to C53\n"
+    assert done.stderr == "error: ID=C99: no such claim; ID=C7 is one, and there are C1 to C53\n"

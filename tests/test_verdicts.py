@@ -129,6 +129,9 @@ def test_numbers_of_another_choice_are_marked() -> None:
 def test_a_reason_tells_of_the_choices_that_are_not_decided() -> None:
     made = [Chosen(str(i), [compared(values)]) for i, values in enumerate((UP, OPEN, NONE, NONE))]
     assert outcome(*made).reason.endswith("1 other choice inconclusive. 2 other choices not run")
+    assert outcome(*made[::-1]).reason.endswith(
+        "is not run. 1 other choice not run. 1 other choice replicated"
+    )
 
 
 def test_mathematics_decides_alone_or_with_runs_as_the_claim_s_kind_says() -> None:

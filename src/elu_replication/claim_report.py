@@ -1,6 +1,7 @@
 """The verdicts as files: tables, JSON, a page and a figure; the DVC stage `claims`."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from elu_replication.claim_tables import (
     comparison_table,
     effect_of,
     finding_lines,
+    formula,
     table,
 )
 from elu_replication.claims import SOURCES, LedgerEntry
@@ -67,7 +69,7 @@ def markdown(found: Sequence[Outcome]) -> str:
     text = [f"# The {len(found)} published claims\n", overview(found)]
     text.append(
         "NUM: a published value; DIR: a direction; DET: mathematics; TXT: what is written (P: the paper)."
-        " The rules are at the [end](#the-rules), what was chosen after a first look in"
+        " The rules are at the [end](#the-rules), what was chosen after looks in"
         " the [ledger](#the-ledger-what-the-sources-leave-open). Intervals are of the mean, for a NUM"
         " of a new run.\n"
     )
@@ -82,6 +84,7 @@ def markdown(found: Sequence[Outcome]) -> str:
                 "Statement": each.claim.statement,
                 "Kind": each.claim.kind,
                 "Metric": METRICS[each.decisive.test.metric].meaning if each.decisive else "",
+                "Arms": formula(each.decisive) if each.decisive else "",
                 "Claimed": claimed(each.decisive) if each.decisive else "",
                 "Effect [95% interval]": effect_of(each),
                 "n": each.decisive.n if each.decisive else "",
@@ -99,7 +102,7 @@ def markdown(found: Sequence[Outcome]) -> str:
             "Because": choice.because,
             "The others": choice.others,
             "Claims": ", ".join(choice.claims),
-            "Of these, protocol-dependent": ", ".join(moved(choice, found)) or "none",
+            "Of these, protocol-dependent by any choice": ", ".join(moved(choice, found)) or "none",
         }
         for choice in claims.ledger()
     ]
@@ -134,15 +137,19 @@ def answer(found: Sequence[Outcome]) -> list[str]:
     for verdict in VERDICTS:
         mine = [named[name] for name in HEADLINES if named[name].verdict == verdict]
         if mine:
-            said = " ".join(f"{each.claim.statement.rstrip('.')} ({each.id}{idle(each)})." for each in mine)
-            told.append(f"{verdict.capitalize()}: {said}")
+            said = [f"{each.claim.statement.rstrip('.')} ({each.id}{beside(each)})." for each in mine]
+            told.append(f"{verdict.capitalize()}: {' '.join(said)}")
     return told
 
 
-def idle(each: Outcome) -> str:
-    """How many choices of a claim that has runs wait for theirs: "; 6 of 7 choices not run"."""
-    n = sum(choice.verdict == "not run" for choice in each.choices)
-    return f"; {n} of {len(each.choices)} choices not run" if 0 < n < len(each.choices) else ""
+def beside(each: Outcome) -> str:
+    """What the verdict alone does not tell of a claim's choices: how many are decided how, where that
+    differs; else how many wait for runs, "; 6 of 7 choices not run"."""
+    counted, total = Counter(choice.verdict for choice in each.choices), len(each.choices)
+    if each.verdict == "protocol-dependent":
+        told = ", ".join(f"{counted[verdict]} {verdict}" for verdict in VERDICTS if counted[verdict])
+        return f"; main choice {each.choices[0].verdict}; of all {total}, {told}"
+    return f"; {counted['not run']} of {total} choices not run" if 0 < counted["not run"] < total else ""
 
 
 def overview(found: Sequence[Outcome]) -> str:
@@ -171,9 +178,7 @@ def details(each: Outcome) -> str:
         text.append(finding_lines(each.findings).to_markdown(index=False, disable_numparse=True) + "\n")
     if each.choices:
         text.append(comparison_lines(each.choices).to_markdown(index=False, disable_numparse=True) + "\n")
-        commands = dict.fromkeys(t.command for choice in each.choices for t in choice.tests)
-        text += [f"- `{command}`" for command in commands]
-        text.append("")
+        text.append(f"`{each.command}`\n")
     return "\n".join(text)
 
 

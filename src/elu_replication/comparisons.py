@@ -1,6 +1,7 @@
 """One test of a claim on the stored runs: its values, its statistics and its verdict."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Literal, get_args
@@ -213,6 +214,12 @@ class Compared:
 
     @property
     def command(self) -> str:
-        if METRICS[self.test.metric].timed:
-            return "make times"
-        return f"make replicate ARMS='{' '.join(self.test.arms)}'"
+        return command([self])
+
+
+def command(tests: Iterable[Compared]) -> str:
+    """What trains the runs of some tests, or takes their times."""
+    if all(METRICS[compared.test.metric].timed for compared in tests):
+        return "make times"
+    arms = dict.fromkeys(name for compared in tests for name in compared.test.arms)
+    return f"make replicate ARMS='{' '.join(arms)}'"

@@ -36,12 +36,10 @@ def explain(each: Outcome) -> None:
             say(f"  {t['Metric']}: {t['Arms']}, claimed {t['Claimed']}")
             say(f"    {t['Effect [95% interval]']}, margin {t['Margin']}, n {t['n']}: {t['Why']}")
             say(f"    single runs that show it: {t['Single runs that show it']}")
-    if each.claim.arms:
-        say(
-            "Protocols: "
-            + ", ".join(sorted({f"experiments/{a.partition('-')[0]}.yaml" for a in each.claim.arms}))
-        )
-        say(f"Runs: make replicate ARMS='{' '.join(each.claim.arms)}'")
+    if each.choices:
+        documents = sorted({f"experiments/{arm.partition('-')[0]}.yaml" for arm in each.claim.arms})
+        say(f"Protocols: {', '.join(documents)}")
+        say(f"Runs: {each.command}")
     say(f"Verdict: {each.verdict}. {each.reason}.")
 
 
@@ -86,9 +84,9 @@ def main() -> None:
         plan(outcomes())
         return
     known = claims.load()
-    if options.id not in known:
-        raise UserError(f"ID={options.id}: no such claim; there are C1 to C{len(known)}")
-    (each,) = outcomes([options.id])
+    if (name := options.id.upper()) not in known:
+        raise UserError(f"ID={options.id}: no such claim; ID=C7 is one, and there are C1 to C{len(known)}")
+    (each,) = outcomes([name])
     explain(each)
 
 

@@ -27,6 +27,7 @@ def forest(found: Sequence[Outcome]) -> Figure:
     margins from what it is compared with (a direction's towards what is claimed), and where the
     published scores put it."""
     shown = [each for each in found if each.decisive and each.decisive.n][::-1]
+    idle = [each.id for each in found if each.decisive and not each.decisive.n]
     figure = Figure(figsize=(11, 0.32 * len(shown) + 2.2), layout="constrained")
     axes = figure.subplots()
     labels = []
@@ -39,12 +40,16 @@ def forest(found: Sequence[Outcome]) -> Figure:
         colour, marker = LOOKS[each.verdict]
         unit = compared.test.tolerance * (-1 if compared.test.expect == "lower" else 1)
         at = np.array([*compared.interval, compared.effect, compared.published_effect])
-        low, high, effect, published = np.clip((at - compared.reference) / unit, -FARTHEST, FARTHEST)
+        margins = (at - compared.reference) / unit
+        low, high, effect, published = np.clip(margins, -FARTHEST, FARTHEST)
         axes.plot([low, high], [place, place], color=colour, linewidth=2)
         face = "white" if each.beside_main else colour
         looks: dict[str, Any] = {"markerfacecolor": face, "markersize": 7, "clip_on": False}
         axes.plot(effect, place, marker, color=colour, **looks)
         axes.plot(published, place, "|", color="black", markersize=12, clip_on=False)
+        if abs(margins[2]) > FARTHEST:
+            side = "left" if effect < 0 else "right"
+            axes.text(effect, place, f"   {margins[2]:.0f}   ", fontsize=8, va="center", ha=side)
     axes.axvspan(-1, 1, color="0.5", alpha=0.15, linewidth=0)
     axes.axvline(0, color="0.4", linewidth=0.8)
     axes.set_yticks(range(len(shown)), labels, fontsize=8)
@@ -54,7 +59,7 @@ def forest(found: Sequence[Outcome]) -> Figure:
     axes.set_xlim(-FARTHEST * 1.1, FARTHEST * 1.1)
     axes.set_xlabel(
         "margins from what the claim compares with; where it claims a direction, that is to the right\n"
-        "(log axis beyond 1; cut at 30)"
+        "(log axis beyond 1; cut at 30)" + f"\nNot run: {', '.join(idle)}" * bool(idle)
     )
     axes.grid(alpha=0.25)
     handles = [Line2D([], [], color=LOOKS[v][0], marker=LOOKS[v][1], label=v) for v in VERDICTS[:-1]]

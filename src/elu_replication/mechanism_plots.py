@@ -30,6 +30,8 @@ from elu_replication.plots import (
 )
 from elu_replication.tables import Row, declared, grouped
 
+LEAST_SPAN = 0.05  # of an axis of accuracies, so that chance differences look small
+
 
 class Quantity(NamedTuple):
     """One column of an experiment's figure: what is drawn, and how its axes look."""
@@ -40,12 +42,11 @@ class Quantity(NamedTuple):
 
 
 def curve(axes: Axes, line: Line, x: pd.Series, found: pd.DataFrame, name: str) -> None:
-    """A mean over seeds with a band from the least to the largest; at a single place, each arm beside
-    the one before it, with a bar."""
+    """A mean over seeds with a band from the least to the largest; at a single place, by arm with a bar."""
     mean, least, most = found[name], found[f"{name}_min"], found[f"{name}_max"]
     looks = {"marker": line.marker, "markersize": 4.5, **line.style}
     if len(x) == 1:
-        axes.errorbar(x + 0.1 * line.place, mean, [mean - least, most - mean], **looks)
+        axes.errorbar([line.row.label], mean, [mean - least, most - mean], **looks)
         return
     axes.plot(x, mean, **looks)
     axes.fill_between(x, least, most, color=line.colour, alpha=0.18, linewidth=0)
@@ -86,17 +87,19 @@ def draw_depth(axes: Axes, line: Line, found: pd.DataFrame) -> None:
 
 def dressed(x: str, y: str, log_x: bool = False, log_y: bool = False) -> Callable[[Axes], None]:
     def dress(axes: Axes) -> None:
-        drawn = [np.asarray(line.get_xdata()) for line in axes.lines]
-        once = all(len(places) == 1 for places in drawn)  # after the last epoch only, arms side by side
-        if once:
-            places = np.concatenate(drawn)
-            axes.set_xticks([places.mean()], [f"{places[0]:g}"])
-            axes.set_xlim(places[0] - 0.1, places[-1] + 0.1)
-        elif log_x:
-            axes.set_xscale("symlog", linthresh=1)
-        axes.set(xlabel=x + " (log axis from 1)" * (log_x and not once), ylabel=y)
+        if all(np.size(line.get_xdata()) == 1 for line in axes.lines):
+            axes.set(xlabel="arm, after the last epoch", ylabel=y)
+            axes.margins(x=0.2)
+            axes.tick_params(axis="x", labelsize=7)
+        else:
+            axes.set(xlabel=x + " (log axis from 1)" * log_x, ylabel=y)
+            if log_x:
+                axes.set_xscale("symlog", linthresh=1)
+        low, high = axes.get_ylim()
         if y == "share":
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(-0.02 * high, high)
+        if y == "accuracy" and high - low < LEAST_SPAN:
+            axes.set_ylim((low + high - LEAST_SPAN) / 2, (low + high + LEAST_SPAN) / 2)
         if log_y:
             axes.set_yscale("log")
         if x.startswith("layer"):

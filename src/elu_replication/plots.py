@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,7 +90,11 @@ def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
     held_out = mine[mine.split == ("validation" if protocol.validation_images else "test")]
     training = mine[mine.split == "train"]
     every = max(1, last // 8)
-    marks = {"marker": line.marker, "markersize": 4.5, "markevery": (line.place * every // 4, every)}
+    marks = {
+        "marker": line.marker,
+        "markersize": 4.5,
+        "markevery": (math.ceil(line.place * every / 4), every),
+    }
     for split, looks in (
         (held_out, {"linestyle": "-", **marks}),
         (training, {"linestyle": "--", "linewidth": 0.9, **marks, "markersize": 3}),
@@ -117,11 +122,15 @@ def dress(axes: Axes, metric: str, panel: str, last: int) -> None:
     axes.grid(alpha=0.25)
     if metric == "loss":
         low, high = axes.get_ylim()
-        if wide := bool(high > 2 * low):
+        if high > 2 * low:
             axes.set_yscale("log")
             means = np.concatenate([line.get_ydata() for line in axes.lines])
-            axes.set_ylim(bottom=max(axes.get_ylim()[0], means[means > 0].min(initial=1.0) / 10))
-        axes.set_ylabel("loss" + " (log axis)" * wide)
+            floor = means[means > 0].min(initial=1.0) / 10
+            bottom = axes.get_ylim()[0]
+            axes.set_ylim(bottom=max(bottom, floor))
+            axes.set_ylabel("loss (log axis, bands cut)" if bottom < floor else "loss (log axis)")
+        else:
+            axes.set_ylabel("loss")
     else:
         low, high = axes.get_ylim()
         places = error_axis(ACCURACY_TICKS)

@@ -15,6 +15,7 @@ from elu_replication.comparisons import (
     WIDEST,
     Compared,
     Verdict,
+    command,
     weighted_sums,
 )
 from elu_replication.mathematics import CHECKS, Finding
@@ -115,7 +116,7 @@ class Outcome:
         told = []
         if self.finding and not self.finding.holds:
             told.append(
-                f"{self.finding.what} is {self.finding.computed:.6g}, claimed is {self.finding.claimed}"
+                f"{self.finding.what}: {self.finding.computed:.6g}, claimed: {self.finding.claimed}"
             )
         elif self.findings:
             told.append("computed as claimed: " + "; ".join(f.what for f in self.findings[:3]))
@@ -132,9 +133,16 @@ class Outcome:
             if self.beside_main:
                 told.append(f"the main choice, {self.choices[0].label}, is not run")
         if self.claim.by_runs:
-            rest = Counter(c.verdict for c in self.choices if c is not self.leading)
-            told += [f"{n} other choice{'s' * (n > 1)} {v}" for v, n in rest.items() if v in UNDECIDED]
+            named = {"replicated", "not replicated"} if self.of_choices == "protocol-dependent" else set()
+            alone = [] if named else [self.choices[0], self.leading]
+            rest = Counter(c.verdict for c in self.choices if c.verdict not in named and c not in alone)
+            told += [f"{n} other choice{'s' * (n > 1)} {v}" for v, n in rest.items()]
         return ". ".join(sentence[0].upper() + sentence[1:] for sentence in told)
+
+    @property
+    def command(self) -> str:
+        """What trains the runs of all choices, or takes their times."""
+        return command([compared for choice in self.choices for compared in choice.tests])
 
     @property
     def decisive(self) -> Compared | None:
