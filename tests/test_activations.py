@@ -12,11 +12,7 @@ from elu_replication.activations import Function, function
 from elu_replication.config import Activation
 from elu_replication.layers import activation_layer
 
-ALPHAS = {
-    "elu": 1.25,
-    "leaky_relu": 0.125,
-    "prelu": 0.25,
-}  # exact in float32, as Keras has them
+ALPHAS = {"elu": 1.25, "leaky_relu": 0.125, "prelu": 0.25}  # exact in float32, as Keras has them
 NAMES = [*activations.WITHOUT_ALPHA, *activations.WITH_ALPHA]
 KINKS = {
     "srelu": (-1.0,),

@@ -115,6 +115,9 @@ def test_drift_is_told_with_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyP
     params.FILE.write_text(drifted)
     with pytest.raises(UserError, match=r"dropout is 0.3, made would be 0.25.*make params"):
         params.check()
+    params.FILE.write_text("")
+    with pytest.raises(UserError, match="cannot be read; `make params`"):
+        params.check()
 
 
 def test_the_defaults_are_no_arm_of_one_s_own_but_any_change_is() -> None:

@@ -9,13 +9,11 @@ from conftest import tiny
 
 from elu_replication import activations, data, from_scratch
 from elu_replication.activations import function
-from elu_replication.config import Activation
+from elu_replication.config import Activation, group_option
 from elu_replication.errors import UserError
 from elu_replication.from_scratch import Cost, Network
 from elu_replication.from_scratch_training import FromScratchTrainer
 from elu_replication.training import Trainer
-
-ALPHAS = {"elu": 1.0, "leaky_relu": 0.1, "prelu": 0.25}
 
 
 @pytest.mark.parametrize("cost", ["cross_entropy", "squared_error"])
@@ -25,7 +23,7 @@ def test_backpropagation_is_the_numeric_gradient(name: str, cost: Cost) -> None:
     sizes = (7, 6, 5, 4)
     weights = [generator.normal(size=shape) for shape in pairwise(sizes)]
     biases = [generator.normal(size=size) for size in sizes[1:]]
-    network = Network(weights, biases, function(Activation(name, ALPHAS.get(name))), cost)
+    network = Network(weights, biases, function(Activation(**group_option("activation", name))), cost)
     images, targets = generator.normal(size=(9, 7)), np.eye(4)[generator.integers(4, size=9)]
     assert from_scratch.gradient_error(network, images, targets) < 1e-6
 

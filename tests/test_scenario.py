@@ -51,12 +51,11 @@ def clone(mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in filter(lambda name: (ROOT / name).exists(), listed.stdout.splitlines()):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
-    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
     run(folder, "git", "init", "-q")
     run(folder, "git", "config", "user.name", "test")
     run(folder, "git", "config", "user.email", "test@example.org")
     run(folder, "git", "add", "-A")
-    run(folder, "git", *identity, "commit", "-qm", "as it is")
+    run(folder, "git", "commit", "-qm", "as it is")
     shutil.copytree(mnist, folder / "data/mnist")
     return folder
 

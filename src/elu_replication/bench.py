@@ -125,10 +125,8 @@ def peak(protocol: Protocol) -> Callable[[], Any]:
 
 CONTENDERS: dict[str, tuple[Callable[[Protocol], Callable[[], Any]], bool]] = {
     "engine": (engine_epoch, True),  # whether one process a core
-    "engine, one process": (
-        partial(engine_epoch, threads=processes()),
-        False,
-    ),  # the other way to use cores
+    # The other way to use cores.
+    "engine, one process": (partial(engine_epoch, threads=processes()), False),
     "model.fit": (fit_epoch, False),
     "PyTorch eager": (torch_epoch, False),
     "matrix product": (peak, True),

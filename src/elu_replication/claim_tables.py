@@ -57,18 +57,13 @@ def table(found: Sequence[Outcome]) -> pd.DataFrame:
             {"id": each.id, "source": claim.source, "kind": claim.kind, "statement": claim.statement}
             | values
             | {
-                "published": published(each),
+                "published": claim.published or (each.finding.claimed if each.finding else ""),
                 "verdict": each.verdict,
                 "reason": each.reason,
                 "command": command,
             }
         )
     return pd.DataFrame(lines)
-
-
-def published(each: Outcome) -> str:
-    """What the source gives for a claim: its numbers, or what its first finding claims."""
-    return each.claim.published or (each.finding.claimed if each.finding else "")
 
 
 def comparison_table(found: Sequence[Outcome]) -> pd.DataFrame:
@@ -128,10 +123,8 @@ def claimed(compared: Compared) -> str:
     """What the claim says of the weighted sum."""
     if compared.test.published is not None:
         return f"{compared.test.published:.5g}"
-    than = f"{compared.test.than:g}"
-    return {"higher": f"above {than}", "lower": f"below {than}", "equal": f"equal to {than}"}[
-        str(compared.test.expect)
-    ]
+    where = {"higher": "above", "lower": "below", "equal": "equal to"}[str(compared.test.expect)]
+    return f"{where} {compared.test.than:g}"
 
 
 def finding_lines(findings: Sequence[Finding]) -> pd.DataFrame:

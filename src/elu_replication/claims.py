@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from elu_replication import documents, experiments
-from elu_replication.config import PUBLISHED, Arm
+from elu_replication.config import PUBLISHED
 from elu_replication.documents import Strict
 from elu_replication.errors import UserError
 from elu_replication.mathematics import CHECKS
@@ -51,16 +51,12 @@ class Comparison(Strict):
             raise ValueError(f"metric {self.metric!r}: must be one of {', '.join(METRICS)}")
         if (self.published is None) == (self.expect is None):
             raise ValueError("a test has either `published` or `expect`")
-        for name in self.arms:
-            self.arm(name)
-        return self
-
-    @staticmethod
-    def arm(name: str) -> Arm:
         try:
-            return experiments.arm(name, PUBLISHED)
+            for name in self.arms:
+                experiments.arm(name, PUBLISHED)
         except UserError as error:
             raise ValueError(str(error)) from error
+        return self
 
     @property
     def tolerance(self) -> float:

@@ -175,12 +175,9 @@ class Compared:
         if self.verdict not in UNDECIDED or lost or METRICS[self.test.metric].timed:
             return None
         if self.test.published is not None:
-            widest = WIDEST * self.test.tolerance
-            return (
-                LEAST_RUNS
-                if self.n < LEAST_RUNS
-                else inference.seeds_to_predict(self.difference.sd, widest)
-            )
+            if self.n < LEAST_RUNS:
+                return LEAST_RUNS
+            return inference.seeds_to_predict(self.difference.sd, WIDEST * self.test.tolerance)
         if self.n < 2:
             return LEAST_PAIRS
         equal = self.test.expect == "equal"

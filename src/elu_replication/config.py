@@ -179,7 +179,7 @@ def group_option(group: str, option: str) -> dict[str, Any]:
     path = CONF / group / f"{option}.yaml"
     if not path.is_file():
         raise UserError(f"{group} = {option!r}: must be one of {', '.join(options(group))}")
-    return {k: v for k, v in yaml.safe_load(path.read_text()).items() if k != "defaults"}
+    return yaml.safe_load(path.read_text())
 
 
 def composed(overrides: Iterable[str] = ()) -> DictConfig:
@@ -229,7 +229,7 @@ def protocol_from(values: Mapping[str, Any] | DictConfig) -> Protocol:
     return protocol
 
 
-def check_protocol(protocol: Protocol) -> None:
+def check_protocol(p: Protocol) -> None:
     """Raise UserError naming the first key with an impossible value, and what is allowed."""
 
     def require(key: str, given: Any, possible: bool, allowed: str) -> None:
@@ -239,7 +239,6 @@ def check_protocol(protocol: Protocol) -> None:
     def require_option(key: str, given: str, allowed: Iterable[str]) -> None:
         require(key, given, given in allowed, f"one of {', '.join(allowed)}")
 
-    p = protocol
     for group in GROUPS:
         require_option(f"{group}.name", getattr(p, group).name, options(group))
     require_option("loss", p.loss, LOSSES[1:] if p.model.name == "autoencoder" else LOSSES)

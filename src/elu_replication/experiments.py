@@ -83,7 +83,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(fields, dict) or "extends" not in fields:
         return fields
     base = _read(path.with_stem(str(fields.pop("extends"))))
-    return {**base, **fields, "protocol": {**base["protocol"], **fields.get("protocol", {})}}
+    return {**base, **fields, "protocol": {**base.get("protocol", {}), **fields.get("protocol", {})}}
 
 
 def overridden(base: Overrides, overrides: Overrides) -> Overrides:

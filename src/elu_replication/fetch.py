@@ -3,6 +3,7 @@
 import argparse
 import gzip
 import io
+import math
 import shutil
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def decode_idx(content: bytes) -> np.ndarray:
     rank = content[3] if len(content) > 4 and content[:3] == b"\0\0\x08" else 0
     header = 4 + 4 * rank
     shape = tuple(np.frombuffer(content[4:header], ">u4", count=len(content[4:header]) // 4).tolist())
-    if not rank or len(content) != header + int(np.prod(shape)):
+    if not rank or len(content) != header + math.prod(shape):
         raise RouteError(f"not a whole IDX file of bytes ({len(content)} bytes)")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
@@ -95,15 +96,7 @@ def _brief(error: requests.RequestException) -> str:
 
 def npm_package(package: str, folder: Path) -> Path:
     """The archive of an npm package, as `npm pack` leaves it in `folder`; runs none of its code."""
-    command = [
-        "npm",
-        "pack",
-        package,
-        "--silent",
-        "--no-update-notifier",
-        "--pack-destination",
-        str(folder),
-    ]
+    command = ["npm", "pack", package, "--silent", "--no-update-notifier", f"--pack-destination={folder}"]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
     except FileNotFoundError as error:

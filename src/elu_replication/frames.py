@@ -16,7 +16,6 @@ FIELDS = {
     "activity": ("seed", *probe_fields.Activity._fields),
     "disturbances": ("seed", *probe_fields.Disturbance._fields),
 }
-EMPTY = {kind: pd.DataFrame(columns=list(fields), dtype=float) for kind, fields in FIELDS.items()}
 
 
 def finished(arm: Arm) -> list[Record]:
@@ -41,5 +40,5 @@ def _together(kind: str, files: Mapping[int, Path]) -> pd.DataFrame:
         rows = file.read_text().splitlines()[1:]
         lines += rows if kind == "history" else [f"{seed},{row}" for row in rows]
     if len(lines) == 1:
-        return EMPTY[kind]
+        return pd.DataFrame(columns=list(FIELDS[kind]), dtype=float)
     return pd.read_csv(io.StringIO("\n".join(lines)))

@@ -27,8 +27,7 @@ from elu_replication.fingerprint import code_version
 from elu_replication.terminal import say
 
 FILE = RESULTS / "bench/growth.md"
-COPIED = ("conf", "experiments", "dvc.yaml", "params.yaml", "README.md", "CITATION.cff")
-COPIED_RESULTS = ("results/bench", "results/code_version.txt")
+COPIED = ("conf", "experiments", "dvc.yaml", "params.yaml", "results/bench", "results/code_version.txt")
 SEEDS = 110  # generated of each arm
 
 
@@ -81,7 +80,7 @@ def repository() -> Iterator[int]:
     made_from, here = templates(), Path.cwd()
     with tempfile.TemporaryDirectory() as temporary:
         atomic.write_text(Path(temporary) / "data/mnist/placeholder", "no run is trained here")
-        for name in (*COPIED, *COPIED_RESULTS):
+        for name in COPIED:
             copy = shutil.copytree if (here / name).is_dir() else shutil.copy
             (Path(temporary) / name).parent.mkdir(exist_ok=True)
             copy(here / name, Path(temporary) / name)

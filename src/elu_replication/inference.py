@@ -36,16 +36,13 @@ NOWHERE = Interval(math.nan, math.nan)
 class Difference(NamedTuple):
     """What n paired differences say of their mean.
 
-    `t` and `bca` are 95% intervals (Student's, and the bias-corrected accelerated bootstrap, which
-    covers less than it says below some twenty pairs); `p` is the two-sided t-test's, `sign_flip_p` that
-    of the exact sign-flip test, which cannot be below 2 / 2^n. Without spread there is no t-test, and
-    `p` is the sign flips'.
+    `bca` is the 95% interval of the bias-corrected accelerated bootstrap, which covers less than it says
+    below some twenty pairs; `p` is the two-sided t-test's, `sign_flip_p` that of the exact sign-flip
+    test, which cannot be below 2 / 2^n. Without spread there is no t-test, and `p` is the sign flips'.
     """
 
-    n: int
     mean: float
     sd: float
-    t: Interval
     bca: Interval
     p: float
     sign_flip_p: float
@@ -72,8 +69,6 @@ def _student(values: Sequence[float] | np.ndarray, variances: float) -> Interval
 
 def bca_interval(values: np.ndarray) -> Interval:
     """The bootstrap's 95% interval of the mean; the one value where all are equal."""
-    if len(values) < 2:
-        return NOWHERE
     if np.ptp(values) == 0:
         return Interval(float(values[0]), float(values[0]))
     made = stats.bootstrap(
@@ -89,14 +84,8 @@ def bca_interval(values: np.ndarray) -> Interval:
 
 def sign_flip_p(values: np.ndarray) -> float:
     """Two-sided p of the mean under random signs: all 2^n of them, or RESAMPLES where there are more."""
-    if len(values) < 2:
-        return math.nan
     found = stats.permutation_test(
-        (values,),
-        np.mean,
-        permutation_type="samples",
-        n_resamples=RESAMPLES,
-        rng=np.random.default_rng(0),
+        (values,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, rng=np.random.default_rng(0)
     )
     return float(found.pvalue)
 
@@ -104,14 +93,13 @@ def sign_flip_p(values: np.ndarray) -> float:
 def paired(differences: Sequence[float]) -> Difference:
     """All of a Difference for differences by seed; NaN where n is too small for a part."""
     values = np.asarray(differences, float)
-    n = len(values)
-    if n < 2:
-        mean = float(values[0]) if n else math.nan
-        return Difference(n, mean, math.nan, NOWHERE, NOWHERE, math.nan, math.nan)
+    if len(values) < 2:
+        mean = float(values[0]) if len(values) else math.nan
+        return Difference(mean, math.nan, NOWHERE, math.nan, math.nan)
     sd = float(values.std(ddof=1)) if np.ptp(values) else 0.0  # rounding gives equal decimals a spread
     flips = sign_flip_p(values)
     p = float(stats.ttest_1samp(values, 0).pvalue) if sd else flips
-    return Difference(n, float(values.mean()), sd, t_interval(values), bca_interval(values), p, flips)
+    return Difference(float(values.mean()), sd, bca_interval(values), p, flips)
 
 
 def equivalence_p(differences: Sequence[float], margin: float) -> float:

@@ -92,10 +92,7 @@ class Worker:
             job.arm.folder.mkdir(parents=True, exist_ok=True)
             trainer.model.save(runs.model_path(job.arm, seed))
         runs.store(
-            job.arm,
-            record,
-            progress.history,
-            {"activity": progress.activity, "disturbances": disturbances},
+            job.arm, record, progress.history, {"activity": progress.activity, "disturbances": disturbances}
         )
         checkpoint.unlink(missing_ok=True)
         return record

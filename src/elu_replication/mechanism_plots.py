@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,24 +53,16 @@ def curve(axes: Axes, line: Line, x: pd.Series, found: pd.DataFrame, name: str) 
     axes.fill_between(x, least, most, color=line.colour, alpha=0.18, linewidth=0)
 
 
-def by_epoch(name: str) -> Callable[[Axes, Line, pd.DataFrame], None]:
-    """Draws a quantity of the whole network over epochs."""
-
-    def draw(axes: Axes, line: Line, found: pd.DataFrame) -> None:
-        whole = over_seeds(found[found.layer == 0], "activity").dropna(subset=[name])
-        curve(axes, line, whole.epoch, whole, name)
-
-    return draw
+def by_epoch(axes: Axes, line: Line, found: pd.DataFrame, name: str) -> None:
+    """A quantity of the whole network over epochs."""
+    whole = over_seeds(found[found.layer == 0], "activity").dropna(subset=[name])
+    curve(axes, line, whole.epoch, whole, name)
 
 
-def by_level(kind: str, name: str) -> Callable[[Axes, Line, pd.DataFrame], None]:
-    """Draws a score of the network, or the mean of a variance over layers, by the disturbance's level."""
-
-    def draw(axes: Axes, line: Line, found: pd.DataFrame) -> None:
-        disturbed = levels(found[found.kind == kind]).dropna(subset=[name])
-        curve(axes, line, disturbed.level, disturbed, name)
-
-    return draw
+def by_level(axes: Axes, line: Line, found: pd.DataFrame, kind: str, name: str) -> None:
+    """A score of the network, or the mean of a variance over layers, by the disturbance's level."""
+    disturbed = levels(found[found.kind == kind]).dropna(subset=[name])
+    curve(axes, line, disturbed.level, disturbed, name)
 
 
 def draw_depth(axes: Axes, line: Line, found: pd.DataFrame) -> None:
@@ -85,62 +78,60 @@ def draw_depth(axes: Axes, line: Line, found: pd.DataFrame) -> None:
         axes.plot(layers.layer, layers.ratio, **{**line.style, **looks})
 
 
-def dressed(x: str, y: str, log_x: bool = False, log_y: bool = False) -> Callable[[Axes], None]:
-    def dress(axes: Axes) -> None:
-        if all(np.size(line.get_xdata()) == 1 for line in axes.lines):
-            axes.set(xlabel="arm, after the last epoch", ylabel=y)
-            axes.margins(x=0.2)
-            axes.tick_params(axis="x", labelsize=7)
-        else:
-            axes.set(xlabel=x + " (log axis from 1)" * log_x, ylabel=y)
-            if log_x:
-                axes.set_xscale("symlog", linthresh=1)
-        low, high = axes.get_ylim()
-        if y == "share":
-            axes.set_ylim(-0.02 * high, high)
-        if y == "accuracy" and high - low < LEAST_SPAN:
-            axes.set_ylim((low + high - LEAST_SPAN) / 2, (low + high + LEAST_SPAN) / 2)
-        if log_y:
-            axes.set_yscale("log")
-        if x.startswith("layer"):
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.25)
-
-    return dress
+def dress(axes: Axes, x: str, y: str, log_x: bool = False, log_y: bool = False) -> None:
+    """Axes and grid of what has been drawn."""
+    if {np.size(line.get_xdata()) for line in axes.lines} == {1}:
+        axes.set(xlabel="arm, after the last epoch", ylabel=y + " (log axis)" * log_y)
+        axes.margins(x=0.2)
+        axes.tick_params(axis="x", labelsize=7)
+    else:
+        axes.set(xlabel=x + " (log axis from 1)" * log_x, ylabel=y + " (log axis)" * log_y)
+        if log_x:
+            axes.set_xscale("symlog", linthresh=1)
+    low, high = axes.get_ylim()
+    if y == "share":
+        axes.set_ylim(-0.02 * high, high)
+    if y == "accuracy" and high - low < LEAST_SPAN:
+        axes.set_ylim((low + high - LEAST_SPAN) / 2, (low + high + LEAST_SPAN) / 2)
+    if log_y:
+        axes.set_yscale("log")
+    if x.startswith("layer"):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.25)
 
 
 ACTIVITY = (
     Quantity(
         "median over units of mean activation",
-        by_epoch("median_activation"),
-        dressed("epoch", "activation", log_x=True),
+        partial(by_epoch, name="median_activation"),
+        partial(dress, x="epoch", y="activation", log_x=True),
     ),
     Quantity(
         "pre-activation never above zero (dead, if ReLU)",
-        by_epoch("dead"),
-        dressed("epoch", "share", log_x=True),
+        partial(by_epoch, name="dead"),
+        partial(dress, x="epoch", y="share", log_x=True),
     ),
     Quantity(
         "gradient norm by layer",
         draw_depth,
-        dressed("layer, from the input", "ratio to the output layer's (log axis)", log_y=True),
+        partial(dress, x="layer, from the input", y="ratio to the output layer's", log_y=True),
     ),
 )
 DISTURBANCES = (
     Quantity(
         "accuracy under noise on the input",
-        by_level("input_noise", "accuracy"),
-        dressed("standard deviation of the noise", "accuracy"),
+        partial(by_level, kind="input_noise", name="accuracy"),
+        partial(dress, x="standard deviation of the noise", y="accuracy"),
     ),
     Quantity(
         "accuracy with a planted pre-activation",
-        by_level("planted", "accuracy"),
-        dressed("how far below zero", "accuracy", log_x=True),
+        partial(by_level, kind="planted", name="accuracy"),
+        partial(dress, x="how far below zero", y="accuracy", log_x=True),
     ),
     Quantity(
         "variance of deactivated units",
-        by_level("input_noise", "deactivated_variance"),
-        dressed("standard deviation of the noise", "variance, mean over layers (log axis)", log_y=True),
+        partial(by_level, kind="input_noise", name="deactivated_variance"),
+        partial(dress, x="standard deviation of the noise", y="variance, mean over layers", log_y=True),
     ),
 )
 TITLES = {

@@ -28,11 +28,9 @@ def probed(rows: Iterable[Row], kind: Kind) -> pd.DataFrame:
 def over_seeds(found: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     """Mean, sample standard deviation (_sd), least (_min) and largest (_max) over seeds, and their number,
     for each arm and key of the kind."""
-    groups = found.groupby(["arm", *KEYS[kind]], sort=False)
-    quantities = [c for c in found if c not in ("arm", "seed", *KEYS[kind])]
-    over = groups[quantities]
+    over = found.drop(columns="seed").groupby(["arm", *KEYS[kind]], sort=False)
     spread = [over.std().add_suffix("_sd"), over.min().add_suffix("_min"), over.max().add_suffix("_max")]
-    return pd.concat([over.mean(), *spread, groups.size().rename("seeds")], axis=1).reset_index()
+    return pd.concat([over.mean(), *spread, over.size().rename("seeds")], axis=1).reset_index()
 
 
 def levels(disturbances: pd.DataFrame) -> pd.DataFrame:

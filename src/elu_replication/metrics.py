@@ -24,9 +24,8 @@ class Stored:
     @cached_property
     def final(self) -> pd.DataFrame:
         """A run's scores of the weights that it ended with, by seed."""
-        return pd.DataFrame({r.seed: r.final.model_dump() for r in frames.finished(self.arm)}).T.astype(
-            float
-        )
+        scores = {r.seed: r.final.model_dump() for r in frames.finished(self.arm)}
+        return pd.DataFrame.from_dict(scores, orient="index", dtype=float)
 
     @cached_property
     def losses(self) -> pd.DataFrame:
@@ -176,14 +175,10 @@ METRICS = {
         "validation loss: last epoch minus least",
     ),
     "validation_slope": Metric(
-        of_losses("validation", slope),
-        0.0003,
-        "slope of the validation loss, epochs 15 to 25, per epoch",
+        of_losses("validation", slope), 0.0003, "slope of the validation loss, epochs 15 to 25, per epoch"
     ),
     "validation_area": Metric(
-        of_losses("validation", mean_of_first),
-        0.003,
-        "mean validation loss, epochs 1 to 15",
+        of_losses("validation", mean_of_first), 0.003, "mean validation loss, epochs 1 to 15"
     ),
     "train_area": Metric(of_losses("train", mean_of_first), 0.003, "mean training loss, epochs 1 to 15"),
     "epochs_to_validation_0.05": Metric(
@@ -201,9 +196,7 @@ METRICS = {
         of_losses("validation", pd.DataFrame.idxmin), 1.0, "epoch of the least validation loss"
     ),
     "early_stopping_gain": Metric(
-        early_stopping_gain,
-        0.003,
-        "test loss: last epoch minus epoch of least validation loss",
+        early_stopping_gain, 0.003, "test loss: last epoch minus epoch of least validation loss"
     ),
     "plateau_share": Metric(
         of_losses("train", lambda losses: ((losses - CHANCE_LOSS).abs() < 0.01).mean()),

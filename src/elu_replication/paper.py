@@ -1,18 +1,17 @@
 """For people who write papers: the verdicts as a LaTeX table, the runs as one tidy table with a
 dictionary, the sources as BibTeX, the figure as PDF; part of the DVC stage `report`."""
 
-import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
 
 from elu_replication import atomic, runs
 from elu_replication.claim_tables import effect_of
 from elu_replication.forest import forest
+from elu_replication.plots import save
 from elu_replication.tables import Row
 from elu_replication.verdicts import Outcome
 
@@ -105,7 +104,4 @@ def write(rows: Sequence[Row], found: Sequence[Outcome], folder: Path) -> None:
     atomic.write_text(folder / "runs.csv", tidy(rows).to_csv(index=False, float_format="%.9g"))
     meanings = pd.DataFrame(DICTIONARY.items(), columns=["Column of runs.csv", "Meaning"])
     atomic.write_text(folder / "runs.md", meanings.to_markdown(index=False) + "\n")
-    content = io.BytesIO()
-    with mpl.rc_context({"pdf.fonttype": 42}):
-        forest(found).savefig(content, format="pdf", metadata={"CreationDate": None})
-    atomic.write_bytes(folder / "claims.pdf", content.getvalue())
+    save(forest(found), folder / "claims", ["pdf"])

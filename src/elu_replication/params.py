@@ -67,19 +67,8 @@ def reports(config: DictConfig) -> dict[str, Any]:
     return {scale: {"runs": str(RESULTS / scale / "runs")}}
 
 
-def register_resolvers() -> None:
-    """Make ${experiments:}, ${own:}, ${datasets:} and ${reports:} known to OmegaConf."""
-    for resolver in (experiments, own, datasets, reports):
-
-        def resolve(*, _root_: DictConfig, resolver: Any = resolver) -> DictConfig:
-            return OmegaConf.create(resolver(_root_))
-
-        OmegaConf.register_new_resolver(resolver.__name__, resolve, replace=True)
-
-
 def text(overrides: Sequence[str] = ()) -> str:
     """What params.yaml holds for these overrides; raises UserError on a wrong one."""
-    register_resolvers()
     config = composed(overrides)
     # Outside OmegaConf first: an error inside a resolver would come back wrapped.
     own(config), datasets(config)
@@ -91,19 +80,19 @@ def text(overrides: Sequence[str] = ()) -> str:
 
 
 def read() -> dict[str, Any]:
-    """params.yaml as plain values; raises UserError where it is missing or not YAML."""
+    """params.yaml as plain values; raises UserError where it is missing, empty or not YAML."""
     try:
-        return yaml.safe_load(FILE.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{FILE}: cannot be read; `make params` makes it again") from error
+        if values := yaml.safe_load(FILE.read_text()):
+            return values
+    except (OSError, yaml.YAMLError):
+        pass
+    raise UserError(f"{FILE}: cannot be read; `make params` makes it again")
 
 
 def stated_arms(values: dict[str, Any]) -> dict[str, Arm]:
     """The arms that params.yaml trains, by name; the user's own arm is called "arm"."""
-    listed: dict[str, Any] = {}
-    for held in (*(each["arms"] for each in values["experiments"].values()), values["own"]):
-        listed |= held
-    return {name: Arm.from_params(name, arm) for name, arm in listed.items()}
+    groups = (*(each["arms"] for each in values["experiments"].values()), values["own"])
+    return {name: Arm.from_params(name, arm) for held in groups for name, arm in held.items()}
 
 
 def check() -> None:

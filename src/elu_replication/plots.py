@@ -38,6 +38,7 @@ NAMES = {"elu": "ELU", "relu": "ReLU", "leaky_relu": "leaky ReLU", "prelu": "PRe
 NAMES |= {"srelu": "shifted ReLU", "selu": "SELU", "gelu": "GELU"}
 ACCURACY_TICKS = (0.0, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999, 1.0)
 LEAST_ERROR = 1e-4
+UNDATED = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 BAND = ("mean", "min", "max")  # of tables.by_epoch: a curve and the edges of its band
 
 
@@ -156,14 +157,10 @@ def panel_legend(
     kinds: Sequence[tuple[dict[str, Any], str]] = (),
 ) -> None:
     """Names each arm of a panel, those without curves as well, and says what each kind of line means."""
-
-    def seeds(line: Line) -> int:
-        return len(frames.finished(line.row.arm))
-
-    handles = [
-        Line2D([], [], marker=line.marker, label=f"{arm_label(line.row)}, n {seeds(line)}", **line.style)
-        for line in drawn
-    ]
+    handles = []
+    for line in drawn:
+        label = f"{arm_label(line.row)}, n {len(frames.finished(line.row.arm))}"
+        handles.append(Line2D([], [], marker=line.marker, label=label, **line.style))
     for row in missing:
         stored = [record.status for record in runs.current(row.arm)]
         why = "not run" if not stored else "not measured" if "finished" in stored else "diverged"
@@ -230,12 +227,12 @@ def seeds_told(counts: pd.Series) -> str:
     return f"{number} seeds an arm; line: mean, band: least to largest"
 
 
-def save(made: Figure, path: Path) -> None:
-    """Write a figure as PNG and SVG, the same to the byte for the same results."""
-    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+def save(made: Figure, path: Path, kinds: Sequence[str] = ("png", "svg")) -> None:
+    """Write a figure in some of the formats of UNDATED, the same to the byte for the same results."""
+    for kind in kinds:
         content = io.BytesIO()
-        with mpl.rc_context({"svg.hashsalt": "elu-replication"}):
-            made.savefig(content, format=kind, dpi=110, metadata=metadata)
+        with mpl.rc_context({"svg.hashsalt": "elu-replication", "pdf.fonttype": 42}):
+            made.savefig(content, format=kind, dpi=110, metadata=UNDATED[kind])
         atomic.write_bytes(path.with_suffix(f".{kind}"), content.getvalue())
 
 

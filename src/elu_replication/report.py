@@ -23,7 +23,7 @@ from elu_replication.errors import run_main
 from elu_replication.experiments import RESULTS
 from elu_replication.mechanisms import depth_profile, levels, over_seeds, probed
 from elu_replication.metrics import METRICS
-from elu_replication.plots import STYLES, activation_name
+from elu_replication.plots import STYLES, arm_label, lines
 from elu_replication.tables import Row, by_epoch, declared_at, grouped, histories, readable, summary
 from elu_replication.verdicts import RULES, Outcome, counts, outcomes
 
@@ -55,6 +55,11 @@ def columns(x: pd.Series, found: pd.DataFrame, name: str, end: str = "") -> dict
     return {"arm": found.arm.tolist(), "x": plain(x), "mean": plain(mean), "low": low, "high": high}
 
 
+def view(title: str, x: str, points: dict[str, Any], log: bool, published: Any = ()) -> dict[str, Any]:
+    """What a chart can show: its points, and scores that were published beside them."""
+    return {"title": title, "x": x, "log": log, "points": points, "published": published}
+
+
 def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """An experiment's training curves: one view for each score and split."""
     curves, views = by_epoch(histories(rows)), []
@@ -64,28 +69,16 @@ def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             if scored.empty:
                 continue
             mine = thinned(scored)
+            points = columns(mine.epoch, mine, metric, "_mean")
             published = [(r.label, getattr(r.published, f"test_{metric}", None)) for r in rows]
-            views.append(
-                {
-                    "title": f"{split} {metric}",
-                    "x": "epoch",
-                    "log": metric == "loss",
-                    "points": columns(mine.epoch, mine, metric, "_mean"),
-                    "published": [
-                        {"arm": arm, "y": y} for arm, y in published if y is not None and split == "test"
-                    ],
-                }
-            )
+            marks = [{"arm": arm, "y": y} for arm, y in published if y is not None and split == "test"]
+            views.append(view(f"{split} {metric}", "epoch", points, metric == "loss", marks))
     return views
 
 
 def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """What the probes of an experiment's runs found, one view for each quantity."""
-    views: list[dict[str, Any]] = []
-
-    def add(title: str, x: str, points: dict[str, Any], log: bool = False) -> None:
-        views.append({"title": title, "x": x, "log": log, "points": points, "published": []})
-
+    views = []
     if not (found := probed(rows, "activity")).empty:
         whole = over_seeds(found[found.layer == 0], "activity")
         for name, title in (
@@ -95,14 +88,15 @@ def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             ("saturated", "share of units with no derivative of 0.01 or more"),
         ):
             mine = whole[whole[name].notna()]
-            add(title, "epoch", columns(mine.epoch, mine, name))
+            views.append(view(title, "epoch", columns(mine.epoch, mine, name), False))
         profile = depth_profile(found)
         for title, chosen in (
             ("gradient norm by layer, initially", profile.epoch == 0),
             ("gradient norm by layer, trained", profile.epoch > 0),
         ):
             mine = profile[chosen]
-            add(f"{title} (ratio to the last layer's)", "layer", columns(mine.layer, mine, "ratio"), True)
+            told = f"{title} (ratio to the last layer's)"
+            views.append(view(told, "layer", columns(mine.layer, mine, "ratio"), True))
     if not (found := probed(rows, "disturbances")).empty:
         disturbed = levels(found)
         for kind, name, title in (
@@ -113,7 +107,7 @@ def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             mine = disturbed[(disturbed.kind == kind) & disturbed[name].notna()]
             x = "log10 of how far below zero" if kind == "planted" else "standard deviation of the noise"
             place = np.log10(mine.level) if kind == "planted" else mine.level
-            add(title, x, columns(place, mine, name), name != "accuracy")
+            views.append(view(title, x, columns(place, mine, name), name != "accuracy"))
     return views
 
 
@@ -122,17 +116,16 @@ def chart(name: str, rows: Sequence[Row]) -> dict[str, Any]:
     ran = [row for row in rows if runs.current(row.arm)]
     panels = experiments.load(name).panels.values()
     first = next((set(arms) for arms in panels if {row.label for row in ran} & set(arms)), set())
-    names = [row.arm.protocol.activation.name for row in ran]
     arms = [
         {
-            "label": row.label,
-            "name": f"{row.label}: {activation_name(row.arm.protocol.activation)}",
-            "colour": STYLES[activation][0],
-            "dash": names[:place].count(activation),
-            "seeds": len(frames.finished(row.arm)),
-            "shown": len(ran) <= MOST_SHOWN or row.label in first,
+            "label": line.row.label,
+            "name": arm_label(line.row),
+            "colour": line.colour,
+            "dash": line.repeat,
+            "seeds": len(frames.finished(line.row.arm)),
+            "shown": len(ran) <= MOST_SHOWN or line.row.label in first,
         }
-        for place, (row, activation) in enumerate(zip(ran, names, strict=True))
+        for line in lines(ran)
     ]
     document = experiments.load(name)
     idle = [row.label for row in rows if row not in ran]
@@ -174,16 +167,6 @@ def payload(charts: Sequence[dict[str, Any]]) -> str:
     return text.replace("<", "\\u003c")
 
 
-def inlined(path: Path) -> str:
-    """An SVG file as a data address."""
-    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
-
-
-def vega_embed() -> str:
-    """Vega's code as it may stand in HTML."""
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
-
-
 def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
     """The whole page."""
     environment = jinja2.Environment(
@@ -193,6 +176,8 @@ def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    svg = base64.b64encode((RESULTS / "claims.svg").read_bytes()).decode()
+    vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     charts = [chart(name, group) for name, group in grouped(rows).items()]
     digests = group_option("dataset", "mnist")["digests"]
     bench = pd.read_csv(RESULTS / "bench/bench.csv") if (RESULTS / "bench/bench.csv").is_file() else None
@@ -205,7 +190,7 @@ def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
         counts=counts(found),
         digests=digests,
         environments=environments(rows),
-        forest=inlined(RESULTS / "claims.svg"),
+        forest=f"data:image/svg+xml;base64,{svg}",
         found=found,
         ledger=claims.ledger(),
         marks=MARKS,
@@ -217,7 +202,7 @@ def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
         script=(PAGE / "report.js").read_text(),
         sources=SOURCES,
         style=(PAGE / "report.css").read_text(),
-        vega=vega_embed(),
+        vega=vega.replace("</script", "<\\/script"),
     )
 
 
@@ -227,13 +212,11 @@ def index(folder: Path, figures: Sequence[Path]) -> str:
     text.append("[All claims](claims.md), [report.html](report.html) (download and open it: one file, no")
     text.append("network), [for papers](paper), [benchmark](bench/bench.md).\n")
     text += ["![Effects and intervals of the quantitative claims](claims.png)\n", "## Scores\n"]
-    text.append(
-        "Test scores after the last epoch: mean ± standard deviation over seeds. Losses are those that"
-    )
-    text.append(
-        "were trained on: cross-entropy; of the autoencoder of clevert_fig3, and of arms in `_squared`,"
-    )
-    text.append("squared error averaged over outputs; of arms in `_sum`, summed over them.\n")
+    text += [
+        "Test scores after the last epoch: mean ± standard deviation over seeds. Losses are those that",
+        "were trained on: cross-entropy; of the autoencoder of clevert_fig3, and of arms in `_squared`,",
+        "squared error averaged over outputs; of arms in `_sum`, summed over them.\n",
+    ]
     text.append((folder / "published/tables/summary.md").read_text())
     text.append("## Figures\n")
     for path in figures:

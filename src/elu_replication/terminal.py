@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.table import Table
 
 # A log has no width of its own; rich would take 80 columns for it.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
 
 
 def say(line: str) -> None:
     """One line, left to the terminal to wrap."""
-    console.print(line, soft_wrap=True, markup=False)
+    console.print(line, soft_wrap=True)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
