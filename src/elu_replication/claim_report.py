@@ -118,7 +118,7 @@ def markdown(found: Sequence[Outcome]) -> str:
 
 
 def answer(found: Sequence[Outcome]) -> list[str]:
-    """The verdicts in plain words: how many there are of each, then the claims asked about first."""
+    """How many claims have each verdict, in two sentences."""
     counted = counts(each for each in found if each.claim.by_runs)
     held = f"{counted['replicated']} of the {counted.total()} published claims that runs decide hold up"
     failed = counted["not replicated"]
@@ -126,41 +126,42 @@ def answer(found: Sequence[Outcome]) -> list[str]:
     if counted["protocol-dependent"]:
         rest += f", {counted['protocol-dependent']} depend on the protocol"
     open_claims = counted["inconclusive"] + counted["not run"]
-    told = [f"{held}, {rest}, and {open_claims} are not decided by the runs so far."]
     others = counts(each for each in found if not each.claim.by_runs)
-    told.append(
+    return [
+        f"{held}, {rest}, and {open_claims} are not decided by the runs so far.",
         f"Of the {others.total()} that mathematics or the texts themselves decide,"
         f" {others['replicated']} hold and {others['not replicated']} do not."
-        " Of the claims that are asked about most:"
-    )
-    named = {each.id: each for each in found}
-    for verdict in VERDICTS:
-        mine = [named[name] for name in HEADLINES if named[name].verdict == verdict]
-        if mine:
-            said = [f"{each.claim.statement.rstrip('.')} ({each.id}{beside(each)})." for each in mine]
-            told.append(f"{verdict.capitalize()}: {' '.join(said)}")
-    return told
+        " The claims that are asked about most, each with the verdicts of its choices:",
+    ]
 
 
-def beside(each: Outcome) -> str:
-    """What the verdict alone does not tell of a claim's choices: how many are decided how, where that
-    differs; else how many wait for runs, "; 6 of 7 choices not run"."""
-    counted, total = Counter(choice.verdict for choice in each.choices), len(each.choices)
-    if each.verdict == "protocol-dependent":
-        told = ", ".join(f"{counted[verdict]} {verdict}" for verdict in VERDICTS if counted[verdict])
-        return f"; main choice {each.choices[0].verdict}; of all {total}, {told}"
-    return f"; {counted['not run']} of {total} choices not run" if 0 < counted["not run"] < total else ""
+def headlines(found: Sequence[Outcome]) -> pd.DataFrame:
+    """The claims that are asked about first: one line each, with how its choices are decided."""
+    named, lines = {each.id: each for each in found}, []
+    for each in map(named.__getitem__, HEADLINES):
+        counted = Counter(choice.verdict for choice in each.choices)
+        lines.append(
+            {
+                "Claim": each.id,
+                "Statement": each.claim.statement,
+                "Verdict": each.verdict,
+                "Main choice": each.choices[0].verdict,
+                "All choices": ", ".join(f"{counted[v]} {v}" for v in VERDICTS if counted[v]),
+            }
+        )
+    return pd.DataFrame(lines)
 
 
 def overview(found: Sequence[Outcome]) -> str:
-    """The answer, and how many claims have each verdict by what decides them, as Markdown."""
+    """The answer, the claims asked about first, and how many claims have each verdict by what decides
+    them, as Markdown."""
     decided = pd.Series([each.claim.decided_by for each in found], name="Decided by")
     verdicts = pd.Categorical([each.verdict for each in found], VERDICTS)
     counted = pd.crosstab(decided, verdicts, dropna=False).reindex(["runs", "mathematics", "texts"])
     counted = counted.assign(claims=counted.sum(axis=1))
     counted.loc["**all**"] = counted.sum()
-    table = counted.rename_axis("Decided by").reset_index().to_markdown(index=False)
-    return "\n\n".join([*answer(found), table]) + "\n"
+    tables = (headlines(found), counted.rename_axis("Decided by").reset_index())
+    return "\n\n".join([*answer(found), *(table.to_markdown(index=False) for table in tables)]) + "\n"
 
 
 def details(each: Outcome) -> str:

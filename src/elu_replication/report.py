@@ -190,6 +190,7 @@ def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
         counts=counts(found),
         digests=digests,
         environments=environments(rows),
+        headlines=claim_report.headlines(found),
         forest=f"data:image/svg+xml;base64,{svg}",
         found=found,
         ledger=claims.ledger(),
