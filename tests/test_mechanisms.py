@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT, tiny
 from test_runs import stored
 
-from elu_replication import mechanism_plots, mechanisms, runs
+from elu_replication import frames, mechanism_plots, mechanisms, runs
 from elu_replication.config import PUBLISHED, Arm
 from elu_replication.probe_fields import Activity, Disturbance
 from elu_replication.tables import Row, declared_at, grouped
@@ -43,7 +43,7 @@ def test_gradient_ratios_are_to_the_output_layer_and_averaged_as_ratios(row: Row
 
 
 def test_tables_give_mean_sd_and_seeds(row: Row) -> None:
-    table = mechanisms.over_seeds(mechanisms.probed([row], "activity"), "activity")
+    table = frames.over_seeds(mechanisms.probed([row], "activity"), "activity")
     first = table[(table.epoch == 0) & (table.layer == 1)].iloc[0]
     assert first.gradient_norm == pytest.approx((0.1 + 0.001) / 2)
     assert first.gradient_norm_sd == pytest.approx((0.1 - 0.001) / 2**0.5)
@@ -78,5 +78,5 @@ def test_an_arm_without_probes_has_no_figure(row: Row) -> None:
 
 def test_the_published_tables_are_those_of_the_stored_runs() -> None:
     found = mechanisms.probed(grouped(declared_at(PUBLISHED))["asu_mlp"], "activity")
-    made = mechanisms.over_seeds(found, "activity").to_csv(index=False, float_format="%.5g")
+    made = frames.over_seeds(found, "activity").to_csv(index=False, float_format="%.5g")
     assert made == (ROOT / "results/published/mechanisms/asu_mlp_activity.csv").read_text()

@@ -157,7 +157,7 @@ def test_pointing_at_a_curve_tells_its_values(page: Page) -> None:
     arm, epoch, *values = page.locator("#vg-tooltip-element .value").all_text_contents()
     table = pd.read_csv("results/published/tables/machinecurve_25_epochs.csv")
     seen = table[(table.arm == arm) & (table.epoch == int(epoch)) & (table.split == "validation")].iloc[0]
-    stored = [seen.loss_mean, seen.loss_min, seen.loss_max]
+    stored = [seen.loss, seen.loss_min, seen.loss_max]
     assert [float(value) for value in values] == pytest.approx(stored, rel=1e-4)
 
 

@@ -17,6 +17,13 @@ FIELDS = {
     "disturbances": ("seed", *probe_fields.Disturbance._fields),
 }
 
+# What tells the rows of a run apart, by kind.
+KEYS = {
+    "history": ["split", "epoch"],
+    "activity": ["epoch", "layer"],
+    "disturbances": ["kind", "level", "layer"],
+}
+
 
 def finished(arm: Arm) -> list[Record]:
     """The records of the arm's runs that count and did not diverge."""
@@ -42,3 +49,11 @@ def _together(kind: str, files: Mapping[int, Path]) -> pd.DataFrame:
     if len(lines) == 1:
         return pd.DataFrame(columns=list(FIELDS[kind]), dtype=float)
     return pd.read_csv(io.StringIO("\n".join(lines)))
+
+
+def over_seeds(found: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Mean, sample standard deviation (_sd), least (_min) and largest (_max) over seeds, and their number,
+    for each `arm` and key of the kind."""
+    over = found.drop(columns="seed").groupby(["arm", *KEYS[kind]], sort=False)
+    spread = [over.std().add_suffix("_sd"), over.min().add_suffix("_min"), over.max().add_suffix("_max")]
+    return pd.concat([over.mean(), *spread, over.size().rename("seeds")], axis=1).reset_index()

@@ -17,9 +17,11 @@ from elu_replication.activations import function
 from elu_replication.config import Activation, group_option, options
 from elu_replication.errors import run_main
 from elu_replication.experiments import RESULTS
+from elu_replication.frames import over_seeds
 from elu_replication.mathematics import DIVISOR, OFFSETS, POINTS
-from elu_replication.mechanisms import Kind, depth_profile, levels, over_seeds, probed
+from elu_replication.mechanisms import Kind, depth_profile, levels, probed
 from elu_replication.plots import (
+    BAND,
     STYLES,
     Line,
     activation_name,
@@ -44,7 +46,7 @@ class Quantity(NamedTuple):
 
 def curve(axes: Axes, line: Line, x: pd.Series, found: pd.DataFrame, name: str) -> None:
     """A mean over seeds with a band from the least to the largest; at a single place, by arm with a bar."""
-    mean, least, most = found[name], found[f"{name}_min"], found[f"{name}_max"]
+    mean, least, most = (found[name + part] for part in BAND)
     looks = {"marker": line.marker, "markersize": 4.5, **line.style}
     if len(x) == 1:
         axes.errorbar([line.row.label], mean, [mean - least, most - mean], **looks)

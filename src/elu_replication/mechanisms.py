@@ -9,7 +9,6 @@ import pandas as pd
 from elu_replication import frames
 from elu_replication.tables import Row
 
-KEYS = {"activity": ["epoch", "layer"], "disturbances": ["kind", "level", "layer"]}
 Kind = Literal["activity", "disturbances"]
 
 
@@ -25,19 +24,11 @@ def probed(rows: Iterable[Row], kind: Kind) -> pd.DataFrame:
     return found
 
 
-def over_seeds(found: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-    """Mean, sample standard deviation (_sd), least (_min) and largest (_max) over seeds, and their number,
-    for each arm and key of the kind."""
-    over = found.drop(columns="seed").groupby(["arm", *KEYS[kind]], sort=False)
-    spread = [over.std().add_suffix("_sd"), over.min().add_suffix("_min"), over.max().add_suffix("_max")]
-    return pd.concat([over.mean(), *spread, over.size().rename("seeds")], axis=1).reset_index()
-
-
 def levels(disturbances: pd.DataFrame) -> pd.DataFrame:
-    """Mean and spread over seeds, as over_seeds has them, of what each kind and level of disturbance does;
-    variances are means over layers."""
+    """Mean and spread over seeds of what each kind and level of disturbance does; variances are means
+    over layers."""
     run = disturbances.groupby(["arm", "seed", "kind", "level"], sort=False, as_index=False).mean()
-    return over_seeds(run, "disturbances")
+    return frames.over_seeds(run, "disturbances")
 
 
 def depth_profile(activity: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from elu_replication import atomic, experiments, frames, runs
 from elu_replication.config import Activation
 from elu_replication.errors import run_main
 from elu_replication.experiments import RESULTS
-from elu_replication.tables import Row, by_epoch, declared, grouped, histories
+from elu_replication.tables import Row, declared, grouped, histories
 
 # Okabe and Ito's colours, told apart by the colour-blind; the markers tell the same in grey print.
 STYLES = {
@@ -39,7 +39,7 @@ NAMES |= {"srelu": "shifted ReLU", "selu": "SELU", "gelu": "GELU"}
 ACCURACY_TICKS = (0.0, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999, 1.0)
 LEAST_ERROR = 1e-4
 UNDATED = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-BAND = ("mean", "min", "max")  # of tables.by_epoch: a curve and the edges of its band
+BAND = ("", "_min", "_max")  # of frames.over_seeds: a mean and the edges of its band
 
 
 def activation_name(activation: Activation) -> str:
@@ -100,12 +100,12 @@ def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
         (held_out, {"linestyle": "-", **marks}),
         (training, {"linestyle": "--", "linewidth": 0.9, **marks, "markersize": 3}),
     ):
-        mean, least, most = (to_axis(split[f"{metric}_{part}"]) for part in BAND)
+        mean, least, most = (to_axis(split[metric + part]) for part in BAND)
         axes.plot(split.epoch, mean, **{**line.style, **looks})
         axes.fill_between(split.epoch, least, most, color=line.colour, alpha=0.18, linewidth=0)
     beyond = last * (1.05 + 0.03 * line.place)
     test = mine[mine.split == "test"].tail(1)  # a run with patience may end before its last epoch
-    mean, least, most = (to_axis(test[f"{metric}_{part}"]) for part in BAND)
+    mean, least, most = (to_axis(test[metric + part]) for part in BAND)
     axes.plot([beyond, beyond], np.ravel([least, most]), color=line.colour, linewidth=1)
     axes.plot([beyond], mean, line.marker, markersize=6, **line.style)
     if published := line.row.published and getattr(line.row.published, f"test_{metric}"):
@@ -187,7 +187,7 @@ def figure(name: str, rows: Sequence[Row]) -> Figure:
     panel of its document that has curves; the panels without are listed below."""
     title, panels = panels_of(name, rows)
     metrics = ["loss"] if rows[0].arm.protocol.model.name == "autoencoder" else ["loss", "accuracy"]
-    curves = by_epoch(histories(rows))
+    curves = frames.over_seeds(histories(rows), "history")
     ran = {panel: arms for panel, arms in panels.items() if set(arms) & set(curves.arm)}
     made = Figure(figsize=(12.5, 3.4 * len(ran) + 0.8), layout="constrained")
     grid = made.subplots(max(1, len(ran)), len(metrics), squeeze=False)

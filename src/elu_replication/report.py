@@ -21,10 +21,11 @@ from elu_replication.comparisons import VERDICTS
 from elu_replication.config import PUBLISHED, WITH_ALPHA, group_option, options
 from elu_replication.errors import run_main
 from elu_replication.experiments import RESULTS
-from elu_replication.mechanisms import depth_profile, levels, over_seeds, probed
+from elu_replication.frames import over_seeds
+from elu_replication.mechanisms import depth_profile, levels, probed
 from elu_replication.metrics import METRICS
 from elu_replication.plots import STYLES, arm_label, lines
-from elu_replication.tables import Row, by_epoch, declared_at, grouped, histories, readable, summary
+from elu_replication.tables import Row, declared_at, grouped, histories, readable, summary
 from elu_replication.verdicts import RULES, Outcome, counts, outcomes
 
 FILE = RESULTS / "report.html"
@@ -43,14 +44,14 @@ def thinned(table: pd.DataFrame) -> pd.DataFrame:
     return table[table.epoch.isin(kept)]
 
 
-def columns(x: pd.Series, found: pd.DataFrame, name: str, end: str = "") -> dict[str, Any]:
+def columns(x: pd.Series, found: pd.DataFrame, name: str) -> dict[str, Any]:
     """Points of a chart as plain columns, five digits each, null where there is no number: arm, x, the
-    column `name + end`, and the least and the largest seed's value where the frame has them."""
+    column `name`, and the least and the largest seed's value where the frame has them."""
 
     def plain(values: pd.Series) -> list[float | None]:
         return [None if pd.isna(value) else float(f"{value:.5g}") for value in values]
 
-    mean = found[name + end]
+    mean = found[name]
     low, high = (plain(found.get(f"{name}_{edge}", mean)) for edge in ("min", "max"))
     return {"arm": found.arm.tolist(), "x": plain(x), "mean": plain(mean), "low": low, "high": high}
 
@@ -62,14 +63,14 @@ def view(title: str, x: str, points: dict[str, Any], log: bool, published: Any =
 
 def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """An experiment's training curves: one view for each score and split."""
-    curves, views = by_epoch(histories(rows)), []
+    curves, views = over_seeds(histories(rows), "history"), []
     for metric in ("loss", "accuracy"):
         for split in ("validation", "test", "train"):
-            scored = curves[(curves.split == split) & curves[f"{metric}_mean"].notna()]
+            scored = curves[(curves.split == split) & curves[metric].notna()]
             if scored.empty:
                 continue
             mine = thinned(scored)
-            points = columns(mine.epoch, mine, metric, "_mean")
+            points = columns(mine.epoch, mine, metric)
             published = [(r.label, getattr(r.published, f"test_{metric}", None)) for r in rows]
             marks = [{"arm": arm, "y": y} for arm, y in published if y is not None and split == "test"]
             views.append(view(f"{split} {metric}", "epoch", points, metric == "loss", marks))

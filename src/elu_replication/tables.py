@@ -108,16 +108,6 @@ def histories(rows: Iterable[Row]) -> pd.DataFrame:
     return pd.concat([part for part in parts if len(part)] or parts)
 
 
-def by_epoch(history: pd.DataFrame) -> pd.DataFrame:
-    """Mean, sample standard deviation, least and largest of loss and accuracy over seeds, and their
-    number, for each arm, split and epoch."""
-    groups = history.groupby(["arm", "split", "epoch"], sort=False)[["loss", "accuracy"]]
-    table = groups.agg(["mean", "std", "min", "max", "count"])
-    table.columns = table.columns.map("_".join)
-    table = table.rename(columns={"loss_count": "seeds"}).drop(columns="accuracy_count")
-    return table.rename(columns=lambda name: name.replace("_std", "_sd")).reset_index()
-
-
 def score(mean: float, sd: float = math.nan) -> str:
     """A score to 4 decimals with its standard deviation where there is one; "-" for no score."""
     if math.isnan(mean):
@@ -216,8 +206,8 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     stopping = []
     for experiment, group in grouped(rows).items():
         history = histories(group)
-        name = f"tables/{experiment}_epochs.csv"
-        atomic.write_text(folder / name, by_epoch(history).to_csv(index=False, float_format="%.6g"))
+        curves = frames.over_seeds(history, "history").to_csv(index=False, float_format="%.6g")
+        atomic.write_text(folder / f"tables/{experiment}_epochs.csv", curves)
         stopping.append(early_stopping(history).assign(experiment=experiment))
     every = pd.concat(stopping).set_index("experiment").reset_index()
     atomic.write_text(folder / "tables/early_stopping.csv", every.to_csv(index=False, float_format="%.6g"))
