@@ -83,9 +83,13 @@ def train(jobs: Sequence[Job], launcher: Launcher = LOCAL) -> None:
         for event in launch(jobs, launcher):
             epochs = event.job.arm.protocol.epochs
             epoch = event.epoch if event.kind == "epoch" else epochs
-            step = (epoch - reached.get(str(event.job), 0)) * cost.epoch_seconds(event.job.arm.protocol)
-            reached[str(event.job)] = epoch
-            bar.update(task, advance=step, description=f"{event.job} epoch {event.epoch}/{epochs}")
+            each, name = cost.epoch_seconds(event.job.arm.protocol), str(event.job)
+            if event.kind == "epoch" and name not in reached:
+                reached[name] = epoch - 1  # from a checkpoint: done, but no measure of speed
+                bar.tasks[0].completed += (epoch - 1) * each
+            step = (epoch - reached.get(name, 0)) * each
+            reached[name] = epoch
+            bar.update(task, advance=step, description=f"{name} epoch {event.epoch}/{epochs}")
             done = bar.tasks[0].completed / total
             if event.kind == "epoch":
                 if not console.is_terminal and time.monotonic() - last_line >= REPORT_SECONDS:

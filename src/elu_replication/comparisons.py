@@ -1,7 +1,7 @@
 """One test of a claim on the stored runs: its values, its statistics and its verdict."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Literal, get_args
@@ -214,7 +214,7 @@ class Compared:
         return command([self])
 
 
-def command(tests: Iterable[Compared]) -> str:
+def command(tests: Sequence[Compared]) -> str:
     """What trains the runs of some tests, or takes their times."""
     if all(METRICS[compared.test.metric].timed for compared in tests):
         return "make times"
