@@ -3,8 +3,8 @@
 .PHONY: help replicate retrain test test-cluster audit stamp report claim plan times bench growth overhead params readme lint lock clean
 
 PYTHON ?= python3
-# LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64).
-LOCK ?= requirements.txt
+# LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64); what is installed stays.
+LOCK ?= $(or $(patsubst .venv/installed-%,%,$(wildcard .venv/installed-*)),requirements.txt)
 SET ?=
 ARM ?=
 ARMS ?= $(ARM)

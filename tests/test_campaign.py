@@ -6,6 +6,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import tiny
 
@@ -92,8 +93,17 @@ def test_all_failures_are_listed_at_the_end(arm: Arm, tmp_path: Path) -> None:
     assert runs.why_not_current(arm, 0) is None
 
 
-def test_a_finished_run_leaves_no_checkpoint(
-    arm: Arm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"model": "from_scratch", "model__hidden_layers": 2},
+        # The second epoch is the best, and its weights are in the checkpoint of the second.
+        {"model__hidden_layers": 2, "optimizer": "adam", "optimizer__learning_rate": 0.01, "patience": 2},
+    ],
+)
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(
+    settings: dict[str, str | float], mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from elu_replication import data, jobs
 
@@ -106,16 +116,25 @@ def test_a_finished_run_leaves_no_checkpoint(
 
     def note(progress: jobs.Progress) -> None:
         seen.append(progress.epoch)
-        if len(seen) == 2:
+        if len(seen) == 3:
             raise KeyboardInterrupt
 
+    keras_model = settings.get("model") != "from_scratch"
+    arm = Arm("tried", tiny(epochs=4, **settings), (0,), tmp_path / "tried", save_model=keras_model)
     worker = jobs.Worker()
     with pytest.raises(KeyboardInterrupt):
         worker.train(Job(arm, 0), note)
     assert len(list((tmp_path / "checkpoints").iterdir())) == 1
     worker.train(Job(arm, 0), note)
-    assert seen == [1, 2, 2, 3]
+    assert seen == [1, 2, 3, 3, 4]
     assert not list((tmp_path / "checkpoints").iterdir())
     uninterrupted = replace(arm, folder=tmp_path / "uninterrupted")
-    worker.train(Job(uninterrupted, 0), lambda progress: None)
+    final = worker.train(Job(uninterrupted, 0), lambda progress: None).final
+    assert final.epoch == (2 if "patience" in settings else 4)
     assert runs.history_path(arm, 0).read_bytes() == runs.history_path(uninterrupted, 0).read_bytes()
+    if keras_model:
+        import keras
+
+        one, other = (keras.saving.load_model(runs.model_path(a, 0)) for a in (arm, uninterrupted))
+        for mine, theirs in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, theirs)

@@ -57,6 +57,8 @@ def test_impossible_values_are_refused_by_key(override: str, key: str, allowed: 
         ("dropot=0.5", "dropot: unknown key; known here: dataset, model, activation"),
         ("activation.alhpa=1", "activation.alhpa: unknown key; known here: name, alpha"),
         ("scale=huge", "scale = 'huge': must be one of published, quick"),
+        ("model=3", "activation, .* model, .* each takes the name of an option, as in model=mlp"),
+        ("activation=[1]", "activation, .* each takes the name of an option, as in model=mlp"),
     ],
 )
 def test_unknown_keys_and_options_name_the_known_ones(override: str, told: str) -> None:

@@ -55,6 +55,11 @@ def test_published_runs_are_never_cut() -> None:
         experiments.arm("asu_mlp-sgd_elu", Scale("published", max_epochs=2))
 
 
+def test_a_scale_is_one_of_those_there_are() -> None:
+    with pytest.raises(UserError, match=r"scale.name = own: must be one of published, quick"):
+        experiments.arm("asu_mlp-sgd_elu", Scale("own", max_epochs=2))
+
+
 def test_a_cut_that_a_batch_does_not_fit_is_refused() -> None:
     with pytest.raises(UserError, match=r"asu_mlp.yaml: arm sgd_elu: batch_size = 64: must be 1 to 46"):
         experiments.arm("asu_mlp-sgd_elu", Scale("quick", max_train_images=50))

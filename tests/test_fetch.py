@@ -146,6 +146,19 @@ def test_all_routes_failing_is_one_error_with_each_reason(
     assert not (elsewhere / "mnist").exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\3\4", b"\x93NUMPY\1\0"])
+def test_a_broken_npz_is_one_line(content: bytes, elsewhere: Path, tmp_path: Path) -> None:
+    (tmp_path / "mnist.npz").write_bytes(content)
+    with pytest.raises(UserError, match="not the npz expected"):
+        fetch.fetch(dataset(path=tmp_path / "mnist.npz"))
+
+
+def test_an_array_is_no_npz(elsewhere: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", np.zeros(3, np.uint8))
+    with pytest.raises(UserError, match="not the npz expected"):
+        fetch.fetch(dataset(path=tmp_path / "images.npy"))
+
+
 def test_a_pickle_is_never_opened(elsewhere: Path, tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[Any, ...]:

@@ -57,7 +57,7 @@ def test_what_a_person_reads(rows: list[Row]) -> None:
     assert "0.9200 ± 0.0283" in text
     assert "Not run: 1 of 3 arms (trial 1).\n" in text
     elsewhere = tables.readable(tables.summary([rows[0]._replace(experiment="other")]))
-    assert list(elsewhere.Seeds) == ["3 of 3, 1 diverged, as trial-ran"]
+    assert list(elsewhere.Seeds) == ["3 of 3 (1 diverged), shared with trial-ran"]
 
 
 def test_an_autoencoder_has_early_stopping_without_accuracies(tmp_path: Path) -> None:

@@ -71,6 +71,11 @@ def test_seeds_needed_are_never_fewer_than_a_verdict_takes() -> None:
     assert number([0.9889, 0.9911] * 3, 0.99).seeds_needed == 9
 
 
+def test_a_seed_that_diverged_is_needed_again() -> None:
+    arms = {"mlp_learning_rate-elu_05": 1.0}  # of which one seed is stored
+    assert compared([0.004, 0.005, 0.006], arms=arms).seeds_needed == LEAST_PAIRS + 1
+
+
 @pytest.mark.parametrize(
     ("values", "published", "verdict"),
     [
@@ -142,7 +147,7 @@ def test_mathematics_decides_alone_or_with_runs_as_the_claim_s_kind_says() -> No
     assert outcome(findings=[right, wrong], **alone).verdict == "not replicated"
     beside = outcome(down, findings=[right], **alone)
     assert (beside.verdict, beside.decisive) == ("replicated", None)
-    assert "measured beside it, down" in beside.reason.lower()
+    assert "measured as well, without deciding it, down" in beside.reason.lower()
     assert outcome(up, findings=[right]).verdict == "replicated"
     assert outcome(up, findings=[wrong]).verdict == "not replicated"
     assert outcome(down, findings=[right]).verdict == "not replicated"

@@ -18,7 +18,7 @@ from elu_replication.claim_tables import (
     formula,
     table,
 )
-from elu_replication.claims import SOURCES, LedgerEntry
+from elu_replication.claims import SOURCES, Ambiguity
 from elu_replication.comparisons import VERDICTS
 from elu_replication.errors import one_line, run_main
 from elu_replication.experiments import RESULTS
@@ -27,11 +27,11 @@ from elu_replication.metrics import METRICS
 from elu_replication.plots import save
 from elu_replication.verdicts import RULES, Outcome, counts, outcomes
 
-# What the answer is made of: the claims that people ask about first.
+# The best-known claims, which stand first.
 HEADLINES = ("C3", "C7", "C43", "C11", "C12", "C14", "C23", "C22", "C26", "C46")
 
 
-def moved(choice: LedgerEntry, found: Sequence[Outcome]) -> list[str]:
+def moved(choice: Ambiguity, found: Sequence[Outcome]) -> list[str]:
     """The claims of a ledger entry whose verdict depends on the protocol."""
     named = {each.id: each for each in found}
     return [name for name in choice.claims if named[name].verdict == "protocol-dependent"]
@@ -41,7 +41,7 @@ def as_json(found: Sequence[Outcome], compared: pd.DataFrame) -> str:
     """Everything about every claim, for machines, with its lines of the comparison table; NaN is null."""
 
     def clean(frame: pd.DataFrame) -> list[dict[str, Any]]:
-        return json.loads(frame.to_json(orient="records", double_precision=10))
+        return frame.astype(object).where(frame.notna(), None).to_dict("records")  # type: ignore[return-value]
 
     tests = clean(compared)
     entries = []
@@ -59,9 +59,42 @@ def as_json(found: Sequence[Outcome], compared: pd.DataFrame) -> str:
                 "tests": [test for test in tests if test["id"] == each.id],
             }
         )
-    choices = [{**choice.model_dump(), "moved": moved(choice, found)} for choice in claims.ledger()]
-    content = {"counts": counts(found), "claims": entries, "ledger": choices}
+    read = claims.ledger()
+    choices = [{**choice.model_dump(), "moved": moved(choice, found)} for choice in read.choices]
+    changes = [change.model_dump() for change in read.changes]
+    content = {"counts": counts(found), "claims": entries, "ledger": choices, "changes": changes}
     return json.dumps(content, indent=1) + "\n"
+
+
+def ledger(found: Sequence[Outcome]) -> dict[str, pd.DataFrame]:
+    """The ledger's two tables by title, as a person reads them."""
+    read = claims.ledger()
+    choices = [
+        {
+            "Question": choice.question,
+            "The sources": choice.sources_say,
+            "Main choice": choice.main,
+            "Because": choice.because,
+            "The others": choice.others,
+            "Claims": ", ".join(choice.claims),
+            "Of these, protocol-dependent by any choice": ", ".join(moved(choice, found)) or "none",
+        }
+        for choice in read.choices
+    ]
+    changes = [
+        {
+            "Seen": change.seen,
+            "Changed": change.changed,
+            "Because": change.because,
+            "Also changed": change.also,
+            "Claims": ", ".join(change.claims),
+        }
+        for change in read.changes
+    ]
+    return {
+        "The ledger: what the sources leave open": pd.DataFrame(choices),
+        "Changed after results were seen": pd.DataFrame(changes),
+    }
 
 
 def markdown(found: Sequence[Outcome]) -> str:
@@ -69,9 +102,10 @@ def markdown(found: Sequence[Outcome]) -> str:
     text = [f"# The {len(found)} published claims\n", overview(found)]
     text.append(
         "NUM: a published value; DIR: a direction; DET: mathematics; TXT: what is written (P: the paper)."
-        " The rules are at the [end](#the-rules), what was chosen after looks in"
-        " the [ledger](#the-ledger-what-the-sources-leave-open). Intervals are of the mean, for a NUM"
-        " of a new run.\n"
+        " The [rules](#the-rules) are at the end; what was changed after results were seen has a"
+        " [list](#changed-after-results-were-seen). A line shows one test, the one that decides the"
+        " main choice; the [details](#details) have the rest. Intervals are of the mean; of a NUM, of a"
+        " new run.\n"
     )
     for source, title in SOURCES.items():
         mine = [each for each in found if each.claim.source.split(",")[0] == source]
@@ -93,20 +127,9 @@ def markdown(found: Sequence[Outcome]) -> str:
             for each in mine
         ]
         text.append(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n")
-    text.append("## The ledger: what the sources leave open\n")
-    rows = [
-        {
-            "Question": choice.question,
-            "The sources": choice.sources_say,
-            "Main choice": choice.main,
-            "Because": choice.because,
-            "The others": choice.others,
-            "Claims": ", ".join(choice.claims),
-            "Of these, protocol-dependent by any choice": ", ".join(moved(choice, found)) or "none",
-        }
-        for choice in claims.ledger()
-    ]
-    text.append(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True) + "\n")
+    for title, frame in ledger(found).items():
+        text.append(f"## {title}\n")
+        text.append(frame.to_markdown(index=False, disable_numparse=True) + "\n")
     text.append("## Details\n")
     text += [details(each) for each in found]
     text.append("## The rules\n")
@@ -120,23 +143,23 @@ def markdown(found: Sequence[Outcome]) -> str:
 def answer(found: Sequence[Outcome]) -> list[str]:
     """How many claims have each verdict, in two sentences."""
     counted = counts(each for each in found if each.claim.by_runs)
-    held = f"{counted['replicated']} of the {counted.total()} published claims that runs decide hold up"
+    held = f"{counted['replicated']} of the {counted.total()} published claims tested by runs hold up"
     failed = counted["not replicated"]
     rest = f"{failed} {'does' if failed == 1 else 'do'} not"
     if counted["protocol-dependent"]:
-        rest += f", {counted['protocol-dependent']} depend on the protocol"
+        rest += f", {counted['protocol-dependent']} depend on the protocol or the reading"
     open_claims = counted["inconclusive"] + counted["not run"]
     others = counts(each for each in found if not each.claim.by_runs)
     return [
-        f"{held}, {rest}, and {open_claims} are not decided by the runs so far.",
-        f"Of the {others.total()} that mathematics or the texts themselves decide,"
+        f"{held}, {rest}, and {open_claims} are still undecided.",
+        f"Of the {others.total()} settled by mathematics or by comparing texts,"
         f" {others['replicated']} hold and {others['not replicated']} do not."
-        " The claims that are asked about most, each with the verdicts of its choices:",
+        " The best-known claims, with the verdicts of their choices:",
     ]
 
 
 def headlines(found: Sequence[Outcome]) -> pd.DataFrame:
-    """The claims that are asked about first: one line each, with how its choices are decided."""
+    """The best-known claims: one line each, with how its choices are decided."""
     named, lines = {each.id: each for each in found}, []
     for each in map(named.__getitem__, HEADLINES):
         counted = Counter(choice.verdict for choice in each.choices)
@@ -153,7 +176,7 @@ def headlines(found: Sequence[Outcome]) -> pd.DataFrame:
 
 
 def overview(found: Sequence[Outcome]) -> str:
-    """The answer, the claims asked about first, and how many claims have each verdict by what decides
+    """The answer, the best-known claims, and how many claims have each verdict by what decides
     them, as Markdown."""
     decided = pd.Series([each.claim.decided_by for each in found], name="Decided by")
     verdicts = pd.Categorical([each.verdict for each in found], VERDICTS)

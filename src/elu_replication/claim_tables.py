@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from elu_replication import inference
-from elu_replication.comparisons import Compared
+from elu_replication.comparisons import Compared, command
 from elu_replication.mathematics import Finding
 from elu_replication.metrics import METRICS
 from elu_replication.verdicts import Chosen, Outcome
@@ -47,9 +47,9 @@ def table(found: Sequence[Outcome]) -> pd.DataFrame:
     for each in found:
         values: dict[str, Any] = dict.fromkeys(("arms", "metric"), "")
         values |= {"n": 0} | dict.fromkeys(("effect", "low", "high", "margin"), math.nan)
-        command = f"make claim ID={each.id}"
+        shown = f"make claim ID={each.id}"
         if each.decisive:
-            values, command = numbers(each.decisive), each.decisive.command
+            values, shown = numbers(each.decisive), each.command
         elif each.finding:
             values |= {"metric": each.finding.what, "effect": each.finding.computed}
         claim = each.claim
@@ -60,7 +60,7 @@ def table(found: Sequence[Outcome]) -> pd.DataFrame:
                 "published": claim.published or (each.finding.claimed if each.finding else ""),
                 "verdict": each.verdict,
                 "reason": each.reason,
-                "command": command,
+                "command": shown,
             }
         )
     return pd.DataFrame(lines)
@@ -94,7 +94,7 @@ def comparison_table(found: Sequence[Outcome]) -> pd.DataFrame:
                         "seeds_needed": compared.seeds_needed,
                         "verdict": compared.verdict,
                         "reason": compared.judged[1],
-                        "command": compared.command,
+                        "command": command([compared]),
                     }
                 )
     table = pd.DataFrame(lines).astype({"seeds_needed": "Int64"})
@@ -108,8 +108,7 @@ def effect(compared: Compared) -> str:
     """E.g. "-0.0012 [-0.003, 0.001]"."""
     if compared.n < 2:
         return f"{number(compared.effect)} (one seed)" if compared.n else "-"
-    low, high = compared.interval
-    return f"{number(compared.effect)} [{number(low)}, {number(high)}]"
+    return f"{number(compared.effect)} {compared.interval}"
 
 
 def effect_of(each: Outcome) -> str:

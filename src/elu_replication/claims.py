@@ -121,8 +121,8 @@ class Claim(Strict):
         return list(dict.fromkeys(name for test in tests for name in test.arms))
 
 
-class LedgerEntry(Strict):
-    """An entry of the ledger: what the sources leave open or contradict, and what was done."""
+class Ambiguity(Strict):
+    """What the sources leave open or contradict, and what was done."""
 
     question: str
     sources_say: str
@@ -132,12 +132,25 @@ class LedgerEntry(Strict):
     claims: list[Id]
 
 
+class Change(Strict):
+    """What was changed after results were seen."""
+
+    seen: str
+    changed: str
+    because: str
+    also: str
+    claims: list[Id]
+
+
+class Ledger(Strict):
+    """Every ambiguity that bears on several claims' verdicts, and every change after results were seen."""
+
+    choices: list[Ambiguity]
+    changes: list[Change]
+
+
 class _File(Strict):
     claims: dict[Id, Claim]
-
-
-class _Ledger(Strict):
-    choices: list[LedgerEntry]
 
 
 @cache
@@ -166,9 +179,10 @@ def load() -> dict[str, Claim]:
     return dict(sorted(listed.items(), key=lambda item: int(item[0][1:])))
 
 
-def ledger() -> list[LedgerEntry]:
+def ledger() -> Ledger:
     """What the sources leave open; raises UserError where it names a claim that is not there."""
-    choices = documents.checked(LEDGER, _Ledger).choices
-    if unknown := {name for choice in choices for name in choice.claims} - set(load()):
+    read = documents.checked(LEDGER, Ledger)
+    entries: list[Ambiguity | Change] = [*read.choices, *read.changes]
+    if unknown := {name for entry in entries for name in entry.claims} - set(load()):
         raise UserError(f"{LEDGER}: no such claim: {', '.join(sorted(unknown))}")
-    return choices
+    return read

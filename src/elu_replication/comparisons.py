@@ -108,7 +108,8 @@ class Compared:
         where = "inside" if inside else "outside"
         told = f"the published {self.test.published:.5g} is {where} the prediction interval {interval}"
         if interval.half_width > widest:
-            return "inconclusive", f"{told}, which reaches more than {widest:g} to a side"
+            wide = f"too wide to decide: ±{interval.half_width:.2g}, at most ±{widest:g}"
+            return "inconclusive", f"{told}, {wide}"
         return ("replicated" if inside else "not replicated"), told
 
     def _dir(self) -> tuple[Verdict, str]:
@@ -130,7 +131,7 @@ class Compared:
             small = f", though within the margin of {margin:g}" if same and claimed else ""
             return ("replicated" if claimed else "not replicated"), told + small
         if same and not than:  # beside another threshold it would not say that there is no difference
-            return "not replicated", f"the interval {interval} shows no difference beyond {margin:g}"
+            return "not replicated", f"equivalent to 0 within {margin:g}, the interval being {interval}"
         return "inconclusive", f"the interval {interval} reaches both sides of {than:g}"
 
     @property
@@ -169,11 +170,18 @@ class Compared:
 
     @property
     def seeds_needed(self) -> int | None:
-        """How many seeds in all would decide an undecided test, if mean and SD stay (the least that any
-        verdict needs where there is no SD yet); None where that cannot be said, or need not be."""
-        lost = self.verdict == "inconclusive" and not self.n  # every run diverged
-        if self.verdict not in UNDECIDED or lost or METRICS[self.test.metric].timed:
+        """How many seeds in all would decide an undecided test, if mean and SD stay and no more diverge
+        (the least that any verdict needs where there is no SD yet); None where that cannot be said, or
+        need not be."""
+        if self.verdict not in UNDECIDED or METRICS[self.test.metric].timed:
             return None
+        lost = len(frozenset[int]().union(*map(diverged, self.test.arms)))
+        if lost and not self.n:
+            return None
+        needed = self._runs_needed()
+        return needed + lost if needed else None
+
+    def _runs_needed(self) -> int | None:
         if self.test.published is not None:
             if self.n < LEAST_RUNS:
                 return LEAST_RUNS
@@ -208,10 +216,6 @@ class Compared:
                 return math.nan
             total += weight * value
         return total
-
-    @property
-    def command(self) -> str:
-        return command([self])
 
 
 def command(tests: Sequence[Compared]) -> str:

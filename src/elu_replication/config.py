@@ -19,6 +19,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from elu_replication.errors import UserError, one_line
 
 T = TypeVar("T")
+# What Hydra raises on a wrong override; the last two on model=3, say, or activation=[1].
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, TypeError)
 CONF = Path("conf")
 GROUPS = ("dataset", "model", "activation", "initializer", "optimizer")
 TRAIN_IMAGES = 60_000
@@ -74,7 +76,7 @@ class Protocol:
 
     def as_dict(self) -> dict[str, Any]:
         """The values that are set, nested as in params.yaml."""
-        return without_none(asdict(self))
+        return asdict(self, dict_factory=lambda pairs: {k: v for k, v in pairs if v is not None})
 
     def flat(self) -> dict[str, Any]:
         """The same by the keys that set them: a group by its option, and what is within it."""
@@ -83,15 +85,6 @@ class Protocol:
             within = value.items() if isinstance(value, dict) else [("name", value)]
             values |= {key if part == "name" else f"{key}.{part}": number for part, number in within}
         return values
-
-
-def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested values but for those that are None."""
-    return {
-        key: without_none(value) if isinstance(value, Mapping) else value
-        for key, value in values.items()
-        if value is not None
-    }
 
 
 NOT_SET_BY_HAND = ("hydra", "datasets", "experiments", "own", "reports")
@@ -153,8 +146,8 @@ class Arm:
 
     def as_params(self) -> dict[str, Any]:
         """The arm as params.yaml holds it."""
-        stored = {"folder": str(self.folder), "save_model": self.save_model or None}
-        return without_none({**stored, **self.protocol.as_dict(), "seeds": list(self.seeds)})
+        saving = {"save_model": True} if self.save_model else {}
+        return {"folder": str(self.folder), **saving, **self.protocol.as_dict(), "seeds": list(self.seeds)}
 
     @classmethod
     def from_params(cls, name: str, values: Mapping[str, Any]) -> "Arm":
@@ -188,7 +181,7 @@ def composed(overrides: Iterable[str] = ()) -> DictConfig:
     try:
         with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
             return compose("config", overrides=list(overrides))
-    except (HydraException, OmegaConfBaseException) as error:
+    except COMPOSITION_ERRORS as error:
         raise UserError(explain(error)) from error
 
 
@@ -204,6 +197,9 @@ def explain(error: Exception) -> str:
         known = [str(name) for name in error.parent_node if name not in NOT_SET_BY_HAND]
         return f"{key}: unknown key; known here: {', '.join(known)}"
     text = one_line(str(error).partition("full_key:")[0])
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        groups = sorted(path.name for path in CONF.iterdir() if path.is_dir())
+        return f"{', '.join(groups)}: each takes the name of an option, as in model=mlp ({text})"
     return f"{key}: {text}" if key and key not in text else text
 
 
@@ -288,7 +284,7 @@ def check_seeds(seeds: Any) -> tuple[int, ...]:
     distinct = len(set(listed)) == len(listed) > 0
     if not distinct or not all(type(seed) is int and 0 <= seed < 2**31 for seed in listed):
         given = listed or seeds
-        raise UserError(f"seeds = {given}: must be distinct integers from 0, at least one")
+        raise UserError(f"seeds = {given}: must be distinct integers from 0 to 2^31 - 1, at least one")
     return tuple(listed)
 
 

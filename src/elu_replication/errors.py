@@ -29,10 +29,10 @@ def run_main(main: Callable[[], int | None]) -> None:
     except UserError as error:
         sys.exit(f"error: {brief(error)}")
     except KeyboardInterrupt:
-        print("\nstopped: the same command goes on from the last checkpoint", file=sys.stderr)
+        print("\nstopped: finished runs and checkpoints are kept", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        sys.exit(f"error: {brief(error)}; nothing stored was changed")
+        sys.exit(f"error: {brief(error)}; no file is left half written")

@@ -21,6 +21,7 @@ from elu_replication.config import (
     check_protocol,
     check_seeds,
     group_option,
+    options,
     own_name,
     protocol_from,
     typed,
@@ -112,6 +113,8 @@ def resolved(overrides: Overrides) -> Protocol:
 def scaled(protocol: Protocol, scale: Scale) -> Protocol:
     """The protocol with its epochs and images cut to what `scale` allows; raises UserError where the
     published scale is to be cut, since that would replace its runs, and where a batch no longer fits."""
+    if scale.name not in options("scale"):
+        raise UserError(f"scale.name = {scale.name}: must be one of {', '.join(options('scale'))}")
     if scale.name == "published" and (scale.max_epochs or scale.max_train_images):
         raise UserError("scale = published: is never cut; take scale=quick with scale.max_epochs")
     images = min(protocol.train_images, scale.max_train_images or protocol.train_images)

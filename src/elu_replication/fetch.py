@@ -65,7 +65,7 @@ def decode_npz(content: bytes) -> dict[str, np.ndarray]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             return {name: stored[key] for name, key in NPZ_NAMES.items()}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise RouteError(f"not the npz expected: {one_line(error)}") from error
 
 
@@ -204,7 +204,7 @@ def prepared(dataset: Mapping[str, Any]) -> bool:
     """Whether the data set's files are all here and are what the digests say."""
     try:
         return load(dataset["name"])[1] == data_digest(dataset["digests"])
-    except UserError:
+    except (UserError, EOFError):  # EOFError: of an empty file
         return False
 
 

@@ -58,7 +58,7 @@ def forest(found: Sequence[Outcome]) -> Figure:
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xlim(-FARTHEST * 1.1, FARTHEST * 1.1)
     axes.set_xlabel(
-        "margins from what the claim compares with; where it claims a direction, that is to the right\n"
+        "difference from what the claim compares with, in margins; of a direction, right means as claimed\n"
         "(log axis beyond 1; cut at 30)" + f"\nNot run: {', '.join(idle)}" * bool(idle)
     )
     axes.grid(alpha=0.25)

@@ -49,7 +49,8 @@ class Network:
         return np.square(expit(outputs) - targets).sum(axis=1) / 2
 
     def output_error(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """delta^L = dC/da * sigma'(z^L), the report's first equation, for each image."""
+        """delta^L for each image: dC/da * sigma'(z^L), the report's first equation; of softmax, whose
+        outputs each depend on all of z^L, the derivative of the cost is a - y."""
         if self.cost == "cross_entropy":
             return softmax(outputs, axis=1) - targets
         a = expit(outputs)

@@ -27,7 +27,7 @@ class Interval(NamedTuple):
         return (self.high - self.low) / 2
 
     def __str__(self) -> str:
-        return f"[{self.low:.3g}, {self.high:.3g}]"
+        return f"[{self.low:.4g}, {self.high:.4g}]"
 
 
 NOWHERE = Interval(math.nan, math.nan)

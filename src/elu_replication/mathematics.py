@@ -74,6 +74,8 @@ def far_below_zero() -> list[Finding]:
 def elu_saturation() -> list[Finding]:
     return [
         within("ELU (1) at -10", -1.0, f.elu(at(-10.0), 1.0)[0], 1e-4),
+        within("ELU (1) at -1", math.expm1(-1), f.elu(at(-1.0), 1.0)[0], 1e-9),
+        within("ELU (0.5) at -1", math.expm1(-1) / 2, f.elu(at(-1.0), 0.5)[0], 1e-9),
         within("ELU (1) at 0", 0.0, f.elu(at(0.0), 1.0)[0]),
         within("ELU (1) at 3", 3.0, f.elu(at(3.0), 1.0)[0]),
     ]

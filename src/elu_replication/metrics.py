@@ -13,6 +13,7 @@ from elu_replication.config import Arm
 
 CHANCE_LOSS = math.log(10)  # cross-entropy of ten equally probable classes
 NOTHING = pd.Series(dtype=float)
+TINY = float(np.finfo(np.float32).tiny)  # a gradient's norm or a variance may underflow to 0
 
 
 @dataclass
@@ -78,6 +79,8 @@ def of_losses(split: str, compute: Callable[[pd.DataFrame], pd.Series]) -> Compu
 def slope(losses: pd.DataFrame) -> pd.Series:
     """By how much losses rise an epoch, fitted to the epochs from 15 to 25."""
     seen = losses.loc[15:25]
+    if len(seen) < 2:
+        return NOTHING
     return pd.Series(np.polyfit(seen.index, seen, 1)[0], seen.columns)
 
 
@@ -128,7 +131,7 @@ def gradient_depth(initial: bool) -> Computed:
 
     def depth(layers: pd.DataFrame) -> float:
         norms = layers[layers.epoch == (0 if initial else layers.epoch.max())].gradient_norm.to_numpy()
-        first, last = np.maximum(norms[[0, -1]], np.finfo(np.float32).tiny)  # a norm may underflow to 0
+        first, last = np.maximum(norms[[0, -1]], TINY)
         return math.log10(first / last)
 
     return lambda stored: by_seed(stored.activity[stored.activity.layer > 0], depth)
@@ -149,7 +152,7 @@ def deactivated_variance(stored: Stored) -> pd.Series:
     standard deviation 0.2."""
     found = stored.disturbances
     layers = found[(found.layer > 0) & (found.level == 0.2)]
-    return by_seed(layers, lambda run: math.log10(run.deactivated_variance.mean()))
+    return by_seed(layers, lambda run: math.log10(max(run.deactivated_variance.mean(), TINY)))
 
 
 def by_seed(found: pd.DataFrame, compute: Callable[[pd.DataFrame], float]) -> pd.Series:
@@ -238,7 +241,7 @@ METRICS = {
     "planted_drop": Metric(
         accuracy_drop("planted"), 0.01, "accuracy lost to a planted pre-activation, mean over levels"
     ),
-    "epoch_time": Metric(epoch_time, 0.02, "ln of seconds per epoch, measured in turns", timed=True),
+    "epoch_time": Metric(epoch_time, 0.02, "ln of seconds per epoch, arms timed in turns", timed=True),
     "deactivated_variance": Metric(
         deactivated_variance, 0.1, "log10 variance of deactivated units under input noise of 0.2"
     ),

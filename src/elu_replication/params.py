@@ -70,9 +70,8 @@ def reports(config: DictConfig) -> dict[str, Any]:
 def text(overrides: Sequence[str] = ()) -> str:
     """What params.yaml holds for these overrides; raises UserError on a wrong one."""
     config = composed(overrides)
-    # Outside OmegaConf first: an error inside a resolver would come back wrapped.
-    own(config), datasets(config)
     try:
+        own(config), datasets(config)  # first: an error inside a resolver would come back wrapped
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
         raise UserError(explain(error)) from error

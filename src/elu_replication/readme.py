@@ -15,7 +15,6 @@ from elu_replication.errors import UserError, run_main
 FILE = Path("README.md")
 INCLUDED = re.compile(r"(<!-- include (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 OUTPUT = re.compile(r"(<!-- output of (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
-WIDTH = "110"
 
 
 def with_files(text: str) -> str:
@@ -33,7 +32,7 @@ def with_outputs(text: str) -> str:
         done = subprocess.run(
             match[2],
             shell=True,
-            env={**environment, "COLUMNS": WIDTH},
+            env=environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

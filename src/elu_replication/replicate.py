@@ -23,7 +23,7 @@ AUDITED = Path(".audited")  # there once the stored runs have been audited in th
 
 
 def dvc(*arguments: str, capture: bool = False) -> str:
-    """Run a DVC command of this environment; raises UserError with its last words when it fails."""
+    """Run a DVC command of this environment; raises UserError when it fails."""
     command = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True)
     if done.returncode:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
-from elu_replication import atomic, claim_report, claim_tables, claims, experiments, frames, paper, runs
+from elu_replication import atomic, claim_report, claim_tables, experiments, frames, paper, runs
 from elu_replication.claims import SOURCES
 from elu_replication.comparisons import VERDICTS
 from elu_replication.config import PUBLISHED, WITH_ALPHA, group_option, options
@@ -187,14 +187,13 @@ def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
         bench=bench,
         charts=charts,
         claim_tables=claim_tables,
-        moved=claim_report.moved,
         counts=counts(found),
         digests=digests,
         environments=environments(rows),
         headlines=claim_report.headlines(found),
         forest=f"data:image/svg+xml;base64,{svg}",
         found=found,
-        ledger=claims.ledger(),
+        ledger=claim_report.ledger(found),
         marks=MARKS,
         metrics=METRICS,
         payload=payload(charts),
@@ -217,7 +216,9 @@ def index(folder: Path, figures: Sequence[Path]) -> str:
     text += [
         "Test scores after the last epoch: mean ± standard deviation over seeds. Losses are those that",
         "were trained on: cross-entropy; of the autoencoder of clevert_fig3, and of arms in `_squared`,",
-        "squared error averaged over outputs; of arms in `_sum`, summed over them.\n",
+        "squared error averaged over outputs; of arms in `_sum`, summed over them. In names, `elu1` and",
+        "`elu01` are alpha 1 and 0.1, `_d25` a dropout rate of 0.25, `_001` to `_05` of mlp_learning_rate",
+        "learning rates of 0.01 to 0.5, `_1e2` of clevert_fig3 one of 1e-2.\n",
     ]
     text.append((folder / "published/tables/summary.md").read_text())
     text.append("## Figures\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from elu_replication import atomic
-from elu_replication.config import Arm, group_option, without_none
+from elu_replication.config import Arm, group_option
 from elu_replication.data import data_digest
 from elu_replication.documents import Strict
 from elu_replication.fingerprint import code_version
@@ -168,7 +168,7 @@ def current(arm: Arm) -> list[Record]:
 
 def _outdated(arm: Arm, seed: int, record: Record) -> str | None:
     """What has changed since a stored run was made, or None."""
-    if without_none(record.protocol) != arm.protocol.as_dict() or record.seed != seed:
+    if record.protocol != arm.protocol.as_dict() or record.seed != seed:
         return "protocol changed"
     if record.data_digest != expected_digest(arm.protocol.dataset.name):
         return "data changed"

@@ -42,7 +42,8 @@ def declared(scope: str) -> list[Row]:
         arms = params.stated_arms({"experiments": {}, "own": stated["own"]})
         if not arms:
             raise UserError(
-                "own: params.yaml describes no arm of yours; `dvc exp run -S activation=elu` does"
+                "own: params.yaml describes no arm but published ones; "
+                "`dvc exp run -S activation.alpha=0.5` does"
             )
         return [Row("own", label, arm, None) for label, arm in arms.items()]
     scale = typed(Scale, stated["scale"])
@@ -116,9 +117,9 @@ def score(mean: float, sd: float = math.nan) -> str:
 
 
 def shared(experiment: str, arm: str, folder: str) -> str:
-    """Whose runs an arm has, where they are those of another: ", as asu_mlp-sgd_elu"."""
+    """Whose runs an arm has, where they are those of another: ", shared with asu_mlp-sgd_elu"."""
     owner = Path(folder).parts[-2:]
-    return "" if owner == (experiment, arm) or experiment == "own" else f", as {'-'.join(owner)}"
+    return "" if owner == (experiment, arm) or experiment == "own" else f", shared with {'-'.join(owner)}"
 
 
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
@@ -127,7 +128,7 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
         "Experiment": summary.experiment,
         "Arm": summary.arm,
         "Seeds": summary.status
-        + summary.diverged.map(lambda n: f", {n} diverged" if n else "")
+        + summary.diverged.map(lambda n: f" ({n} diverged)" if n else "")
         + [shared(*names) for names in zip(summary.experiment, summary.arm, summary.runs, strict=True)],
     }
     for metric in ("accuracy", "loss"):
@@ -154,7 +155,7 @@ def markdown(summary: pd.DataFrame) -> str:
 def show(summary: pd.DataFrame, title: str) -> None:
     """The readable summary as a table in the terminal."""
     text = readable(summary)
-    text["Seeds"] = text.Seeds.str.partition(", as ")[0]  # whose runs they are, files have room for
+    text["Seeds"] = text.Seeds.str.partition(", shared")[0]  # whose runs they are, files have room for
     names = (text.pop("Experiment") + "-" + text.pop("Arm")).str.lstrip("-")
     rows = [[name, *line] for name, line in zip(names, text.to_numpy().tolist(), strict=True)]
     table(title, ["Arm", *text.columns], rows)

@@ -12,13 +12,12 @@ from dataclasses import replace
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from elu_replication import campaign, runs
 from elu_replication.config import (
+    COMPOSITION_ERRORS,
     CONF,
     PUBLISHED,
     Arm,
@@ -111,7 +110,9 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where they are told in one line
     try:
         hydra.main(str(CONF.resolve()), "config", version_base="1.3")(job)()
-    except (HydraException, OmegaConfBaseException) as error:
+    except COMPOSITION_ERRORS as error:
+        if HydraConfig.initialized():  # composed by then: the error is not in what was asked for
+            raise
         raise UserError(explain(error)) from error
 
 

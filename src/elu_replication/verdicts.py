@@ -21,25 +21,30 @@ from elu_replication.comparisons import (
 from elu_replication.mathematics import CHECKS, Finding
 
 RULES = (
-    f"""A published value (NUM) is replicated if it lies in the 95% prediction interval of a new run, and
-    not if outside; inconclusive with fewer than {LEAST_RUNS} runs, or if the interval reaches more than
-    {WIDEST:g} margins to a side.""",
+    f"""A published value (NUM) is replicated if it lies inside the 95% prediction interval of a new run,
+    and not replicated if outside. It is inconclusive, wherever it lies, with fewer than {LEAST_RUNS} runs
+    or if the interval reaches more than {WIDEST:g} margins to a side.""",
     f"""A direction (DIR) is replicated if the 95% interval of the mean difference, paired by seed, lies
-    wholly on the claimed side; not if wholly on the other, or, where it is compared with 0 and no other
-    threshold, if it is equivalent to 0 within the margin (two one-sided t-tests at 5%); else inconclusive,
-    as with fewer than {LEAST_PAIRS} pairs.""",
+    wholly on the claimed side, even within the margin. It is not replicated if the interval lies wholly on
+    the other side or, when compared with 0, if the difference is equivalent to 0 within the margin (two
+    one-sided t-tests at 5%). Otherwise, or with fewer than {LEAST_PAIRS} pairs, it is inconclusive.""",
     """An equality that is claimed (DIR) is replicated if the arms are equivalent within the margin, and not
     if the interval lies wholly beyond it.""",
-    """A choice, one reading of what a source leaves open, holds if all of its tests do, and fails if one
-    does. The main choice gives the claim's verdict, inconclusive where only others have runs. Choices that
-    are decided differently make a claim protocol-dependent.""",
-    """A mathematical claim (DET) is computed; a claim about texts (TXT) is decided by the passages
-    compared. What is measured beside these does not decide them.""",
+    """A choice is one reading of what a source leaves open: a protocol, a metric or a comparison. It holds
+    if all of its tests do, and fails if one does. The main choice gives the claim's verdict, inconclusive
+    where only others have runs; but if one choice is replicated and another is not, the claim is
+    protocol-dependent. A direction that has a computation too holds only if both do.""",
+    """A mathematical claim (DET) is decided by computing it; a claim about texts (TXT) by comparing the
+    passages, and one that they contradict or do not support counts as not replicated. What runs show of
+    either is told, but does not decide.""",
     """Verdicts are given anew as seeds are added; the 5% are those of one look, at the declared number of
     seeds.""",
-    """"Single runs that show it" is the share of seeds whose own value has the claimed sign or, for a
-    published value or an equality, lies within the margin.""",
+    """"Single runs that show it" is the share of seeds whose own result agrees: it has the claimed sign
+    or, for a published value or an equality, lies within the margin. No verdict uses it, so it can be low
+    where a claim is replicated.""",
 )
+
+MOST_NAMED = 4  # choices that a reason names; the table below it has all
 
 
 def combined(verdicts: Iterable[Verdict]) -> Verdict:
@@ -123,11 +128,15 @@ class Outcome:
         if self.claim.agreement:
             told.append(f"the passages compared: {self.claim.agreement}")
         if not self.claim.by_runs:
-            told += [f"measured beside it, {c.label}: {c.decisive.told}" for c in self.choices]
+            told += [
+                f"measured as well, without deciding it, {c.label} ({c.verdict}): {c.decisive.told}"
+                for c in self.choices
+            ]
         elif self.of_choices == "protocol-dependent":
             for verdict in ("replicated", "not replicated"):
                 labels = [c.label for c in self.choices if c.verdict == verdict]
-                told.append(f"{verdict} with {'; '.join(labels)}")
+                which = f": {'; '.join(labels)}" * (len(labels) <= MOST_NAMED)
+                told.append(f"{verdict} in {len(labels)} of {len(self.choices)} choices{which}")
         elif self.leading:
             told.append(f"{self.leading.label}: {self.leading.decisive.told}")
             if self.beside_main:
