@@ -13,7 +13,7 @@ from conftest import tiny
 from elu_replication import campaign, checkpoints, local, runs
 from elu_replication.config import Arm
 from elu_replication.errors import UserError
-from elu_replication.runs import Job
+from elu_replication.jobs import Job
 
 
 def histories(arm: Arm) -> dict[int, bytes]:
@@ -105,31 +105,31 @@ def test_all_failures_are_listed_at_the_end(arm: Arm, tmp_path: Path) -> None:
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     settings: dict[str, str | float], mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from elu_replication import data, jobs
+    from elu_replication import data, worker
 
     arrays, digest = data.load("mnist")
     monkeypatch.setattr(data, "load", lambda name: (arrays, digest))
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path / "checkpoints")
-    monkeypatch.setattr(jobs, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(jobs, "use_one_thread", lambda: None)  # this process has begun already
+    monkeypatch.setattr(worker, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "use_one_thread", lambda: None)  # this process has begun already
     seen: list[int] = []
 
-    def note(progress: jobs.Progress) -> None:
+    def note(progress: worker.Progress) -> None:
         seen.append(progress.epoch)
         if len(seen) == 3:
             raise KeyboardInterrupt
 
     keras_model = settings.get("model") != "from_scratch"
     arm = Arm("tried", tiny(epochs=4, **settings), (0,), tmp_path / "tried", save_model=keras_model)
-    worker = jobs.Worker()
+    trained_here = worker.Worker()
     with pytest.raises(KeyboardInterrupt):
-        worker.train(Job(arm, 0), note)
+        trained_here.train(Job(arm, 0), note)
     assert len(list((tmp_path / "checkpoints").iterdir())) == 1
-    worker.train(Job(arm, 0), note)
+    trained_here.train(Job(arm, 0), note)
     assert seen == [1, 2, 3, 3, 4]
     assert not list((tmp_path / "checkpoints").iterdir())
     uninterrupted = replace(arm, folder=tmp_path / "uninterrupted")
-    final = worker.train(Job(uninterrupted, 0), lambda progress: None).final
+    final = trained_here.train(Job(uninterrupted, 0), lambda progress: None).final
     assert final.epoch == (2 if "patience" in settings else 4)
     assert runs.history_path(arm, 0).read_bytes() == runs.history_path(uninterrupted, 0).read_bytes()
     if keras_model:

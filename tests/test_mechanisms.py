@@ -9,7 +9,7 @@ from test_runs import stored
 from elu_replication import frames, mechanism_plots, mechanisms, runs
 from elu_replication.config import PUBLISHED, Arm
 from elu_replication.probe_fields import Activity, Disturbance
-from elu_replication.tables import Row, declared_at, grouped
+from elu_replication.rows import Row, declared_at, grouped
 
 
 @pytest.fixture

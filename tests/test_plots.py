@@ -12,7 +12,7 @@ from test_runs import stored
 from elu_replication import experiments, plots
 from elu_replication.config import PUBLISHED, Arm, options
 from elu_replication.experiments import Published
-from elu_replication.tables import Row
+from elu_replication.rows import Row
 
 
 def test_every_activation_has_its_own_colour_and_marker() -> None:

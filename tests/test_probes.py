@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from conftest import tiny
 
-from elu_replication import data, jobs, probes
+from elu_replication import data, probes, worker
 from elu_replication.config import Protocol
 from elu_replication.probe_fields import Activity, Disturbance
 from elu_replication.probes import Probes
@@ -28,9 +28,9 @@ def test_a_history_is_the_same_to_the_bit_with_and_without_probes(
 ) -> None:
     protocol = tiny(model=model, optimizer="adam", dropout=0.25, epochs=2)
     trainer, inside = opened(protocol)
-    probed = jobs._train(trainer, inside, 5, tmp_path / "a", lambda progress: None)
+    probed = worker._train(trainer, inside, 5, tmp_path / "a", lambda progress: None)
     inside.disturbances(5)
-    left_alone = jobs._train(trainer, None, 5, tmp_path / "b", lambda progress: None)
+    left_alone = worker._train(trainer, None, 5, tmp_path / "b", lambda progress: None)
     assert probed.history == left_alone.history
     assert sorted({row.epoch for row in probed.activity}) == [0, 1, 2]
     assert not left_alone.activity

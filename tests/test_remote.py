@@ -13,7 +13,7 @@ from elu_replication import campaign, remote, runs
 from elu_replication.config import Arm, Launcher
 from elu_replication.errors import UserError
 from elu_replication.experiments import OWN
-from elu_replication.runs import Job
+from elu_replication.jobs import Job
 
 
 def done(task: remote.Task) -> remote.Result:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from elu_replication import activations, claim_report, paper, report
 from elu_replication.claim_tables import number
 from elu_replication.config import PUBLISHED
-from elu_replication.tables import declared_at
+from elu_replication.rows import declared_at
 from elu_replication.verdicts import outcomes
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

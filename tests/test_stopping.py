@@ -14,8 +14,8 @@ from test_runs import stored
 from elu_replication import audit, campaign, data, plots, runs, tables
 from elu_replication.config import Arm
 from elu_replication.errors import UserError
+from elu_replication.rows import Row
 from elu_replication.stopping import Stop, stop
-from elu_replication.tables import Row
 
 # Sixteenths: exact in the float32 that Keras compares in, and often equal.
 LOSSES = st.lists(st.integers(0, 160).map(lambda n: n / 16), min_size=1, max_size=40)

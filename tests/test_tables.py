@@ -12,7 +12,7 @@ from elu_replication import frames, runs, tables
 from elu_replication.config import Arm
 from elu_replication.experiments import Published
 from elu_replication.fingerprint import code_version
-from elu_replication.tables import Row
+from elu_replication.rows import Row, histories
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_extra_seeds_do_not_count(rows: list[Row]) -> None:
 
 def test_what_a_person_reads(rows: list[Row]) -> None:
     text = tables.markdown(tables.summary(rows))
-    assert "| ran   | 3 of 3, 1 diverged" in text
+    assert "| ran   | 3 of 3 (1 diverged)" in text
     assert "0.9200 ± 0.0283" in text
     assert "Not run: 1 of 3 arms (trial 1).\n" in text
     elsewhere = tables.readable(tables.summary([rows[0]._replace(experiment="other")]))
@@ -68,13 +68,13 @@ def test_an_autoencoder_has_early_stopping_without_accuracies(tmp_path: Path) ->
         (epoch, s, 0.5 / epoch, math.nan) for epoch in (1, 2) for s in ("train", "validation", "test")
     ]
     runs.store(arm, record, history, {kind: [] for kind in runs.PROBES})
-    found = tables.early_stopping(tables.histories([Row("trial", "auto", arm, None)]))
+    found = tables.early_stopping(histories([Row("trial", "auto", arm, None)]))
     assert set(found.best_epoch) == {2}
     assert found.test_accuracy.isna().all()
 
 
 def test_curves_are_means_over_seeds_by_epoch(rows: list[Row]) -> None:
-    curves = frames.over_seeds(tables.histories(rows[:1]), "history")
+    curves = frames.over_seeds(histories(rows[:1]), "history")
     last = curves[(curves.split == "test") & (curves.epoch == 1)].iloc[0]
     assert last.accuracy == pytest.approx(0.92)
     assert last.seeds == 2

@@ -11,7 +11,7 @@ from elu_replication import campaign, cost, experiments, local, runs
 from elu_replication.config import PUBLISHED, Arm, Campaign
 from elu_replication.errors import UserError, run_main
 from elu_replication.fingerprint import code_version
-from elu_replication.runs import Job
+from elu_replication.jobs import Job
 from elu_replication.terminal import say
 
 # The largest difference in a loss in the first five epochs that another machine explains. Measure it with

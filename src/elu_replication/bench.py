@@ -247,7 +247,7 @@ COMMANDS = {
     "--help": ["-m", "elu_replication.replicate", "--help"],
     "a configuration error": ["-m", "elu_replication.train", "dropout=2"],
     "make replicate, nothing to do": ["-m", "elu_replication.replicate", "--no-audit"],
-    "import of TensorFlow and the engine": ["-c", "import elu_replication.jobs"],
+    "import of TensorFlow and the engine": ["-c", "import elu_replication.worker"],
 }
 
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from elu_replication import cost, local, params, runs
 from elu_replication.config import LOCAL, Arm, Launcher, options, typed
 from elu_replication.errors import UserError, run_main
-from elu_replication.runs import Event, Job
+from elu_replication.jobs import Event, Job
 from elu_replication.terminal import console, say
 
 REPORT_SECONDS = 60.0

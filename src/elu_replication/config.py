@@ -129,11 +129,6 @@ class Launcher:
 LOCAL = Launcher("local")
 
 
-@dataclass
-class Saving:
-    save_model: bool = MISSING
-
-
 @dataclass(frozen=True)
 class Arm:
     """A named protocol and the seeds it is trained with; its runs are stored in `folder`."""

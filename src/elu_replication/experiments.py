@@ -16,7 +16,6 @@ from elu_replication.config import (
     Arm,
     Campaign,
     Protocol,
-    Saving,
     Scale,
     check_protocol,
     check_seeds,
@@ -24,7 +23,6 @@ from elu_replication.config import (
     options,
     own_name,
     protocol_from,
-    typed,
 )
 from elu_replication.documents import Strict
 from elu_replication.errors import UserError
@@ -169,5 +167,6 @@ def own_arm(config: DictConfig) -> Arm:
     """The arm that the top level of the configuration describes: a user's own."""
     protocol = protocol_from(config)
     name = own_name(protocol)
-    save_model = typed(Saving, {"save_model": config.save_model}).save_model
-    return Arm(name, protocol, check_seeds(config.seeds), OWN / name, save_model)
+    if not isinstance(config.save_model, bool):
+        raise UserError(f"save_model = {config.save_model}: must be true or false")
+    return Arm(name, protocol, check_seeds(config.seeds), OWN / name, config.save_model)

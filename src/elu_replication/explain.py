@@ -9,7 +9,7 @@ from elu_replication.claim_tables import comparison_lines, finding_lines
 from elu_replication.claims import SOURCES
 from elu_replication.config import PUBLISHED, require_root
 from elu_replication.errors import UserError, run_main
-from elu_replication.runs import Job
+from elu_replication.jobs import Job
 from elu_replication.terminal import say, table
 from elu_replication.verdicts import Outcome, outcomes
 

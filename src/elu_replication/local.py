@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
 from elu_replication.errors import UserError, brief
-from elu_replication.runs import Event, Job
+from elu_replication.jobs import Event, Job
 
 # So many a worker does before another takes its place: TensorFlow keeps some 200 MB of every trainer.
 MOST_JOBS = 20
@@ -98,7 +98,7 @@ def _work(connection: Connection, log: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     with open(log, "wb") as file:  # TensorFlow's chatter, read only after a death
         os.dup2(file.fileno(), sys.stderr.fileno())
-    from elu_replication.jobs import Worker  # imports TensorFlow: here only
+    from elu_replication.worker import Worker  # imports TensorFlow: here only
 
     worker = Worker()
     while (job := connection.recv()) is not None:

@@ -31,7 +31,7 @@ from elu_replication.plots import (
     save,
     seeds_told,
 )
-from elu_replication.tables import Row, declared, grouped
+from elu_replication.rows import Row, declared, grouped
 
 LEAST_SPAN = 0.05  # of an axis of accuracies, so that chance differences look small
 

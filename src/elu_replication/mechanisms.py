@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from elu_replication import frames
-from elu_replication.tables import Row
+from elu_replication.rows import Row
 
 Kind = Literal["activity", "disturbances"]
 

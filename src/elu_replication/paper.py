@@ -12,7 +12,7 @@ from elu_replication import atomic, runs
 from elu_replication.claim_tables import effect_of
 from elu_replication.forest import forest
 from elu_replication.plots import save
-from elu_replication.tables import Row
+from elu_replication.rows import Row
 from elu_replication.verdicts import Outcome
 
 SOURCES_BIB = Path(__file__).parent / "page/sources.bib"

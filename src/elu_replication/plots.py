@@ -19,7 +19,7 @@ from elu_replication import atomic, experiments, frames, runs
 from elu_replication.config import Activation
 from elu_replication.errors import run_main
 from elu_replication.experiments import RESULTS
-from elu_replication.tables import Row, declared, grouped, histories
+from elu_replication.rows import Row, declared, grouped, histories
 
 # Okabe and Ito's colours, told apart by the colour-blind; the markers tell the same in grey print.
 STYLES = {

@@ -12,8 +12,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from elu_replication import remote
 from elu_replication.config import Launcher
 from elu_replication.errors import UserError, one_line
+from elu_replication.jobs import Event, Job
 from elu_replication.local import MOST_JOBS
-from elu_replication.runs import Event, Job
 
 TRIES = 10  # of a task whose node or process dies, each going on from its last checkpoint
 

@@ -21,10 +21,10 @@ from elu_replication import atomic, probe_fields, runs
 from elu_replication.config import CONF, group_option
 from elu_replication.errors import UserError, brief
 from elu_replication.fingerprint import code_version
-from elu_replication.runs import Event, Job
+from elu_replication.jobs import Event, Job
 
 if TYPE_CHECKING:
-    from elu_replication.jobs import Worker
+    from elu_replication.worker import Worker
 
 EPOCH_SECONDS = 2.0  # a worker tells of its progress at most so often
 
@@ -105,7 +105,7 @@ def _run(task: Task, on_epoch: Callable[[int], None]) -> Result:
 @cache
 def _worker() -> "Worker":
     """This process's worker, which keeps what the seeds of an arm share."""
-    from elu_replication.jobs import Worker  # imports TensorFlow: where runs are trained only
+    from elu_replication.worker import Worker  # imports TensorFlow: where runs are trained only
 
     return Worker()
 

@@ -14,7 +14,7 @@ from elu_replication import atomic, audit, campaign, params
 from elu_replication.config import Arm, Launcher, require_root, typed
 from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import RESULTS
-from elu_replication.runs import Job
+from elu_replication.jobs import Job
 from elu_replication.terminal import say, table
 
 Status = dict[str, list[Any]]
@@ -121,8 +121,9 @@ def bring_up_to_date(again: bool) -> None:
 def conclude(scope: str) -> None:
     """The summary of what has runs, how many arms have none, and the files to open."""
     from elu_replication import tables  # pandas, which a wrong option need not wait for
+    from elu_replication.rows import declared
 
-    summary = tables.summary(tables.declared(scope))
+    summary = tables.summary(declared(scope))
     ran = summary[summary.status != "not run"]
     cut = " (cut: for trying the pipeline, not a result)" if scope == "quick" else ""
     tables.show(ran, f"Scale {scope}{cut}: last epoch, mean ± standard deviation over seeds")

@@ -25,7 +25,8 @@ from elu_replication.frames import over_seeds
 from elu_replication.mechanisms import depth_profile, levels, probed
 from elu_replication.metrics import METRICS
 from elu_replication.plots import STYLES, arm_label, lines
-from elu_replication.tables import Row, declared_at, grouped, histories, readable, summary
+from elu_replication.rows import Row, declared_at, grouped, histories
+from elu_replication.tables import readable, summary
 from elu_replication.verdicts import RULES, Outcome, counts, outcomes
 
 FILE = RESULTS / "report.html"

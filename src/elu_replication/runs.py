@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from elu_replication import atomic
 from elu_replication.config import Arm, group_option
@@ -18,27 +18,6 @@ from elu_replication.fingerprint import code_version
 OTHER_CODE = "training code changed"
 HISTORY_COLUMNS = ("seed", "epoch", "split", "loss", "accuracy")
 PROBES = ("activity", "disturbances")
-
-
-class Job(NamedTuple):
-    """A run to be made and stored; or with `audited_epochs`, its beginning only, not stored."""
-
-    arm: Arm
-    seed: int
-    audited_epochs: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.arm.name} seed {self.seed}"
-
-
-class Event(NamedTuple):
-    """What became of a job: an epoch of it is done, or it ended, well or not."""
-
-    job: Job
-    kind: str  # epoch, finished, diverged, failed or audited
-    epoch: int = 0
-    detail: str = ""
-    rows: tuple[list[str], ...] = ()  # of an audited beginning
 
 
 class Scores(Strict):

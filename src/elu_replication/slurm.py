@@ -11,7 +11,7 @@ from submitit.core.utils import FailedJobError, UncompletedJobError
 from elu_replication import remote
 from elu_replication.config import Launcher
 from elu_replication.errors import UserError, one_line
-from elu_replication.runs import Event, Job
+from elu_replication.jobs import Event, Job
 
 POLL_SECONDS = 2.0
 TIMEOUTS = 100  # of a job, each after `launcher.minutes`

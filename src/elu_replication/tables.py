@@ -3,62 +3,23 @@
 import argparse
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from elu_replication import atomic, experiments, frames, params, runs
-from elu_replication.config import Arm, Scale, typed
-from elu_replication.errors import UserError, run_main
-from elu_replication.experiments import RESULTS, Published
+from elu_replication import atomic, frames, runs
+from elu_replication.config import Arm
+from elu_replication.errors import run_main
+from elu_replication.experiments import RESULTS
+from elu_replication.rows import Row, declared, grouped, histories
 from elu_replication.stopping import stop
 from elu_replication.terminal import table
 
 PATIENCES = (1, 2, 3, 5, 10, 20, 50)
 SCORED = (("loss", "validation"), ("accuracy", "test"), ("loss", "test"))  # what early stopping looks at
-
-
-class Row(NamedTuple):
-    """An arm as an experiment names it; runs that two experiments share make a row in each."""
-
-    experiment: str
-    label: str
-    arm: Arm
-    published: Published | None
-
-
-def declared(scope: str) -> list[Row]:
-    """The rows of a scope: "own" for the user's own arm of params.yaml, or the name of its scale for
-    every declared arm at that scale. Published scores stand beside arms at published scale only.
-
-    Raises UserError where params.yaml is at another scale."""
-    stated = params.read()
-    if scope == "own":
-        arms = params.stated_arms({"experiments": {}, "own": stated["own"]})
-        if not arms:
-            raise UserError(
-                "own: params.yaml describes no arm but published ones; "
-                "`dvc exp run -S activation.alpha=0.5` does"
-            )
-        return [Row("own", label, arm, None) for label, arm in arms.items()]
-    scale = typed(Scale, stated["scale"])
-    if scope != scale.name:
-        raise UserError(f"{scope}: params.yaml is at scale {scale.name}")
-    return declared_at(scale)
-
-
-def declared_at(scale: Scale) -> list[Row]:
-    """The rows of every declared arm at a scale."""
-    rows = []
-    for experiment, arms in experiments.declared(scale).items():
-        published = experiments.load(experiment).published if scale.name == "published" else {}
-        rows += [Row(experiment, label, arm, published.get(label)) for label, arm in arms.items()]
-    return rows
 
 
 def status(arm: Arm) -> str:
@@ -101,12 +62,6 @@ def summary(rows: Iterable[Row]) -> pd.DataFrame:
         lines.append(line)
     numbers = [c for c in lines[0] if c.startswith(("test", "best", "published"))]
     return pd.DataFrame(lines).astype(dict.fromkeys(numbers, float))
-
-
-def histories(rows: Iterable[Row]) -> pd.DataFrame:
-    """Every observation of the arms' finished runs, tidy: arm, seed, epoch, split, loss, accuracy."""
-    parts = [frames.history(row.arm).assign(arm=row.label) for row in rows]
-    return pd.concat([part for part in parts if len(part)] or parts)
 
 
 def score(mean: float, sd: float = math.nan) -> str:
@@ -213,11 +168,6 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     every = pd.concat(stopping).set_index("experiment").reset_index()
     atomic.write_text(folder / "tables/early_stopping.csv", every.to_csv(index=False, float_format="%.6g"))
     atomic.write_text(folder / "metrics.json", json.dumps(metrics(scores), indent=1) + "\n")
-
-
-def grouped(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
-    """The rows by experiment, in the order in which they come."""
-    return {name: list(group) for name, group in groupby(rows, key=attrgetter("experiment"))}
 
 
 def main() -> None:

@@ -62,6 +62,7 @@ def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
 def comparison(arms: Sequence[Arm]) -> None:
     """Print one table of the arms' scores, each named by what sets it apart from the others."""
     from elu_replication import tables  # pandas, which a wrong option need not wait for
+    from elu_replication.rows import Row
 
     settings = [arm.protocol.flat() for arm in arms]
     keys = dict.fromkeys(key for each in settings for key in each)
@@ -69,7 +70,7 @@ def comparison(arms: Sequence[Arm]) -> None:
     rows = []
     for arm, each in zip(arms, settings, strict=True):
         told = " ".join(f"{key}={each[key]}" for key in differing if key in each)
-        rows.append(tables.Row("", told or arm.name, arm, None))
+        rows.append(Row("", told or arm.name, arm, None))
     tables.show(tables.summary(rows), "Your own arms: last epoch, mean ± standard deviation over seeds")
     say(f"Histories: {OWN}/")
 
