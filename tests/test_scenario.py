@@ -9,6 +9,7 @@ from pathlib import Path
 
 import engines
 import pytest
+import yaml
 from conftest import ROOT
 
 from elu_replication import campaign, params
@@ -142,6 +143,23 @@ def test_a_sweep_ends_in_one_table(clone: Path) -> None:
     again = run(clone, "python", "-m", "elu_replication.train", *sweep)
     assert "4 arms: 0 runs to train, 4 stored already" in again
     assert changed_files(clone) == before
+
+
+def test_a_search_finds_the_least_validation_loss(clone: Path) -> None:
+    rates = "optimizer.learning_rate=choice(1000000000.0,0.01)"  # with the first of which it diverges
+    search = [
+        "hydra/sweeper=optuna",
+        "hydra/sweeper/sampler=grid",
+        "hydra.sweeper.n_jobs=2",
+        "optimizer=sgd",
+    ]
+    said = run(clone, "python", "-m", "elu_replication.train", "-m", *search, rates, *OWN)
+    assert "1 of 1 (1 diverged)" in said
+    found = yaml.safe_load((clone / "results/own/optimization_results.yaml").read_text())
+    assert found["best_params"] == {"optimizer.learning_rate": 0.01}
+    (record,) = clone.glob("results/own/runs/*sgd0_01-*/seed-0.json")
+    final = json.loads(record.read_text())["final"]
+    assert found["best_value"] == pytest.approx(final["validation_loss"])
 
 
 @pytest.mark.cluster
