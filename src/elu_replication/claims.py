@@ -143,7 +143,7 @@ class Change(Strict):
 
 
 class Ledger(Strict):
-    """Every ambiguity that bears on several claims' verdicts, and every change after results were seen."""
+    """Every ambiguity that bears on verdicts, and every change after results were seen."""
 
     choices: list[Ambiguity]
     changes: list[Change]
