@@ -33,12 +33,12 @@ def copy(arm: Arm, tmp_path: Path) -> Arm:
 
 
 def shift_loss(arm: Arm, by: float, code_version: str | None = None) -> None:
-    """Change the first stored loss of seed 0, under a valid seal."""
+    """Change the first stored loss of seed 0 by a share of it, under a valid seal."""
     record = runs.load(arm, 0)
     assert record is not None
     with runs.history_path(arm, 0).open() as file:
         _, *rows = list(csv.reader(file))
-    rows[0][3] = f"{float(rows[0][3]) + by:.9g}"
+    rows[0][3] = f"{float(rows[0][3]) * (1 + by):.9g}"
     history = [(int(epoch), split, float(loss), float(acc)) for _, epoch, split, loss, acc in rows]
     changes = {"code_version": code_version} if code_version else {}
     probes: dict[str, list[object]] = {kind: [] for kind in runs.PROBES}

@@ -14,8 +14,8 @@ from elu_replication.fingerprint import code_version
 from elu_replication.jobs import Job
 from elu_replication.terminal import say
 
-# The largest difference in a loss in the first five epochs that another machine explains. Measure it with
-# TF_ENABLE_ONEDNN_OPTS=0 make audit ARMS=all EPOCHS=5: other kernels alone come to about half of this.
+# The largest difference in a loss in the first five epochs, as a share of it, that another machine explains.
+# Measure it with TF_ENABLE_ONEDNN_OPTS=0 make audit ARMS=all EPOCHS=5: other kernels alone come to about half.
 TOLERANCE = 0.05
 SAMPLE_MINUTES = 2.0  # on all cores
 
@@ -64,8 +64,9 @@ def compare(job: Job, rows: Sequence[list[str]]) -> Finding:
 
 
 def difference(pair: tuple[list[str], list[str]]) -> float:
-    """By how much the losses of two history rows differ; a NaN differs without bound."""
-    apart = abs(float(pair[0][3]) - float(pair[1][3]))
+    """By how much of the first the losses of two history rows differ; a NaN differs without bound."""
+    old, new = (float(row[3]) for row in pair)
+    apart = abs(old - new) / abs(old) if old else math.inf
     return math.inf if math.isnan(apart) else apart
 
 
@@ -89,7 +90,7 @@ def audit(jobs: Sequence[Job]) -> list[Finding]:
     if wrong:
         raise UserError(f"audit: {len(wrong)} of {len(jobs)} runs are not as stored: {'; '.join(wrong)}")
     identical = sum(finding.outcome == "identical" for finding in findings)
-    rest = f", the rest within {TOLERANCE} of the stored losses" if identical < len(jobs) else ""
+    rest = f", the rest within {TOLERANCE:.0%} of the stored losses" if identical < len(jobs) else ""
     say(f"audit: {identical} of {len(jobs)} stored runs identical to the bit{rest}")
     return findings
 
