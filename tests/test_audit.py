@@ -10,6 +10,7 @@ from conftest import tiny
 from elu_replication import audit, campaign, local, runs
 from elu_replication.config import Arm
 from elu_replication.errors import UserError
+from elu_replication.jobs import Job
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_a_small_difference_is_within_tolerance_and_a_large_one_is_not(copy: Arm
     shift_loss(copy, audit.TOLERANCE * 2)
     found = audit.compare(job, event.rows)
     assert found.outcome == "different"
-    assert found.detail.startswith("epoch 1, train loss: stored ")
+    assert found.detail.startswith("epoch 1, training loss: stored ")
 
 
 def test_what_differs_fails_the_audit_by_name(copy: Arm) -> None:
@@ -93,3 +94,6 @@ def test_a_sample_keeps_to_its_time(arm: Arm) -> None:
     jobs = audit.stored_jobs([arm], 1)
     assert len(audit.sample(jobs, 60.0)) == 2
     assert len(audit.sample(jobs, 0.0)) == 1
+    steep = replace(arm, protocol=tiny(optimizer__learning_rate=audit.UNSTABLE_RATE))
+    assert audit.sample([Job(steep, 0, 1), *jobs], 0.0)[0] in jobs
+    assert len(audit.sample([Job(steep, 0, 1), *jobs], 60.0)) == 2
