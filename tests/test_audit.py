@@ -33,13 +33,13 @@ def copy(arm: Arm, tmp_path: Path) -> Arm:
     return copied
 
 
-def shift_loss(arm: Arm, by: float, code_version: str | None = None) -> None:
-    """Change the first stored loss of seed 0 by a share of it, under a valid seal."""
+def shift_loss(arm: Arm, by: float, code_version: str | None = None, row: int = 0) -> None:
+    """Change a stored loss of seed 0, the first, by a share of it, under a valid seal."""
     record = runs.load(arm, 0)
     assert record is not None
     with runs.history_path(arm, 0).open() as file:
         _, *rows = list(csv.reader(file))
-    rows[0][3] = f"{float(rows[0][3]) * (1 + by):.9g}"
+    rows[row][3] = f"{float(rows[row][3]) * (1 + by):.9g}"
     history = [(int(epoch), split, float(loss), float(acc)) for _, epoch, split, loss, acc in rows]
     changes = {"code_version": code_version} if code_version else {}
     probes: dict[str, list[object]] = {kind: [] for kind in runs.PROBES}
@@ -59,7 +59,16 @@ def test_a_small_difference_is_within_tolerance_and_a_large_one_is_not(copy: Arm
     shift_loss(copy, audit.TOLERANCE * 2)
     found = audit.compare(job, event.rows)
     assert found.outcome == "different"
-    assert found.detail.startswith("epoch 1, training loss: stored ")
+    assert found.detail.startswith("epoch 1, train loss: stored ")
+
+
+def test_another_evaluation_of_the_same_training_is_different(copy: Arm) -> None:
+    (job,) = audit.stored_jobs([replace(copy, seeds=(0,))], 1)
+    (event,) = local.launch([job], 1)
+    shift_loss(copy, audit.TOLERANCE * 2, row=2)
+    found = audit.compare(job, event.rows)
+    assert found.outcome == "different"
+    assert found.detail.startswith("epoch 1, test loss: stored ")
 
 
 def test_what_differs_fails_the_audit_by_name(copy: Arm) -> None:

@@ -24,7 +24,7 @@ SAMPLE_MINUTES = 2.0  # on all cores
 
 
 class Finding(NamedTuple):
-    """What the audit of a run found; `detail` names the training loss that differs most."""
+    """What the audit of a run found; `detail` names the loss that differs most."""
 
     job: Job
     outcome: Literal["identical", "within tolerance", "different"]
@@ -59,11 +59,12 @@ def compare(job: Job, rows: Sequence[list[str]]) -> Finding:
     stored = runs.stored_rows(job.arm, job.seed)[: len(rows)]
     if [row[:3] for row in stored] != [row[:3] for row in rows]:
         return Finding(job, "different", "other epochs or splits are stored")
-    pairs = list(zip(stored, rows, strict=True))
-    if all(old == new for old, new in pairs):
+    pairs = [(old, new) for old, new in zip(stored, rows, strict=True) if old != new]
+    if not pairs:
         return Finding(job, "identical")
-    old, new = max((pair for pair in pairs if pair[0][2] == "train"), key=difference)
-    detail = f"epoch {old[1]}, training loss: stored {old[3]}, trained again {new[3]}"
+    trained = [pair for pair in pairs if pair[0][2] == "train"]
+    old, new = max(trained or pairs, key=difference)  # where training is the same, evaluation must be
+    detail = f"epoch {old[1]}, {old[2]} loss: stored {old[3]}, trained again {new[3]}"
     near = difference((old, new)) <= TOLERANCE
     return Finding(job, "within tolerance" if near else "different", detail)
 
