@@ -62,16 +62,6 @@ def test_a_small_difference_is_within_tolerance_and_a_large_one_is_not(copy: Arm
     assert found.detail.startswith("epoch 1, train loss: stored ")
 
 
-def test_a_large_difference_at_an_unstable_rate_is_told_as_that(copy: Arm) -> None:
-    (job,) = audit.stored_jobs([replace(copy, seeds=(0,))], 1)
-    (event,) = local.launch([job], 1)
-    steep = Job(replace(copy, protocol=tiny(optimizer__learning_rate=audit.UNSTABLE_RATE)), 0, 1)
-    assert audit.compare(steep, event.rows).outcome == "identical"
-    shift_loss(copy, audit.TOLERANCE * 2)
-    assert audit.compare(steep, event.rows).outcome == "unstable"
-    assert audit.compare(job, event.rows).outcome == "different"
-
-
 def test_another_evaluation_of_the_same_training_is_different(copy: Arm) -> None:
     (job,) = audit.stored_jobs([replace(copy, seeds=(0,))], 1)
     (event,) = local.launch([job], 1)
@@ -113,3 +103,6 @@ def test_a_sample_keeps_to_its_time(arm: Arm) -> None:
     jobs = audit.stored_jobs([arm], 1)
     assert len(audit.sample(jobs, 60.0)) == 2
     assert len(audit.sample(jobs, 0.0)) == 1
+    steep = replace(arm, protocol=tiny(optimizer__learning_rate=audit.UNSTABLE_RATE))
+    assert audit.sample([Job(steep, 0, 1), *jobs], 0.0)[0] in jobs
+    assert len(audit.sample([Job(steep, 0, 1), *jobs], 60.0)) == 2
