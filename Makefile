@@ -24,8 +24,9 @@ replicate: $(INSTALLED)  ## bring every published experiment's results up to dat
 retrain: $(INSTALLED)  ## train again, stored or not: all arms of the campaign, or [ARMS=]
 	@python -m elu_replication.replicate --set "$$SET" --arms "$$ARMS" --again
 
+# Two files at a time, since most tests keep one core busy.
 test: $(INSTALLED)  ## run the tests, fast ones first
-	@python -m pytest
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-cluster: $(INSTALLED)  ## run the tests on a Ray and a Slurm cluster that they set up here; minutes
 	@python -m pytest -m cluster

@@ -30,9 +30,9 @@ TINY = {
 
 
 SLOW = (
-    *("plots", "commands", "models", "from_scratch", "training", "probes", "campaign", "audit"),
-    *("stopping", "remote", "kills", "scenario", "cluster"),
-)
+    *("plots", "commands", "models", "scenario", "from_scratch", "training", "probes", "campaign"),
+    *("audit", "stopping", "remote", "kills", "cluster"),
+)  # the scenario takes as long as all after it: first, so that two processes end together
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

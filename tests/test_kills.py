@@ -27,7 +27,7 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def test_a_killed_campaign_ends_as_an_uninterrupted_one(mnist: Path, tmp_path: Path) -> None:
-    protocol = tiny(model="cnn", optimizer="adam", dropout=0.25, epochs=8, train_images=1000)
+    protocol = tiny(optimizer="adam", dropout=0.25, epochs=40, train_images=1000)
     uninterrupted = Arm("uninterrupted", protocol, (0, 1), tmp_path / "uninterrupted")
     campaign.train(campaign.pending([uninterrupted]))
     took = sum(record.wall_seconds for record in runs.current(uninterrupted))

@@ -19,6 +19,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from elu_replication.errors import UserError, one_line
 
 T = TypeVar("T")
+structure = cache(OmegaConf.structured)  # some milliseconds each time, for every declared arm
 # What Hydra raises on a wrong override; the last two on model=3, say, or activation=[1].
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, TypeError)
 CONF = Path("conf")
@@ -202,7 +203,7 @@ def typed(schema: type[T], values: Any) -> T:
     """Values as an instance of a schema above; raises UserError on an unknown key, a wrong type or a
     limit (max_...) below 1."""
     try:
-        made = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values))
+        made = OmegaConf.to_object(OmegaConf.merge(structure(schema), values))  # type: ignore[arg-type]
     except OmegaConfBaseException as error:
         raise UserError(explain(error)) from error
     for key, value in vars(made).items():

@@ -188,11 +188,12 @@ def figure(name: str, rows: Sequence[Row]) -> Figure:
     title, panels = panels_of(name, rows)
     metrics = ["loss"] if rows[0].arm.protocol.model.name == "autoencoder" else ["loss", "accuracy"]
     curves = frames.over_seeds(histories(rows), "history")
+    by_label = {row.label: row for row in rows}
     ran = {panel: arms for panel, arms in panels.items() if set(arms) & set(curves.arm)}
     made = Figure(figsize=(12.5, 3.4 * len(ran) + 0.8), layout="constrained")
     grid = made.subplots(max(1, len(ran)), len(metrics), squeeze=False)
     for pair, (panel, labels) in zip(grid, ran.items(), strict=False):
-        mine = [row for row in rows if row.label in labels]
+        mine = [by_label[label] for label in labels if label in by_label]
         drawn = lines([row for row in mine if row.label in set(curves.arm)])
         for axes, metric in zip(pair, metrics, strict=True):
             for line in drawn:
