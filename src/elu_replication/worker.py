@@ -212,6 +212,6 @@ def processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    vectors: dict[str, list[str]] = np.show_config(mode="dicts")["SIMD Extensions"]  # type: ignore
+    vectors = np.show_config(mode="dicts")["SIMD Extensions"]
     widest = [*vectors.get("baseline", []), *vectors.get("found", [])][-1:]
     return ", ".join([*(named[:1] or [platform.processor() or platform.machine()]), *widest])
