@@ -148,14 +148,13 @@ def figure(name: str, rows: Sequence[Row], kind: Kind) -> Figure | None:
     found = probed(rows, kind)
     by_arm = dict(list(found.groupby("arm")))
     title, panels = panels_of(name, rows)
-    ran = {panel: arms for panel, arms in panels.items() if set(arms) & set(by_arm)}
+    ran = {panel: mine for panel, mine in panels.items() if any(row.label in by_arm for row in mine)}
     if not ran:
         return None
     quantities = ACTIVITY if kind == "activity" else DISTURBANCES
     made = Figure(figsize=(16, 3.4 * len(ran) + 0.8), layout="constrained")
     grid = made.subplots(len(ran), len(quantities), squeeze=False)
-    for line_of_axes, (panel, labels) in zip(grid, ran.items(), strict=True):
-        mine = [row for row in rows if row.label in labels]
+    for line_of_axes, (panel, mine) in zip(grid, ran.items(), strict=True):
         drawn = lines([row for row in mine if row.label in by_arm])
         for axes, quantity in zip(line_of_axes, quantities, strict=True):
             for line in drawn:

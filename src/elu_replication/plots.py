@@ -174,12 +174,16 @@ def arm_label(row: Row) -> str:
     return f"{row.label}: {activation_name(row.arm.protocol.activation)}"
 
 
-def panels_of(name: str, rows: Sequence[Row]) -> tuple[str, dict[str, list[str]]]:
-    """An experiment's title and the arms of each panel; one panel for the user's own."""
+def panels_of(name: str, rows: Sequence[Row]) -> tuple[str, dict[str, list[Row]]]:
+    """An experiment's title and the arms of each panel, in its document's order; one for the user's own."""
     if name == "own":
-        return "Your own arm", {"Own arm": [row.label for row in rows]}
+        return "Your own arm", {"Own arm": list(rows)}
     document = experiments.load(name)
-    return document.title, document.panels
+    by_label = {row.label: row for row in rows}
+    return document.title, {
+        panel: [by_label[label] for label in labels if label in by_label]
+        for panel, labels in document.panels.items()
+    }
 
 
 def figure(name: str, rows: Sequence[Row]) -> Figure:
@@ -188,26 +192,25 @@ def figure(name: str, rows: Sequence[Row]) -> Figure:
     title, panels = panels_of(name, rows)
     metrics = ["loss"] if rows[0].arm.protocol.model.name == "autoencoder" else ["loss", "accuracy"]
     curves = frames.over_seeds(histories(rows), "history")
-    by_label = {row.label: row for row in rows}
-    ran = {panel: arms for panel, arms in panels.items() if set(arms) & set(curves.arm)}
+    measured = set(curves.arm)
+    ran = {panel: mine for panel, mine in panels.items() if any(row.label in measured for row in mine)}
     made = Figure(figsize=(12.5, 3.4 * len(ran) + 0.8), layout="constrained")
     grid = made.subplots(max(1, len(ran)), len(metrics), squeeze=False)
-    for pair, (panel, labels) in zip(grid, ran.items(), strict=False):
-        mine = [by_label[label] for label in labels if label in by_label]
-        drawn = lines([row for row in mine if row.label in set(curves.arm)])
+    for pair, (panel, mine) in zip(grid, ran.items(), strict=False):
+        drawn = lines([row for row in mine if row.label in measured])
         for axes, metric in zip(pair, metrics, strict=True):
             for line in drawn:
                 draw(axes, line, curves, metric)
             dress(axes, metric, panel, rows[0].arm.protocol.epochs)
-        missing = [row for row in mine if row.label not in set(curves.arm)]
+        missing = [row for row in mine if row.label not in measured]
         published = [PUBLISHED_SCORE] * any(line.row.published for line in drawn)
         panel_legend(pair[-1], drawn, missing, [*KINDS_OF_LINE, *published])
     if not ran:
         for axes in grid.flat:
             axes.set_axis_off()
-    stored = {row.label for row in rows if runs.current(row.arm)}
-    lost = [panel for panel, arms in panels.items() if panel not in ran and stored & set(arms)]
-    idle = [panel for panel in panels if panel not in ran and panel not in lost]
+    without_curves = {panel: mine for panel, mine in panels.items() if panel not in ran}
+    lost = [panel for panel, mine in without_curves.items() if any(runs.current(row.arm) for row in mine)]
+    idle = [panel for panel in without_curves if panel not in lost]
     if without := [f"{k}: {'; '.join(v)}" for k, v in (("Not run", idle), ("Diverged", lost)) if v]:
         made.supxlabel(". ".join(without), fontsize=9, color="0.4", wrap=True)
     scale = rows[0].arm.folder.parts[1:2]
