@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import tiny
 
-from elu_replication import audit, campaign, local, runs
-from elu_replication.config import Arm
+from elu_replication import audit, campaign, experiments, local, runs
+from elu_replication.config import PUBLISHED, Arm
 from elu_replication.errors import UserError
 from elu_replication.jobs import Job
 
@@ -103,6 +103,11 @@ def test_a_sample_keeps_to_its_time(arm: Arm) -> None:
     jobs = audit.stored_jobs([arm], 1)
     assert len(audit.sample(jobs, 60.0)) == 2
     assert len(audit.sample(jobs, 0.0)) == 1
-    steep = replace(arm, protocol=tiny(optimizer__learning_rate=audit.UNSTABLE_RATE))
-    assert audit.sample([Job(steep, 0, 1), *jobs], 0.0)[0] in jobs
-    assert len(audit.sample([Job(steep, 0, 1), *jobs], 60.0)) == 2
+
+
+@pytest.mark.parametrize("arm_name", ["mlp_learning_rate-relu_05", "clevert_fig3_short-elu_1e2_sum"])
+def test_no_sample_has_what_hangs_on_the_last_bits(arm: Arm, arm_name: str) -> None:
+    jobs = audit.stored_jobs([arm], 1)
+    steep = Job(experiments.arm(arm_name, PUBLISHED), 0, 1)
+    assert audit.sample([steep, *jobs], 0.0)[0] in jobs
+    assert len(audit.sample([steep, *jobs], 60.0)) == 2

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from elu_replication import campaign, cost, experiments, local, runs
-from elu_replication.config import PUBLISHED, Arm, Campaign
+from elu_replication.config import PUBLISHED, Arm, Campaign, Protocol
 from elu_replication.errors import UserError, run_main
 from elu_replication.fingerprint import code_version
 from elu_replication.jobs import Job
@@ -18,8 +18,9 @@ from elu_replication.terminal import say
 # machine explains; losses on held-out images jump more. Measure it with
 # TF_ENABLE_ONEDNN_OPTS=0 make audit ARMS=all EPOCHS=5: other kernels alone come to about half of this.
 TOLERANCE = 0.03
-# From this learning rate on, whether a network learns at all hangs on the last bits: a ReLU network that
-# dies with the kernels of one processor diverges with another's.
+# From this learning rate on, by a mean over the outputs, whether a network learns at all hangs on the last
+# bits: a ReLU network that dies with the kernels of one processor diverges with another's, and an ELU
+# autoencoder with summed error stops learning at another moment.
 UNSTABLE_RATE = 0.5
 SAMPLE_MINUTES = 2.0  # on all cores
 
@@ -42,12 +43,18 @@ def stored_jobs(arms: Sequence[Arm], epochs: int) -> list[Job]:
     ]
 
 
+def rate(protocol: Protocol) -> float:
+    """The learning rate by a mean over the outputs: a sum's gradients are as many times larger."""
+    summed = protocol.loss == "summed_squared_error"  # of an autoencoder's 784 pixels
+    return protocol.optimizer.learning_rate * (784 if summed else 1)
+
+
 def sample(jobs: Sequence[Job], minutes: float) -> list[Job]:
     """Jobs at random until they fill `minutes` on all cores; at least one. None at UNSTABLE_RATE, which
     another machine might fail for nothing."""
     left = minutes * 60 * campaign.processes()
     drawn: list[Job] = []
-    stable = [job for job in jobs if job.arm.protocol.optimizer.learning_rate < UNSTABLE_RATE]
+    stable = [job for job in jobs if rate(job.arm.protocol) < UNSTABLE_RATE]
     for job in random.sample(stable, len(stable)):
         left -= cost.START_SECONDS + job.audited_epochs * cost.epoch_seconds(job.arm.protocol)
         if left >= 0 or not drawn:
