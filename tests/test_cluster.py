@@ -122,7 +122,7 @@ def test_ctrl_c_ends_the_runs_and_the_same_command_goes_on(
         time.sleep(0.2)
     assert working_in(tmp_path / "worker")
     driver.send_signal(signal.SIGINT)
-    assert "the same command goes on" in driver.communicate(timeout=60)[1]
+    assert "checkpoints are kept" in driver.communicate(timeout=60)[1]
     assert driver.returncode == 130
     deadline = time.monotonic() + 30
     while working_in(tmp_path / "worker"):

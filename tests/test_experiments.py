@@ -1,12 +1,14 @@
 """The documents: all of them resolve, and share runs only where they say so."""
 
+import subprocess
+import sys
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 import yaml
 
-from elu_replication import campaign, experiments, params
+from elu_replication import campaign, documents, experiments, params
 from elu_replication.config import PUBLISHED, Campaign, Scale, composed, group_option, typed
 from elu_replication.errors import UserError
 
@@ -88,6 +90,8 @@ def test_a_whole_experiment_can_be_named() -> None:
         ({"published": {"relu": {"test_loss": 1.0}}}, "published or panels name no arm"),
         ({"claims": ["seven"]}, r"claims.0: String should match"),
         ({"seedz": 3}, r"seedz: Extra inputs are not permitted"),
+        ({"extends": "wrong"}, r"wrong.yaml: extends itself"),
+        ({"extends": "asu_mlp", "protocol": {"dropot": 0.5}}, r"arm elu: dropot: unknown key"),
     ],
 )
 def test_a_wrong_document_is_named_with_its_field(
@@ -108,6 +112,47 @@ def test_a_wrong_document_is_named_with_its_field(
     experiments.load.cache_clear()
     experiments.arm.cache_clear()
     assert "wrong" in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [b"title: [", b"\ttitle: x", b"title: \xe9"])
+def test_what_is_not_yaml_is_one_line_that_names_the_file(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=r"^\S*broken\.yaml: [^\n]+$"):
+        documents.checked(tmp_path / "broken.yaml", experiments.Experiment)
+
+
+def test_a_name_that_could_be_an_arm_s_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    (tmp_path / "my-idea.yaml").touch()
+    with pytest.raises(UserError, match=r"my-idea\.yaml: a name has no '-'"):
+        experiments.names()
+
+
+def test_what_extends_another_may_leave_its_protocol_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = experiments.load("asu_mlp").protocol
+    (tmp_path / "asu_mlp.yaml").write_text(Path("experiments/asu_mlp.yaml").read_text())
+    (tmp_path / "like.yaml").write_text("extends: asu_mlp\nprotocol:\n")
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    assert experiments.load("like").protocol == whole
+    experiments.load.cache_clear()
+
+
+def test_set_keeps_what_is_in_quotes_and_brackets_together() -> None:
+    words = params.words("""  model=mlp dataset.path="~/a b/é" seeds=[0, 1] '+x=a b'""")
+    assert words == ["model=mlp", 'dataset.path="~/a b/é"', "seeds=[0, 1]", "'+x=a b'"]
+    assert composed(words[:3]).dataset.path == "~/a b/é"
+    assert composed(words[:3]).seeds == [0, 1]
+
+
+def test_params_yaml_is_one_process_s_at_a_time() -> None:
+    command = [sys.executable, "-m", "elu_replication.params"]
+    with params.alone():
+        done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: another `make replicate` is under way here")
+    subprocess.run(command, check=True)
 
 
 def test_params_yaml_is_what_conf_and_experiments_make() -> None:

@@ -105,7 +105,9 @@ def test_more_seeds_and_altered_files_train_just_what_is_needed(clone: Path) -> 
 
 
 def test_dvc_repro_alone_does_the_same(clone: Path) -> None:
-    run(clone, "python", "-m", "elu_replication.params", *TINY.split(), "campaign.arms=[asu_mlp-sgd_relu]")
+    run(
+        clone, "python", "-m", "elu_replication.params", "--set", f"{TINY} campaign.arms=[asu_mlp-sgd_relu]"
+    )
     said = dvc(clone, "repro")
     assert "Running stage 'train@quick-asu_mlp'" in said
     assert "Running" not in dvc(clone, "repro")

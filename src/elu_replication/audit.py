@@ -50,8 +50,8 @@ def rate(protocol: Protocol) -> float:
 
 
 def sample(jobs: Sequence[Job], minutes: float) -> list[Job]:
-    """Jobs at random until they fill `minutes` on all cores; at least one. None at UNSTABLE_RATE, which
-    another machine might fail for nothing."""
+    """Jobs at random until they fill `minutes` on all cores; at least one. None at UNSTABLE_RATE or
+    above, which another machine might fail for nothing."""
     left = minutes * 60 * campaign.processes()
     drawn: list[Job] = []
     stable = [job for job in jobs if rate(job.arm.protocol) < UNSTABLE_RATE]

@@ -4,7 +4,7 @@ Nothing here imports TensorFlow: a wrong value is refused in about a second.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -12,16 +12,18 @@ from typing import Any, TypeVar
 
 import yaml
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from elu_replication import documents
 from elu_replication.errors import UserError, one_line
 
 T = TypeVar("T")
-structure = cache(OmegaConf.structured)  # some milliseconds each time, for every declared arm
-# What Hydra raises on a wrong override; the last two on model=3, say, or activation=[1].
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, TypeError)
+# Made once: some milliseconds each time, for every declared arm.
+structure: Callable[[Any], DictConfig] = cache(OmegaConf.structured)
+# What Hydra raises on a wrong override or file; the last two on model=3, say, or activation=[1].
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError)
 CONF = Path("conf")
 GROUPS = ("dataset", "model", "activation", "initializer", "optimizer")
 TRAIN_IMAGES = 60_000
@@ -168,7 +170,7 @@ def group_option(group: str, option: str) -> dict[str, Any]:
     path = CONF / group / f"{option}.yaml"
     if not path.is_file():
         raise UserError(f"{group} = {option!r}: must be one of {', '.join(options(group))}")
-    return yaml.safe_load(path.read_text())
+    return documents.read(path)
 
 
 def composed(overrides: Iterable[str] = ()) -> DictConfig:
@@ -186,6 +188,10 @@ def explain(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"{group} = {option!r}: must be one of {', '.join(error.options)}"
+    if isinstance(error, OverrideParseException):
+        return f'{error.override}: cannot be read; quote a value with unusual characters, as in key="~/é"'
+    if isinstance(error, yaml.YAMLError | UnicodeDecodeError):
+        return one_line(error)
     if isinstance(error.__cause__, OmegaConfBaseException):
         error = error.__cause__
     key = getattr(error, "full_key", None)
@@ -203,7 +209,7 @@ def typed(schema: type[T], values: Any) -> T:
     """Values as an instance of a schema above; raises UserError on an unknown key, a wrong type or a
     limit (max_...) below 1."""
     try:
-        made = OmegaConf.to_object(OmegaConf.merge(structure(schema), values))  # type: ignore[arg-type]
+        made = OmegaConf.to_object(OmegaConf.merge(structure(schema), values))
     except OmegaConfBaseException as error:
         raise UserError(explain(error)) from error
     for key, value in vars(made).items():
@@ -280,7 +286,9 @@ def check_seeds(seeds: Any) -> tuple[int, ...]:
     distinct = len(set(listed)) == len(listed) > 0
     if not distinct or not all(type(seed) is int and 0 <= seed < 2**31 for seed in listed):
         given = listed or seeds
-        raise UserError(f"seeds = {given}: must be distinct integers from 0 to 2^31 - 1, at least one")
+        raise UserError(
+            f"seeds = {given}: must be a list, as in [0,1], of distinct integers from 0 to 2^31 - 1"
+        )
     return tuple(listed)
 
 

@@ -19,15 +19,17 @@ class Strict(BaseModel):
 
 
 def read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+    """What a file holds; raises UserError naming it where it cannot be read or is not YAML."""
+    try:
+        return yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: {one_line(error)}") from error
 
 
 def checked(path: Path, schema: type[T], read: Callable[[Path], Any] = read) -> T:
     """A document that fits its schema; raises UserError naming the file and the field that is wrong."""
     try:
         return schema.model_validate(read(path))
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: {one_line(error)}") from error
     except ValidationError as error:
         first = error.errors()[0]
         told = first["msg"].removeprefix("Value error, ")

@@ -60,7 +60,11 @@ class Experiment(Strict):
 
 
 def names() -> list[str]:
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    """The documents' names; raises UserError on one with a dash, which sets an arm's name off."""
+    found = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    if wrong := [name for name in found if "-" in name]:
+        raise UserError(f"{FOLDER / wrong[0]}.yaml: a name has no '-', which stands before that of an arm")
+    return found
 
 
 @cache
@@ -81,8 +85,11 @@ def _read(path: Path) -> dict[str, Any]:
     fields = documents.read(path)
     if not isinstance(fields, dict) or "extends" not in fields:
         return fields
-    base = _read(path.with_stem(str(fields.pop("extends"))))
-    return {**base, **fields, "protocol": {**base.get("protocol", {}), **fields.get("protocol", {})}}
+    extended = path.with_stem(str(fields.pop("extends")))
+    if extended == path:
+        raise UserError(f"{path}: extends itself")
+    base = _read(extended)
+    return {**base, **fields, "protocol": {**base.get("protocol", {}), **(fields.get("protocol") or {})}}
 
 
 def overridden(base: Overrides, overrides: Overrides) -> Overrides:
@@ -156,8 +163,8 @@ def declared(scale: Scale) -> dict[str, dict[str, Arm]]:
 
 def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
     """The arms that `campaign` trains, by name: "all", or names of arms and of experiments."""
-    full_names = []
-    for wanted in names() if campaign.arms == ["all"] else campaign.arms:
+    full_names, everything = [], names()
+    for wanted in everything if campaign.arms == ["all"] else campaign.arms:
         full_names += [wanted] if "-" in wanted else [f"{wanted}-{a}" for a in load(wanted).arms]
     arms = [arm(full_name, scale) for full_name in full_names]
     return {a.name: replace(a, seeds=a.seeds[: campaign.max_seeds]) for a in arms}

@@ -136,7 +136,7 @@ def bring(route: Mapping[str, Any], folder: Path) -> dict[str, np.ndarray]:
     """The four arrays that a route brings, not yet verified; raises RouteError."""
     match route["kind"]:
         case "path":
-            return from_path(Path(route["path"]))
+            return from_path(Path(route["path"]).expanduser())
         case "npz":
             return decode_npz(download(route["url"], folder).read_bytes())
         case "idx":

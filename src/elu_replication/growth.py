@@ -102,7 +102,7 @@ def steps() -> list[tuple[str, list[str]]]:
     names = ("tables published", "claim_report", "report", "plots published", "mechanism_plots published")
     stages = [f"train@{name}" for name in sorted({arm.folder.parent.name for arm in arms()})]
     return [
-        ("params.yaml with every run", [*python, "elu_replication.params", "campaign=full"]),
+        ("params.yaml with every run", [*python, "elu_replication.params", "--set", "campaign=full"]),
         *((name, [*python, *f"elu_replication.{name}".split()]) for name in names),
         ("dvc init", [*dvc, "init", "--quiet", "--no-scm"]),
         ("dvc commit: every run hashed", [*dvc, "commit", "--force", *stages]),

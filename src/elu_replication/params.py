@@ -5,7 +5,10 @@ composition finds them through the hydra_plugins package beside this one.
 """
 
 import argparse
-from collections.abc import Sequence
+import fcntl
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from elu_replication.errors import UserError, run_main
 from elu_replication.experiments import RESULTS, own_arm, selected
 
 FILE = Path("params.yaml")
+LOCK = Path(".dvc/tmp/params.lock")
 HEADER = "# Made from conf/ and experiments/ by `make params`; edit those.\n"
 
 
@@ -65,6 +69,27 @@ def reports(config: DictConfig) -> dict[str, Any]:
     """The `reports` of params.yaml: the scale whose tables and figures are made, and its runs."""
     scale = config.scale.name
     return {scale: {"runs": str(RESULTS / scale / "runs")}}
+
+
+def words(given: str) -> list[str]:
+    """What SET of make holds, as Hydra's overrides: split at spaces, but for those in quotes and brackets,
+    which Hydra reads."""
+    return re.findall(r"""(?:"[^"]*"|'[^']*'|\[[^]]*\]|\S)+""", given)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """params.yaml is this process's; raises UserError where another has it, a `make replicate` that may
+    have replaced it for as long as it trains."""
+    LOCK.parent.mkdir(exist_ok=True)
+    with LOCK.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                "another `make replicate` is under way here: wait until it ends, or stop it"
+            ) from None
+        yield
 
 
 def text(overrides: Sequence[str] = ()) -> str:
@@ -117,12 +142,13 @@ def difference(there: Any, wanted: Any, key: str = "") -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
-    parser.add_argument("overrides", nargs="*", help="e.g. activation=relu epochs=10")
+    parser.add_argument("--set", default="", help="Hydra overrides, e.g. 'activation=relu epochs=10'")
     options = parser.parse_args()
     if options.check:
         check()
     else:
-        atomic.write_text(FILE, text(options.overrides))
+        with alone():
+            atomic.write_text(FILE, text(words(options.set)))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -53,7 +52,9 @@ def reason(changes: Sequence[Any]) -> str:
 
 @contextmanager
 def stated(overrides: Sequence[str]) -> Iterator[None]:
-    """params.yaml with overrides for as long as this lasts; then the file as it was."""
+    """params.yaml with overrides for as long as this lasts; then the file as it was. Raises UserError
+    unless that is what conf/ and experiments/ make."""
+    params.check()
     before = params.FILE.read_bytes()
     if overrides:
         atomic.write_text(params.FILE, params.text(overrides))
@@ -160,12 +161,11 @@ def main() -> None:
     parser.add_argument("--no-audit", action="store_true", help="leave the first time's audit out")
     options = parser.parse_args()
     require_root()
-    overrides = shlex.split(options.set)
+    overrides = params.words(options.set)
     if options.arms:
         listed = ",".join(options.arms.replace(",", " ").split())
         overrides += ["campaign.name=named", f"campaign.arms=[{listed}]", "campaign.max_seeds=null"]
-    params.check()
-    with stated(overrides):
+    with params.alone(), stated(overrides):
         bring_up_to_date(options.again)
         (scope,) = params.read()["reports"]
         conclude(scope)

@@ -4,6 +4,7 @@ import gc
 import math
 import os
 import platform
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from elu_replication import checkpoints, data, probe_fields, probes, runs
+from elu_replication import atomic, checkpoints, data, probe_fields, probes, runs
 from elu_replication.config import Protocol
 from elu_replication.errors import UserError
 from elu_replication.fingerprint import code_version
@@ -90,8 +91,10 @@ class Worker:
             environment=self.environment,
         )
         if job.arm.save_model:
-            job.arm.folder.mkdir(parents=True, exist_ok=True)
-            trainer.model.save(runs.model_path(job.arm, seed))
+            with tempfile.TemporaryDirectory() as folder:
+                saved = Path(folder) / "model.keras"  # Keras goes by the suffix
+                trainer.model.save(saved)
+                atomic.write_bytes(runs.model_path(job.arm, seed), saved.read_bytes())
         runs.store(
             job.arm, record, progress.history, {"activity": progress.activity, "disturbances": disturbances}
         )
