@@ -137,6 +137,13 @@ def test_every_claim_has_an_outcome_and_its_numbers_are_the_same_everywhere(
     tests = pd.DataFrame([test for entry in content["claims"] for test in entry["tests"]])
     stored = pd.read_csv(tmp_path / "claim_tests.csv")
     np.testing.assert_allclose(tests.p.astype(float), stored.p, rtol=1e-7)
+    test = ["id", "arms", "metric", "than"]
+    families = stored[stored.p_holm.notna()].assign(
+        file=stored.id.map({each.id: each.group for each in found})
+    )
+    for _, family in families.groupby("file"):  # Holm's smallest: as often as there are tests, each once
+        tested = family.drop_duplicates(test[1:])
+        assert tested.p_holm.min() == pytest.approx(min(1, tested.p.min() * len(tested)))
     assert sum(content["counts"].values()) == 53
     page = (tmp_path / "claims.md").read_text()
     for each in found:

@@ -40,6 +40,9 @@ def test_equivalence_is_two_one_sided_tests() -> None:
     assert inference.equivalence_p(values, 0.001) == pytest.approx(stats.t.sf(farther, 5))
     assert inference.equivalence_p(values, 0.001) < 0.05
     assert inference.equivalence_p(values, 0.0001) > 0.05
+    low, high = inference.equivalence_interval(values)
+    assert inference.equivalence_p(values, 1.0001 * max(-low, high)) < 0.05
+    assert inference.equivalence_p(values, 0.9999 * max(-low, high)) > 0.05
 
 
 def test_holm_by_hand() -> None:
@@ -98,11 +101,12 @@ def test_seeds_to_predict_are_the_fewest() -> None:
     assert inference.seeds_to_predict(0.002, 0.003) is None  # 1.96 SD alone are more
 
 
-def test_differences_without_spread_are_tested_by_their_signs() -> None:
-    assert inference.paired([1.0, 1.0, 1.0]).p == 2 / 2**3
-    assert inference.paired([0.0, 0.0, 0.0]).p == 1.0
+def test_differences_without_spread_are_tested_by_their_signs_alone() -> None:
+    assert inference.paired([1.0, 1.0, 1.0]).sign_flip_p == 2 / 2**3
+    assert inference.paired([0.0, 0.0, 0.0]).sign_flip_p == 1.0
     rounded = inference.paired([0.1135] * 6)  # numpy's SD of these is not 0
-    assert (rounded.sd, rounded.p) == (0, rounded.sign_flip_p)
+    assert rounded.sd == 0
+    assert math.isnan(rounded.p)
 
 
 STUDIES = 2000

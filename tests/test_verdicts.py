@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from elu_replication import verdicts
 from elu_replication.claim_tables import effect_of
@@ -53,6 +54,21 @@ def test_a_small_difference_on_the_claimed_side_says_that_it_is_small() -> None:
     verdict, why = compared([0.0002, 0.00021, 0.00022, 0.00019, 0.0002, 0.00021]).judged
     assert verdict == "replicated"
     assert why.endswith("is wholly above 0, though within the margin of 0.001")
+
+
+def test_an_equivalence_is_told_with_the_interval_that_shows_it() -> None:
+    found = compared([0.0012, -0.0005, 0.001, -0.0007, 0.0008, -0.0003])
+    assert found.interval.high > found.test.tolerance == 0.001  # the 95% interval does not show it
+    high = np.mean(found.differences) + stats.t.ppf(0.95, 5) * stats.sem(found.differences)
+    assert high < 0.001
+    verdict, why = found.judged
+    assert verdict == "not replicated"
+    assert why.endswith(f", {high:.4g}]")
+
+
+def test_a_value_far_outside_is_told_by_how_much() -> None:
+    values = [0.97, 0.98, 0.96, 0.97, 0.97]
+    assert "7.1 SDs from the mean, too wide" in number(values, 0.92).judged[1]  # 0.05 / 0.00707
 
 
 def test_a_direction_may_be_against_a_value() -> None:

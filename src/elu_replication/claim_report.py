@@ -19,10 +19,11 @@ from elu_replication.claim_tables import (
     table,
 )
 from elu_replication.claims import SOURCES, Ambiguity
-from elu_replication.comparisons import VERDICTS
+from elu_replication.comparisons import UNDECIDED, VERDICTS
 from elu_replication.errors import one_line, run_main
 from elu_replication.experiments import RESULTS
 from elu_replication.forest import forest
+from elu_replication.inference import CONFIDENCE
 from elu_replication.metrics import METRICS
 from elu_replication.plots import save
 from elu_replication.verdicts import RULES, Outcome, counts, outcomes
@@ -97,7 +98,19 @@ def ledger(found: Sequence[Outcome]) -> dict[str, pd.DataFrame]:
     }
 
 
-def markdown(found: Sequence[Outcome]) -> str:
+def multiplicity(compared: pd.DataFrame) -> str:
+    """What adjusting for the number of tests would change, as Markdown."""
+    directions = compared[compared.expect.isin(["higher", "lower"]) & ~compared.verdict.isin(UNDECIDED)]
+    decided = directions[(directions.low > directions.than) | (directions.high < directions.than)]
+    weak = (decided.p_holm > 1 - CONFIDENCE).sum()
+    return (
+        "p values, raw and with Holm's adjustment over a file of claims, are in claim_tests.csv. No verdict"
+        f" is adjusted: of the {len(decided)} tests decided by the side of an interval, {weak} would not"
+        f" pass it at 5%, and {decided.p.isna().sum()} have no p value, their seeds being all alike.\n"
+    )
+
+
+def markdown(found: Sequence[Outcome], compared: pd.DataFrame) -> str:
     """The page: counts, one line a claim by source, the ledger, then the details."""
     text = [f"# The {len(found)} published claims\n", overview(found)]
     text.append(
@@ -134,9 +147,7 @@ def markdown(found: Sequence[Outcome]) -> str:
     text += [details(each) for each in found]
     text.append("## The rules\n")
     text += [f"- {one_line(rule)}" for rule in RULES]
-    text.append(
-        "\np values, raw and with Holm's adjustment over a file of claims, are in claim_tests.csv.\n"
-    )
+    text.append("\n" + multiplicity(compared))
     return "\n".join(text)
 
 
@@ -211,7 +222,7 @@ def write(found: Sequence[Outcome], folder: Path) -> None:
     compared = comparison_table(found)
     atomic.write_text(folder / "claims.csv", table(found).to_csv(index=False, float_format="%.8g"))
     atomic.write_text(folder / "claim_tests.csv", compared.to_csv(index=False, float_format="%.8g"))
-    atomic.write_text(folder / "claims.md", markdown(found))
+    atomic.write_text(folder / "claims.md", markdown(found, compared))
     atomic.write_text(folder / "claims_overview.md", overview(found))
     atomic.write_text(folder / "claims.json", as_json(found, compared))
     save(forest(found), folder / "claims")

@@ -68,7 +68,7 @@ def table(found: Sequence[Outcome]) -> pd.DataFrame:
 
 def comparison_table(found: Sequence[Outcome]) -> pd.DataFrame:
     """One line a test of each choice, with all of its statistics; Holm's adjustment is over the tests of
-    a direction of the claims that one file holds."""
+    a direction, each once, of the claims that one file holds."""
     lines = []
     for each in found:
         for choice in each.choices:
@@ -98,9 +98,12 @@ def comparison_table(found: Sequence[Outcome]) -> pd.DataFrame:
                     }
                 )
     table = pd.DataFrame(lines).astype({"seeds_needed": "Int64"})
-    directions = table[table.expect.isin(["higher", "lower"])]
-    files = directions.id.map({each.id: each.group for each in found})
-    table["p_holm"] = directions.groupby(files).p.transform(inference.holm)
+    table.loc[table.expect == "published value", ["p", "p_sign_flip"]] = math.nan  # tests of the mean alone
+    file_of = {each.id: each.group for each in found}
+    directions = table[table.expect.isin(["higher", "lower"])].assign(file=table.id.map(file_of))
+    test = ["file", "arms", "metric", "than"]
+    adjusted = directions.groupby(test).p.first().groupby("file").transform(inference.holm)
+    table["p_holm"] = directions[test].join(adjusted, on=test).p
     return table
 
 

@@ -107,6 +107,8 @@ class Compared:
         inside = interval.low <= self.test.published <= interval.high
         where = "inside" if inside else "outside"
         told = f"the published {self.test.published:.5g} is {where} the prediction interval {interval}"
+        if not inside and self.difference.sd:
+            told += f", {abs(self.difference.mean) / self.difference.sd:.1f} SDs from the mean"
         if interval.half_width > widest:
             wide = f"too wide to decide: ±{interval.half_width:.2g}, at most ±{widest:g}"
             return "inconclusive", f"{told}, {wide}"
@@ -119,9 +121,11 @@ class Compared:
         than, margin = self.test.than, self.test.tolerance
         low, high = interval.low - than, interval.high - than
         same = self.equivalence_p < 1 - inference.CONFIDENCE
+        within = inference.equivalence_interval(list(self.values.values()))
+        equivalent = f"equivalent to {than:g} within {margin:g}, the 90% interval being {within}"
         if expect == "equal":
             if same:
-                return "replicated", f"equivalent within {margin:g}"
+                return "replicated", equivalent
             if low > margin or high < -margin:
                 return "not replicated", f"the interval {interval} is further from {than:g} than {margin:g}"
             return "inconclusive", f"the interval {interval} is neither within {margin:g} nor beyond it"
@@ -131,7 +135,7 @@ class Compared:
             small = f", though within the margin of {margin:g}" if same and claimed else ""
             return ("replicated" if claimed else "not replicated"), told + small
         if same and not than:  # beside another threshold it would not say that there is no difference
-            return "not replicated", f"equivalent to 0 within {margin:g}, the interval being {interval}"
+            return "not replicated", equivalent
         return "inconclusive", f"the interval {interval} reaches both sides of {than:g}"
 
     @property
@@ -199,8 +203,11 @@ class Compared:
 
     @property
     def detectable(self) -> float:
-        """The true difference that so many seeds find with a power of 80%."""
-        return inference.minimum_detectable_effect(self.difference.sd, self.n)
+        """The true difference that so many seeds find with a power of 80%; NaN of a test that looks for
+        none."""
+        if self.test.expect in ("higher", "lower"):
+            return inference.minimum_detectable_effect(self.difference.sd, self.n)
+        return math.nan
 
     @property
     def published_effect(self) -> float:

@@ -37,8 +37,8 @@ class Difference(NamedTuple):
     """What n paired differences say of their mean.
 
     `bca` is the 95% interval of the bias-corrected accelerated bootstrap, which covers less than it says
-    below some twenty pairs; `p` is the two-sided t-test's, `sign_flip_p` that of the exact sign-flip
-    test, which cannot be below 2 / 2^n. Without spread there is no t-test, and `p` is the sign flips'.
+    below some twenty pairs; `p` is the two-sided t-test's, NaN without spread, `sign_flip_p` that of the
+    exact sign-flip test, which cannot be below 2 / 2^n.
     """
 
     mean: float
@@ -48,22 +48,27 @@ class Difference(NamedTuple):
     sign_flip_p: float
 
 
-def t_interval(values: Sequence[float] | np.ndarray) -> Interval:
-    """Student's 95% interval of the mean; NOWHERE for fewer than 2 values."""
-    return _student(values, 1 / max(len(values), 1))
+def t_interval(values: Sequence[float] | np.ndarray, confidence: float = CONFIDENCE) -> Interval:
+    """Student's interval of the mean; NOWHERE for fewer than 2 values."""
+    return _student(values, 1 / max(len(values), 1), confidence)
 
 
 def prediction_interval(values: Sequence[float] | np.ndarray) -> Interval:
     """Where a new run falls with 95% probability: mean ± t s sqrt(1 + 1/n)."""
-    return _student(values, 1 + 1 / max(len(values), 1))
+    return _student(values, 1 + 1 / max(len(values), 1), CONFIDENCE)
 
 
-def _student(values: Sequence[float] | np.ndarray, variances: float) -> Interval:
+def equivalence_interval(values: Sequence[float] | np.ndarray) -> Interval:
+    """The 90% interval of the mean, which lies within a margin where two one-sided tests at 5% say so."""
+    return t_interval(values, 2 * CONFIDENCE - 1)
+
+
+def _student(values: Sequence[float] | np.ndarray, variances: float, confidence: float) -> Interval:
     """The mean ± t s sqrt(variances)."""
     if len(values) < 2:
         return NOWHERE
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * sd * math.sqrt(variances)
+    reach = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * sd * math.sqrt(variances)
     return Interval(mean - reach, mean + reach)
 
 
@@ -97,9 +102,8 @@ def paired(differences: Sequence[float]) -> Difference:
         mean = float(values[0]) if len(values) else math.nan
         return Difference(mean, math.nan, NOWHERE, math.nan, math.nan)
     sd = float(values.std(ddof=1)) if np.ptp(values) else 0.0  # rounding gives equal decimals a spread
-    flips = sign_flip_p(values)
-    p = float(stats.ttest_1samp(values, 0).pvalue) if sd else flips
-    return Difference(float(values.mean()), sd, bca_interval(values), p, flips)
+    p = float(stats.ttest_1samp(values, 0).pvalue) if sd else math.nan
+    return Difference(float(values.mean()), sd, bca_interval(values), p, sign_flip_p(values))
 
 
 def equivalence_p(differences: Sequence[float], margin: float) -> float:

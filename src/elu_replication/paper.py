@@ -11,6 +11,7 @@ import pandas as pd
 from elu_replication import atomic, runs
 from elu_replication.claim_tables import effect_of
 from elu_replication.forest import forest
+from elu_replication.metrics import METRICS
 from elu_replication.plots import save
 from elu_replication.rows import Row
 from elu_replication.verdicts import Outcome
@@ -20,7 +21,7 @@ SOURCES_BIB = Path(__file__).parent / "page/sources.bib"
 DICTIONARY = {
     "experiment": "document in experiments/ that declares the arm",
     "arm": "name of the arm in that document",
-    "seed": "seed of initial weights, order of images and dropout masks; arms at one seed share them",
+    "seed": "of weights, order of images, dropout masks; arms that differ only in activation share them",
     "status": "finished, or diverged: the loss became NaN or infinite, and the run stopped there",
     "dataset": "mnist or fashion_mnist",
     "model": "cnn, mlp, autoencoder or from_scratch",
@@ -50,6 +51,12 @@ DICTIONARY = {
     "wall_seconds": "of training and evaluation on one core, others at work beside it",
 }
 
+CAPTION = (
+    "The published claims. NUM: a published value; DIR: a direction; DET: mathematics; TXT: what is"
+    " written. A line shows the test that decides the main choice, over $n$ seeds; its arms and margin are"
+    " in claims.csv. Intervals are of the mean; of a NUM, of a new run."
+)
+
 
 def latex(found: Sequence[Outcome]) -> str:
     """The verdicts as a longtable (packages longtable and booktabs)."""
@@ -58,13 +65,21 @@ def latex(found: Sequence[Outcome]) -> str:
             "Claim": each.id,
             "Kind": each.claim.kind,
             "Statement": each.claim.statement,
+            "Metric": METRICS[each.decisive.test.metric].meaning if each.decisive else "",
+            "$n$": each.decisive.n if each.decisive else "",
             r"Effect [95\% interval]": in_mathematics(effect_of(each)),
             "Verdict": each.verdict,
         }
         for each in found
     ]
-    styled = pd.DataFrame(rows).style.hide(axis="index").format(escape="latex", subset=["Statement"])
-    return styled.to_latex(environment="longtable", hrules=True, column_format=r"llp{0.45\textwidth}rl")
+    texts = pd.Index(["Statement", "Metric"])
+    styled = pd.DataFrame(rows).style.hide(axis="index").format(escape="latex", subset=texts)
+    return styled.to_latex(
+        environment="longtable",
+        hrules=True,
+        column_format=r"llp{0.3\textwidth}p{0.15\textwidth}rrl",
+        caption=CAPTION,
+    )
 
 
 def in_mathematics(text: str) -> str:

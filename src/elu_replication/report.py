@@ -33,6 +33,13 @@ FILE = RESULTS / "report.html"
 PAGE = Path(__file__).parent / "page"
 MARKS = dict(zip(VERDICTS, "✓✗⇄?○", strict=True))  # told apart without colour
 POINTS = 60  # of a curve, at most
+SCORES = (  # no markup: it stands in Markdown and in HTML
+    "Test scores after the last epoch: mean ± standard deviation over seeds. Losses are those that were"
+    " trained on: cross-entropy; of the autoencoder of clevert_fig3, and of arms in _squared, squared error"
+    " averaged over outputs; of arms in _sum, summed over them. In names, elu1 and elu01 are alpha 1 and"
+    " 0.1, _d25 a dropout rate of 0.25, _001 to _05 of mlp_learning_rate learning rates of 0.01 to 0.5,"
+    " _1e2 of clevert_fig3 one of 1e-2."
+)
 MOST_SHOWN = 6  # arms that a chart has at first; of more, those of the first panel
 # Figures by the end of their names.
 KINDS = {"_activity": ": inside the networks", "_disturbances": ": under disturbance"}
@@ -201,6 +208,7 @@ def render(rows: Sequence[Row], found: Sequence[Outcome]) -> str:
         points=POINTS,
         rules=RULES,
         scores=scores(rows),
+        about_scores=SCORES,
         script=(PAGE / "report.js").read_text(),
         sources=SOURCES,
         style=(PAGE / "report.css").read_text(),
@@ -214,13 +222,7 @@ def index(folder: Path, figures: Sequence[Path]) -> str:
     text.append("[All claims](claims.md), [report.html](report.html) (download and open it: one file, no")
     text.append("network), [for papers](paper), [benchmark](bench/bench.md).\n")
     text += ["![Effects and intervals of the quantitative claims](claims.png)\n", "## Scores\n"]
-    text += [
-        "Test scores after the last epoch: mean ± standard deviation over seeds. Losses are those that",
-        "were trained on: cross-entropy; of the autoencoder of clevert_fig3, and of arms in `_squared`,",
-        "squared error averaged over outputs; of arms in `_sum`, summed over them. In names, `elu1` and",
-        "`elu01` are alpha 1 and 0.1, `_d25` a dropout rate of 0.25, `_001` to `_05` of mlp_learning_rate",
-        "learning rates of 0.01 to 0.5, `_1e2` of clevert_fig3 one of 1e-2.\n",
-    ]
+    text.append(f"{SCORES}\n")
     text.append((folder / "published/tables/summary.md").read_text())
     text.append("## Figures\n")
     for path in figures:

@@ -22,14 +22,17 @@ from elu_replication.mathematics import CHECKS, Finding
 
 RULES = (
     f"""A published value (NUM) is replicated if it lies inside the 95% prediction interval of a new run,
-    and not replicated if outside. It is inconclusive, wherever it lies, with fewer than {LEAST_RUNS} runs
-    or if the interval reaches more than {WIDEST:g} margins to a side.""",
+    and not replicated if outside. It is inconclusive, wherever it lies (the reason tells how far out), with
+    fewer than {LEAST_RUNS} runs or if the interval reaches more than {WIDEST:g} margins to a side.""",
     f"""A direction (DIR) is replicated if the 95% interval of the mean difference, paired by seed, lies
     wholly on the claimed side, even within the margin. It is not replicated if the interval lies wholly on
     the other side or, when compared with 0, if the difference is equivalent to 0 within the margin (two
-    one-sided t-tests at 5%). Otherwise, or with fewer than {LEAST_PAIRS} pairs, it is inconclusive.""",
+    one-sided t-tests at 5%: the 90% interval lies within it). Otherwise, or with fewer than
+    {LEAST_PAIRS} pairs, it is inconclusive.""",
     """An equality that is claimed (DIR) is replicated if the arms are equivalent within the margin, and not
     if the interval lies wholly beyond it.""",
+    """A run that diverged has no score. A test takes the seeds that diverged in none of its arms, and
+    says how many did; where no seed is left it is inconclusive.""",
     """A choice is one reading of what a source leaves open: a protocol, a metric or a comparison. It holds
     if all of its tests do, and fails if one does. The main choice gives the claim's verdict, inconclusive
     where only others have runs; but if one choice is replicated and another is not, the claim is
