@@ -83,7 +83,8 @@ def _done(handle: "submitit.Job[remote.Result]") -> bool:
     """Whether a job has ended for good; one whose node failed is about to be queued again."""
     if not handle.done():
         return False
-    if handle.state != "NODE_FAIL" or handle.paths.result_pickle.exists():
+    state = handle.watcher.get_state(handle.job_id, mode="cache")  # asked anew, it may be queued
+    if state != "NODE_FAIL" or handle.paths.result_pickle.exists():
         return True
     handle.watcher.clear()  # it would not ask Slurm for this job again
     return False
