@@ -50,16 +50,15 @@ DICTIONARY = {
     "best_epoch_test_accuracy": "likewise",
     "wall_seconds": "of training and evaluation on one core, others at work beside it",
 }
-
-CAPTION = (
-    "The published claims. NUM: a published value; DIR: a direction; DET: mathematics; TXT: what is"
-    " written. A line shows the test that decides the main choice, over $n$ seeds; its arms and margin are"
-    " in claims.csv. Intervals are of the mean; of a NUM, of a new run."
+NOTE = (
+    "NUM: a published value; DIR: a direction; DET: mathematics; TXT: what is written. A line shows the test"
+    " that decides the main choice, over $n$ seeds; its arms and margin are in claims.csv. Intervals are of"
+    " the mean; of a NUM, of a new run."
 )
 
 
 def latex(found: Sequence[Outcome]) -> str:
-    """The verdicts as a longtable (packages longtable and booktabs)."""
+    """A note and the verdicts as a longtable (packages longtable and booktabs)."""
     rows = [
         {
             "Claim": each.id,
@@ -74,12 +73,12 @@ def latex(found: Sequence[Outcome]) -> str:
     ]
     texts = pd.Index(["Statement", "Metric"])
     styled = pd.DataFrame(rows).style.hide(axis="index").format(escape="latex", subset=texts)
-    return styled.to_latex(
+    table = styled.to_latex(
         environment="longtable",
         hrules=True,
-        column_format=r"llp{0.3\textwidth}p{0.15\textwidth}rrl",
-        caption=CAPTION,
+        column_format=r"llp{0.24\textwidth}p{0.12\textwidth}rp{0.15\textwidth}p{0.12\textwidth}",
     )
+    return f"\\noindent {NOTE}\n{table}"
 
 
 def in_mathematics(text: str) -> str:
