@@ -51,9 +51,9 @@ DICTIONARY = {
     "wall_seconds": "of training and evaluation on one core, others at work beside it",
 }
 NOTE = (
-    "NUM: a published value; DIR: a direction; DET: mathematics; TXT: what is written. A line shows the test"
-    " that decides the main choice, over $n$ seeds; its arms and margin are in claims.csv. Intervals are of"
-    " the mean; of a NUM, of a new run."
+    "NUM: a published value; DIR: a direction; DET: mathematics; TXT: what is written. A line shows the"
+    " test that decides the main choice, over $n$ seeds; its arms and margin are in claims.csv. Intervals"
+    " are of the mean; of a NUM, of a new run."
 )
 
 

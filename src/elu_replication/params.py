@@ -7,6 +7,7 @@ composition finds them through the hydra_plugins package beside this one.
 import argparse
 import fcntl
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,7 +137,8 @@ def difference(there: Any, wanted: Any, key: str = "") -> str:
         for name in [*wanted, *(k for k in there if k not in wanted)]:
             if there.get(name) != wanted.get(name):
                 return difference(there.get(name), wanted.get(name), f"{key}.{name}".lstrip("."))
-    return f"{key} is {there}, made would be {wanted}"
+    told, made = (textwrap.shorten(str(value), 60) for value in (there, wanted))
+    return f"{key} is {told}, made would be {made}"
 
 
 def main() -> None:
