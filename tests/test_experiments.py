@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import ROOT
 
 from elu_replication import campaign, documents, experiments, params
 from elu_replication.config import PUBLISHED, Campaign, Scale, composed, group_option, typed
@@ -146,13 +147,18 @@ def test_set_keeps_what_is_in_quotes_and_brackets_together() -> None:
     assert composed(words[:3]).seeds == [0, 1]
 
 
-def test_params_yaml_is_one_process_s_at_a_time() -> None:
+def test_params_yaml_is_one_process_s_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("conf", "experiments"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / ".dvc").mkdir()
+    monkeypatch.chdir(tmp_path)
     command = [sys.executable, "-m", "elu_replication.params"]
     with params.alone():
         done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("error: another `make replicate` is under way here")
     subprocess.run(command, check=True)
+    assert (tmp_path / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
 
 
 def test_params_yaml_is_what_conf_and_experiments_make() -> None:
