@@ -163,7 +163,7 @@ def declared(scale: Scale) -> dict[str, dict[str, Arm]]:
 
 def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
     """The arms that `campaign` trains, by name: "all", or names of arms and of experiments."""
-    full_names, everything = [], names()
+    full_names, everything = [], names()  # a wrong name is told now, not by the tables hours later
     for wanted in everything if campaign.arms == ["all"] else campaign.arms:
         full_names += [wanted] if "-" in wanted else [f"{wanted}-{a}" for a in load(wanted).arms]
     arms = [arm(full_name, scale) for full_name in full_names]
