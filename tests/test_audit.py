@@ -71,6 +71,18 @@ def test_another_evaluation_of_the_same_training_is_different(copy: Arm) -> None
     assert found.detail.startswith("epoch 1, test loss: stored ")
 
 
+@pytest.mark.parametrize(("by", "outcome"), [(0.01, "within tolerance"), (0.1, "different")])
+def test_where_the_losses_are_the_same_the_accuracies_are_compared(
+    copy: Arm, by: float, outcome: str
+) -> None:
+    (job,) = audit.stored_jobs([replace(copy, seeds=(0,))], 1)
+    (*start, accuracy), *rest = runs.stored_rows(copy, 0)
+    shifted = f"{float(accuracy) + by:.9g}"
+    found = audit.compare(job, [[*start, shifted], *rest])
+    assert found.outcome == outcome
+    assert found.detail == f"epoch 1, train accuracy: stored {accuracy}, trained again {shifted}"
+
+
 def test_what_differs_fails_the_audit_by_name(copy: Arm) -> None:
     shift_loss(copy, 1.0)
     with pytest.raises(UserError, match=r"1 of 2 runs are not as stored: tried seed 0: epoch 1, train"):

@@ -26,7 +26,7 @@ SAMPLE_MINUTES = 2.0  # on all cores
 
 
 class Finding(NamedTuple):
-    """What the audit of a run found; `detail` names the loss that differs most."""
+    """What the audit of a run found; `detail` names the score that differs most."""
 
     job: Job
     outcome: Literal["identical", "within tolerance", "different"]
@@ -72,18 +72,21 @@ def compare(job: Job, rows: Sequence[list[str]]) -> Finding:
         return Finding(job, "identical")
     trained = [pair for pair in pairs if pair[0][2] == "train"]
     old, new = max(trained or pairs, key=difference)  # where training is the same, evaluation must be
-    detail = f"epoch {old[1]}, {old[2]} loss: stored {old[3]}, trained again {new[3]}"
+    score, column = ("loss", 3) if old[3] != new[3] else ("accuracy", 4)
+    detail = f"epoch {old[1]}, {old[2]} {score}: stored {old[column]}, trained again {new[column]}"
     near = difference((old, new)) <= TOLERANCE
     return Finding(job, "within tolerance" if near else "different", detail)
 
 
 def difference(pair: tuple[list[str], list[str]]) -> float:
     """By how much of the first the losses of two history rows differ, for each epoch so far, in which
-    training spreads differences; a NaN differs without bound."""
+    training spreads differences; a NaN differs without bound. Where the losses are the same (two NaN, of
+    a run that diverged), by how much the accuracies do."""
+    epochs = int(pair[0][1])
     if pair[0][3] == pair[1][3]:
-        return 0.0
+        return abs(float(pair[0][4]) - float(pair[1][4])) / epochs
     old, new = (float(row[3]) for row in pair)
-    apart = abs(old - new) / abs(old) / int(pair[0][1]) if old else math.inf
+    apart = abs(old - new) / abs(old) / epochs if old else math.inf
     return math.inf if math.isnan(apart) else apart
 
 
