@@ -135,7 +135,7 @@ def finding_lines(findings: Sequence[Finding]) -> pd.DataFrame:
         {
             "Computed": finding.what,
             "Claimed": finding.claimed,
-            "Value": f"{finding.computed:.10g}",
+            "Value": f"{finding.computed:.8g}",
             "Holds": "yes" if finding.holds else "no",
         }
         for finding in findings
