@@ -194,7 +194,8 @@ def backpropagation() -> list[Finding]:
             images, targets = generator.normal(size=(10, 8)), np.eye(5)[generator.integers(5, size=10)]
             # The error itself is rounding noise: its digits differ from processor to processor.
             wrong = gradient_error(network, images, targets) > GRADIENT_TOLERANCE
-            what = f"relative gradient errors above {GRADIENT_TOLERANCE:g}, {name}, {cost.replace('_', ' ')}"
+            bound = f"above {GRADIENT_TOLERANCE:g}"
+            what = f"relative gradient errors {bound}, {name}, {cost.replace('_', ' ')}"
             found.append(within(what, 0.0, float(wrong)))
     return found
 
