@@ -22,10 +22,10 @@ help:  ## list the targets
 	@echo "  SET='...' overrides settings (SET='scale=quick'), ARMS='...' names arms or experiments to train"
 
 replicate: $(INSTALLED)  ## bring every published experiment's results up to date [SET=, ARMS=]
-	@python -m elu_replication.replicate --set "$$SET" --arms "$$ARMS" $(if $(filter 0,$(AUDIT)),--no-audit)
+	@python -m elu_replication.commands.replicate --set "$$SET" --arms "$$ARMS" $(if $(filter 0,$(AUDIT)),--no-audit)
 
 retrain: $(INSTALLED)  ## train again, stored or not: all arms of the campaign, or [ARMS=]
-	@python -m elu_replication.replicate --set "$$SET" --arms "$$ARMS" --again
+	@python -m elu_replication.commands.replicate --set "$$SET" --arms "$$ARMS" --again
 
 # Two files at a time, since most tests keep one core busy.
 test: $(INSTALLED)  ## run the tests, fast ones first
@@ -35,40 +35,40 @@ test-cluster: $(INSTALLED)  ## run the tests on a Ray and a Slurm cluster that t
 	@python -m pytest -m cluster
 
 audit: $(INSTALLED)  ## train the beginning of stored runs again and compare: a sample, or [ARMS=all, EPOCHS=]
-	@python -m elu_replication.audit --arms "$$ARMS" --epochs "$${EPOCHS:-1}"
+	@python -m elu_replication.commands.audit --arms "$$ARMS" --epochs "$${EPOCHS:-1}"
 
-stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of training code: audited to the bit first
-	@python -m elu_replication.audit --stamp
+stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of the engine, proved to the bit: FROM=<commit>
+	@python -m elu_replication.commands.stamp --from "$(FROM)"
 
 report: $(INSTALLED)  ## name the page with all results, and open it where a browser can
 	@echo results/report.html; python -m webbrowser -t "file://$(CURDIR)/results/report.html" >/dev/null 2>&1 || true
 
 claim: $(INSTALLED)  ## explain one published claim and its verdict: ID=C7
-	@python -m elu_replication.explain "$${ID:-}"
+	@python -m elu_replication.commands.claim "$${ID:-}"
 
 plan: $(INSTALLED)  ## say what would decide the undecided claims: seeds, hours
-	@python -m elu_replication.explain --plan
+	@python -m elu_replication.commands.claim --plan
 
 times: $(INSTALLED)  ## measure the time of an epoch of ELU, ReLU and sigmoid, in turns (claim C44)
-	@python -m elu_replication.times
+	@python -m elu_replication.claims.timing
 
 overhead: $(INSTALLED)  ## measure what a run costs beside its training, by launcher, on clusters set up here
-	@python tests/overhead.py
+	@python benchmarks/overhead.py
 
 growth: $(INSTALLED)  ## measure tables, claims and report with 10,000 generated runs
-	@python -m elu_replication.growth
+	@python benchmarks/growth.py
 
 bench: $(INSTALLED)  ## measure the engine against model.fit and, where installed, PyTorch
-	@python -m elu_replication.bench
+	@python benchmarks/throughput.py
 
 params: $(INSTALLED)  ## make params.yaml from conf/ and experiments/ [SET=]
-	@python -m elu_replication.params --set "$$SET"
+	@python -m elu_replication.config.params --set "$$SET"
 
 readme: $(INSTALLED)  ## renew what README.md shows: results, and outputs of the commands it names
 	@rm -rf results/quick results/own && mkdir -p .dvc/tmp && cp dvc.lock .dvc/tmp/dvc.lock
 	@dvc exp run --quiet --temp --force --name your-arm -S activation=elu -S activation.alpha=0.5 \
 		-S initializer=glorot_uniform -S dropout=0.5 -S epochs=10 -S model=mlp
-	@python -m elu_replication.readme --outputs
+	@python scripts/renew.py --outputs
 	@dvc exp remove --quiet your-arm && mv .dvc/tmp/dvc.lock dvc.lock
 
 lint: $(INSTALLED)  ## format, lint and check types, as pre-commit does

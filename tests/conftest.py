@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from elu_replication import fetch
-from elu_replication.config import Protocol, group_option
-from elu_replication.experiments import resolved
+from elu_replication.config.compose import group_option
+from elu_replication.config.experiments import resolved
+from elu_replication.config.schema import Protocol
+from elu_replication.datasets import fetch
 
 # A busy machine must not fail a test; CI tries the same examples each time, people new ones.
 settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)

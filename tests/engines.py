@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from elu_replication.config import Launcher
+from elu_replication.config.schema import Launcher
 
 SLURM_DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
 

@@ -7,10 +7,10 @@ import tensorflow as tf
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from elu_replication import activations
-from elu_replication.activations import Function, function
-from elu_replication.config import Activation
-from elu_replication.layers import activation_layer
+from elu_replication.config.schema import Activation
+from elu_replication.engine import activations
+from elu_replication.engine.activations import Function, function
+from elu_replication.engine.layers import activation_layer
 
 ALPHAS = {"elu": 1.25, "leaky_relu": 0.125, "prelu": 0.25}  # exact in float32, as Keras has them
 NAMES = [*activations.WITHOUT_ALPHA, *activations.WITH_ALPHA]

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 from conftest import tiny
 
-from elu_replication import audit, campaign, experiments, local, runs
-from elu_replication.config import PUBLISHED, Arm
+from elu_replication.commands import audit
+from elu_replication.config import experiments
+from elu_replication.config.schema import PUBLISHED, Arm
 from elu_replication.errors import UserError
-from elu_replication.jobs import Job
+from elu_replication.runs import store
+from elu_replication.training import campaign
+from elu_replication.training.job import Job
+from elu_replication.training.launchers import local
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +39,15 @@ def copy(arm: Arm, tmp_path: Path) -> Arm:
 
 def shift_loss(arm: Arm, by: float, code_version: str | None = None, row: int = 0) -> None:
     """Change a stored loss of seed 0, the first, by a share of it, under a valid seal."""
-    record = runs.load(arm, 0)
+    record = store.load(arm, 0)
     assert record is not None
-    with runs.history_path(arm, 0).open() as file:
+    with store.history_path(arm, 0).open() as file:
         _, *rows = list(csv.reader(file))
     rows[row][3] = f"{float(rows[row][3]) * (1 + by):.9g}"
     history = [(int(epoch), split, float(loss), float(acc)) for _, epoch, split, loss, acc in rows]
     changes = {"code_version": code_version} if code_version else {}
-    probes: dict[str, list[object]] = {kind: [] for kind in runs.PROBES}
-    runs.store(arm, record.model_copy(update=changes), history, probes)
+    probes: dict[str, list[object]] = {kind: [] for kind in store.PROBES}
+    store.store(arm, record.model_copy(update=changes), history, probes)
 
 
 def test_stored_runs_are_found_identical_to_the_bit(arm: Arm) -> None:
@@ -76,7 +80,7 @@ def test_where_the_losses_are_the_same_the_accuracies_are_compared(
     copy: Arm, by: float, outcome: str
 ) -> None:
     (job,) = audit.stored_jobs([replace(copy, seeds=(0,))], 1)
-    (*start, accuracy), *rest = runs.stored_rows(copy, 0)
+    (*start, accuracy), *rest = store.stored_rows(copy, 0)
     shifted = f"{float(accuracy) + by:.9g}"
     found = audit.compare(job, [[*start, shifted], *rest])
     assert found.outcome == outcome
@@ -91,13 +95,13 @@ def test_what_differs_fails_the_audit_by_name(copy: Arm) -> None:
 
 def test_a_refactoring_keeps_its_runs_by_a_stamp_that_records_it(copy: Arm) -> None:
     for seed in copy.seeds:
-        record = runs.load(copy, seed)
+        record = store.load(copy, seed)
         assert record is not None
         old = record.model_copy(update={"code_version": "0" * 16})
-        runs.write_record(copy, old.sealed(*[path.read_text() for path in runs.file_paths(copy, seed)]))
-    assert runs.current(copy) == []
+        store.write_record(copy, old.sealed(*[path.read_text() for path in store.file_paths(copy, seed)]))
+    assert store.current(copy) == []
     audit.stamp([copy])
-    stamped = runs.current(copy)
+    stamped = store.current(copy)
     assert [record.seed for record in stamped] == [0, 1]
     assert stamped[1].stamps[0].old_code_version == "0" * 16
     assert stamped[1].stamps[0].audited == ("tried seed 0, 1 epoch",)
@@ -105,10 +109,10 @@ def test_a_refactoring_keeps_its_runs_by_a_stamp_that_records_it(copy: Arm) -> N
 
 def test_code_that_changes_the_numbers_is_never_stamped(copy: Arm) -> None:
     shift_loss(copy, 1e-6, code_version="0" * 16)
-    before = runs.record_path(copy, 0).read_bytes()
+    before = store.record_path(copy, 0).read_bytes()
     with pytest.raises(UserError, match="not identical to the bit, so nothing is stamped: tried seed 0"):
         audit.stamp([copy])
-    assert runs.record_path(copy, 0).read_bytes() == before
+    assert store.record_path(copy, 0).read_bytes() == before
 
 
 def test_a_sample_keeps_to_its_time(arm: Arm) -> None:

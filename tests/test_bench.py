@@ -2,8 +2,9 @@
 
 import pytest
 
-from elu_replication import bench, experiments
-from elu_replication.config import PUBLISHED
+import throughput as bench
+from elu_replication.config import experiments
+from elu_replication.config.schema import PUBLISHED
 
 
 def test_operations_are_those_of_the_layers() -> None:

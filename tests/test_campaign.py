@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from conftest import tiny
 
-from elu_replication import campaign, checkpoints, local, runs
-from elu_replication.config import Arm
+from elu_replication.config.schema import Arm
 from elu_replication.errors import UserError
-from elu_replication.jobs import Job
+from elu_replication.runs import store
+from elu_replication.training import campaign, checkpoints
+from elu_replication.training.job import Job
+from elu_replication.training.launchers import local
 
 
 def histories(arm: Arm) -> dict[int, bytes]:
-    return {seed: runs.history_path(arm, seed).read_bytes() for seed in arm.seeds}
+    return {seed: store.history_path(arm, seed).read_bytes() for seed in arm.seeds}
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def test_a_killed_worker_fails_its_own_run_only_and_the_next_time_mends_it(
     assert list(failures) == ["long seed 0"]
     assert "SIGKILL" in failures["long seed 0"]
     assert finished == [0, 1, 2]
-    assert runs.why_not_current(long, 0) == "not run"
+    assert store.why_not_current(long, 0) == "not run"
 
 
 def test_a_worker_makes_way_for_another_after_so_many_jobs(
@@ -76,7 +78,7 @@ def test_a_worker_makes_way_for_another_after_so_many_jobs(
 def test_a_run_that_diverges_is_recorded_and_stops(arm: Arm) -> None:
     wild = replace(arm, protocol=tiny(optimizer__learning_rate=1e30, epochs=50), seeds=(0,))
     assert [event.kind for event in local.launch(campaign.pending([wild]), 1)][-1] == "diverged"
-    (record,) = runs.current(wild)
+    (record,) = store.current(wild)
     assert record.status == "diverged"
     assert record.final.epoch < 50
 
@@ -87,7 +89,7 @@ def test_all_failures_are_listed_at_the_end(arm: Arm, tmp_path: Path) -> None:
     jobs = [Job(blocked, 4), Job(arm, 0), Job(blocked, 5)]
     with pytest.raises(UserError, match=r"2 of 3 runs failed: blocked seed 4: .*blocked seed 5: "):
         campaign.train(jobs)
-    assert runs.why_not_current(arm, 0) is None
+    assert store.why_not_current(arm, 0) is None
 
 
 @pytest.mark.parametrize(
@@ -102,10 +104,11 @@ def test_all_failures_are_listed_at_the_end(arm: Arm, tmp_path: Path) -> None:
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     settings: dict[str, str | float], mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from elu_replication import data, worker
+    from elu_replication.datasets import prepared
+    from elu_replication.training import worker
 
-    arrays, digest = data.load("mnist")
-    monkeypatch.setattr(data, "load", lambda name: (arrays, digest))
+    arrays, digest = prepared.load("mnist")
+    monkeypatch.setattr(prepared, "load", lambda name: (arrays, digest))
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path / "checkpoints")
     monkeypatch.setattr(worker, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(worker, "use_one_thread", lambda: None)  # this process has begun already
@@ -128,10 +131,10 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     uninterrupted = replace(arm, folder=tmp_path / "uninterrupted")
     final = trained_here.train(Job(uninterrupted, 0), lambda progress: None).final
     assert final.epoch == (2 if "patience" in settings else 4)
-    assert runs.history_path(arm, 0).read_bytes() == runs.history_path(uninterrupted, 0).read_bytes()
+    assert store.history_path(arm, 0).read_bytes() == store.history_path(uninterrupted, 0).read_bytes()
     if keras_model:
         import keras
 
-        one, other = (keras.saving.load_model(runs.model_path(a, 0)) for a in (arm, uninterrupted))
+        one, other = (keras.saving.load_model(store.model_path(a, 0)) for a in (arm, uninterrupted))
         for mine, theirs in zip(one.get_weights(), other.get_weights(), strict=True):
             np.testing.assert_array_equal(mine, theirs)

@@ -12,47 +12,50 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from elu_replication import claim_report, claims, experiments, explain, mathematics, terminal
-from elu_replication.comparisons import VERDICTS
+from elu_replication import console
+from elu_replication.claims import checks, schema
+from elu_replication.claims.contrasts import VERDICTS
+from elu_replication.claims.verdicts import ClaimResult, outcomes
+from elu_replication.commands import claim
+from elu_replication.config import experiments
 from elu_replication.errors import UserError
-from elu_replication.verdicts import Outcome, outcomes
 
 
 @pytest.fixture(scope="module")
-def found() -> list[Outcome]:
+def found() -> list[ClaimResult]:
     return outcomes()
 
 
 def test_every_claim_is_there_once() -> None:
-    assert list(claims.load()) == [f"C{number}" for number in range(1, 54)]
+    assert list(schema.load_claims()) == [f"C{number}" for number in range(1, 54)]
 
 
 def test_experiments_and_claims_name_each_other() -> None:
     """A document lists the claims that its arms serve, and no others."""
     serves: dict[str, set[str]] = {name: set() for name in experiments.names()}
-    for group, held in claims.groups().items():
-        for name, claim in held.items():
+    for group, held in schema.claim_groups().items():
+        for name, published in held.items():
             if group in serves:
                 serves[group].add(name)
-            for arm in claim.arms:
+            for arm in published.arms:
                 serves[arm.partition("-")[0]].add(name)
     for name in experiments.names():
         assert set(experiments.load(name).claims) == serves[name], name
 
 
 def test_the_ledger_covers_what_the_claims_leave_open() -> None:
-    covered = {name for choice in claims.ledger().choices for name in choice.claims}
-    open_claims = {name for name, claim in claims.load().items() if len(claim.choices) > 1}
+    covered = {name for reading in schema.load_ledger().ambiguities for name in reading.claims}
+    open_claims = {name for name, claim in schema.load_claims().items() if len(claim.readings) > 1}
     readings = {"C16", "C17", "C20", "C24", "C32", "C39"}  # not contradictions
     assert open_claims - covered <= readings
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(claims, "FOLDER", tmp_path)
-    claims.groups.cache_clear()
+    monkeypatch.setattr(schema, "FOLDER", tmp_path)
+    schema.claim_groups.cache_clear()
     yield tmp_path
-    claims.groups.cache_clear()
+    schema.claim_groups.cache_clear()
 
 
 GOOD = {
@@ -60,12 +63,12 @@ GOOD = {
     "place": "-",
     "statement": "-",
     "kind": "DIR",
-    "choices": {"one": [{"metric": "test_loss", "arms": {"asu_mlp-sgd_elu": 1}, "expect": "lower"}]},
+    "readings": {"one": [{"metric": "test_loss", "arms": {"asu_mlp-sgd_elu": 1}, "expect": "lower"}]},
 }
 
 
 def one_test(**fields: object) -> dict[str, object]:
-    return {"choices": {"one": [{**GOOD["choices"]["one"][0], **fields}]}}  # type: ignore[index]
+    return {"readings": {"one": [{**GOOD["readings"]["one"][0], **fields}]}}  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,7 @@ def one_test(**fields: object) -> dict[str, object]:
         ({"kind": "DET"}, "a DET claim names its check"),
         ({"kind": "DET", "check": "no_such"}, "check 'no_such': must be one of"),
         ({"kind": "TXT"}, "two passages or more"),
-        ({"choices": {}}, "a DIR claim has choices"),
+        ({"readings": {}}, "a DIR claim has readings"),
         ({"source": "X"}, "source X: must be of M, B, A, P"),
         ({"colour": "blue"}, "Extra inputs are not permitted"),
     ],
@@ -87,24 +90,24 @@ def test_a_wrong_entry_is_one_line_that_names_it(
 ) -> None:
     (folder / "wrong.yaml").write_text(yaml.safe_dump({"claims": {"C7": {**GOOD, **change}}}))
     with pytest.raises(UserError, match=told) as refused:
-        claims.groups()
-    assert str(refused.value).startswith(f"{folder}/wrong.yaml: claims.C7")
+        schema.claim_groups()
+    assert str(refused.value).startswith(f"{folder}/wrong.yaml: schema.C7")
     assert "\n" not in str(refused.value)
 
 
 def test_a_good_entry_is_all_that_a_new_claim_needs(folder: Path) -> None:
     (folder / "new.yaml").write_text(yaml.safe_dump({"claims": {"C54": GOOD}}))
-    assert list(claims.groups()["new"]) == ["C54"]
+    assert list(schema.claim_groups()["new"]) == ["C54"]
 
 
 def test_every_check_is_used_and_none_is_empty() -> None:
-    used = {claim.check for claim in claims.load().values()} - {None}
-    assert used == set(mathematics.CHECKS)
-    assert all(check() for check in mathematics.CHECKS.values())
+    used = {claim.check for claim in schema.load_claims().values()} - {None}
+    assert used == set(checks.CHECKS)
+    assert all(check() for check in checks.CHECKS.values())
 
 
-def test_what_mathematics_decides_is_as_the_reference_has_it(found: list[Outcome]) -> None:
-    decided = {each.id: each.verdict for each in found if each.claim.kind == "DET" and not each.choices}
+def test_what_mathematics_decides_is_as_the_reference_has_it(found: list[ClaimResult]) -> None:
+    decided = {each.id: each.verdict for each in found if each.claim.kind == "DET" and not each.readings}
     wrong = {"C21", "C28", "C33", "C34", "C36", "C38", "C40", "C41"}
     assert {name for name, verdict in decided.items() if verdict == "not replicated"} == wrong
     assert {name for name in decided if name not in wrong} == {
@@ -119,15 +122,15 @@ def test_what_mathematics_decides_is_as_the_reference_has_it(found: list[Outcome
 
 
 def test_every_claim_has_an_outcome_and_its_numbers_are_the_same_everywhere(
-    found: list[Outcome], tmp_path: Path
+    found: list[ClaimResult], tmp_path: Path
 ) -> None:
-    claim_report.write(found, tmp_path)
+    schema.write(found, tmp_path)
     table = pd.read_csv(tmp_path / "claims.csv", keep_default_na=False)
     columns = (
         "id source kind statement arms metric n effect low high margin published verdict reason command"
     )
     assert list(table) == columns.split()
-    assert list(table.id) == list(claims.load())
+    assert list(table.id) == list(schema.load_claims())
     assert set(table.verdict) <= set(VERDICTS)
     assert (table.reason != "").all()
     content = json.loads((tmp_path / "claims.json").read_text())
@@ -152,15 +155,15 @@ def test_every_claim_has_an_outcome_and_its_numbers_are_the_same_everywhere(
     assert missing.reason.str.contains("no runs of|no seed").all()  # naming what is missing
     for name in ("claims.csv", "claims.md"):  # the committed verdicts are those of the committed runs
         assert (tmp_path / name).read_text() == (ROOT / "results" / name).read_text(), name
-    claim_report.write(outcomes(), tmp_path / "again")
+    schema.write(outcomes(), tmp_path / "again")
     for name in ("claims.csv", "claim_tests.csv", "claims.md", "claims.json", "claims.png", "claims.svg"):
         assert (tmp_path / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
 @pytest.mark.parametrize("name", ["C1", "C7", "C38", "C29"])  # NUM, DIR, DET, TXT
-def test_a_claim_is_explained_in_the_terminal(name: str, found: list[Outcome]) -> None:
-    with terminal.console.capture() as captured:
-        explain.explain(next(each for each in found if each.id == name))
+def test_a_claim_is_explained_in_the_terminal(name: str, found: list[ClaimResult]) -> None:
+    with console.console.capture() as captured:
+        claim.explain(next(each for each in found if each.id == name))
     said = captured.get()
     assert said.startswith(f"{name} (")
     verdict = said.rpartition("Verdict: ")[2]
@@ -168,7 +171,7 @@ def test_a_claim_is_explained_in_the_terminal(name: str, found: list[Outcome]) -
 
 
 def test_an_unknown_claim_is_one_line() -> None:
-    command = [sys.executable, "-m", "elu_replication.explain", "C99"]
+    command = [sys.executable, "-m", "elu_replication.commands.claim", "C99"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "error: ID=C99: no such claim; ID=C7 is one, and there are C1 to C53\n"

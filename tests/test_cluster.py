@@ -17,9 +17,10 @@ import pytest
 from conftest import ROOT, tiny
 from engines import Engine
 
-from elu_replication import campaign, runs
-from elu_replication.config import Arm
-from elu_replication.experiments import OWN
+from elu_replication.config.experiments import OWN
+from elu_replication.config.schema import Arm
+from elu_replication.runs import store
+from elu_replication.training import campaign
 
 pytestmark = pytest.mark.cluster
 EPOCHS = 150
@@ -48,8 +49,8 @@ def engine(request: pytest.FixtureRequest, repository: Path, tmp_path: Path) -> 
 def contents(arm: Arm) -> dict[str, object]:
     """All that the arm's runs store, but for the seconds they took and the seals, which cover those."""
     stored: dict[str, object] = {}
-    for record in runs.current(arm):
-        stored |= {path.name: path.read_bytes() for path in runs.file_paths(arm, record.seed)}
+    for record in store.current(arm):
+        stored |= {path.name: path.read_bytes() for path in store.file_paths(arm, record.seed)}
         update = {"wall_seconds": 0.0, "probe_seconds": 0.0, "seal": ""}
         stored[f"record {record.seed}"] = record.model_copy(update=update)
     return stored
@@ -69,7 +70,7 @@ def trained_here(arm: Arm) -> dict[str, object]:
 def test_a_campaign_is_the_same_as_here(engine: Engine) -> None:
     arm = Arm("short", tiny(), tuple(range(12)), OWN / "short")
     campaign.train(campaign.pending([arm]), engine.launcher)
-    assert len(runs.current(arm)) == 12
+    assert len(store.current(arm)) == 12
     assert contents(arm) == trained_here(arm)
 
 
@@ -86,7 +87,7 @@ def test_a_node_that_dies_delays_its_runs_only(engine: Engine, tmp_path: Path) -
             reached[seed] = event.epoch
         else:
             assert event.kind == "finished", event.detail
-            stored = tmp_path / "worker" / runs.record_path(arm, seed)
+            stored = tmp_path / "worker" / store.record_path(arm, seed)
             assert seed not in finished
             finished[seed] = stored.stat().st_mtime_ns
         under_way = {s: epoch for s, epoch in reached.items() if s not in finished}
@@ -98,7 +99,7 @@ def test_a_node_that_dies_delays_its_runs_only(engine: Engine, tmp_path: Path) -
     assert at_kill, "no node was killed: the runs were too short"
     assert sorted(finished) == list(range(12))
     for seed, when in done_before.items():
-        assert (tmp_path / "worker" / runs.record_path(arm, seed)).stat().st_mtime_ns == when
+        assert (tmp_path / "worker" / store.record_path(arm, seed)).stat().st_mtime_ns == when
     assert contents(arm) == trained_here(arm)
 
 
@@ -114,7 +115,7 @@ def test_ctrl_c_ends_the_runs_and_the_same_command_goes_on(
         "batch_size=50",
     ]
     chosen = [f"launcher={engine.launcher.name}", *where[1:]]
-    command = [sys.executable, "-m", "elu_replication.train", *settings, "seeds=[0,1,2]", *chosen]
+    command = [sys.executable, "-m", "elu_replication.commands.sweep", *settings, "seeds=[0,1,2]", *chosen]
     driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     checkpoints = tmp_path / "worker/.checkpoints"
     while not list(checkpoints.glob("*.npz")):

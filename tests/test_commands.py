@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-TRAIN = "elu_replication.train"
+TRAIN = "elu_replication"
 
 
 def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -26,14 +26,22 @@ def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         (TRAIN, ["seeds=0"], "error: seeds = 0: must be a list"),
         (TRAIN, ["dataset.path=~/mnist"], "error: dataset.path=~/mnist: cannot be read; quote"),
         (
-            "elu_replication.replicate",
+            "elu_replication.commands.replicate",
             ["--set", "dataset.path='/a b"],
             "error: dataset.path='/a: cannot be read",
         ),
-        ("elu_replication.replicate", ["--set", "dropot=1"], "error: dropot: unknown key"),
-        ("elu_replication.replicate", ["--arms", "asu"], "error: experiment 'asu': must be one of"),
-        ("elu_replication.replicate", ["--arms", "asu_mlp-x"], "error: arm 'asu_mlp-x': asu_mlp has"),
-        ("elu_replication.campaign", ["nothing"], "error: nothing: not in params.yaml; it has"),
+        ("elu_replication.commands.replicate", ["--set", "dropot=1"], "error: dropot: unknown key"),
+        (
+            "elu_replication.commands.replicate",
+            ["--arms", "asu"],
+            "error: experiment 'asu': must be one of",
+        ),
+        (
+            "elu_replication.commands.replicate",
+            ["--arms", "asu_mlp-x"],
+            "error: arm 'asu_mlp-x': asu_mlp has",
+        ),
+        ("elu_replication.training.campaign", ["nothing"], "error: nothing: not in params.yaml; it has"),
     ],
 )
 def test_what_is_wrong_is_one_line(module: str, arguments: list[str], told: str) -> None:
@@ -45,7 +53,7 @@ def test_what_is_wrong_is_one_line(module: str, arguments: list[str], told: str)
 
 
 def test_nothing_slow_is_imported_to_find_a_mistake() -> None:
-    code = f"import sys, {TRAIN}, elu_replication.replicate; print(*sys.modules)"
+    code = f"import sys, {TRAIN}, elu_replication.commands.replicate; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"tensorflow", "keras", "pandas", "matplotlib"} & set(done.stdout.split())
 

@@ -10,17 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from elu_replication.config import (
-    Arm,
-    Campaign,
-    Scale,
-    check_seeds,
-    composed,
-    options,
-    own_name,
-    protocol_from,
-    typed,
-)
+from elu_replication.config.compose import composed, options
+from elu_replication.config.schema import Arm, Campaign, Scale, check_seeds, own_name, protocol_from, typed
 from elu_replication.errors import UserError
 
 WRONG = [

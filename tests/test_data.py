@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from elu_replication import data
+from elu_replication.datasets import prepared
+from elu_replication.engine import data
 
 
 def test_the_last_images_are_held_out(mnist: Path) -> None:
-    arrays, _ = data.load("mnist")
+    arrays, _ = prepared.load("mnist")
     parts = data.splits(arrays, 60_000, 12_000)
     assert {name: len(part.labels) for name, part in parts.items()} == {
         "train": 48_000,
@@ -22,5 +23,5 @@ def test_the_last_images_are_held_out(mnist: Path) -> None:
 
 
 def test_no_validation_split_where_none_is_asked_for(mnist: Path) -> None:
-    arrays, _ = data.load("mnist")
+    arrays, _ = prepared.load("mnist")
     assert list(data.splits(arrays, 500, 0)) == ["train", "test"]

@@ -9,9 +9,11 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from elu_replication import campaign, documents, experiments, params
-from elu_replication.config import PUBLISHED, Campaign, Scale, composed, group_option, typed
+from elu_replication.config import documents, experiments, params
+from elu_replication.config.compose import composed, group_option
+from elu_replication.config.schema import PUBLISHED, Campaign, Scale, typed
 from elu_replication.errors import UserError
+from elu_replication.training import campaign
 
 
 @pytest.mark.parametrize("name", experiments.names())
@@ -152,7 +154,7 @@ def test_params_yaml_is_one_process_s_at_a_time(tmp_path: Path, monkeypatch: pyt
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
-    command = [sys.executable, "-m", "elu_replication.params"]
+    command = [sys.executable, "-m", "elu_replication.config.params"]
     with params.alone():
         done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1

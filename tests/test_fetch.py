@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from elu_replication import data, fetch
-from elu_replication.config import group_option
+from elu_replication.config.compose import group_option
+from elu_replication.datasets import fetch, prepared
+from elu_replication.engine import data
 from elu_replication.errors import UserError
 
 
@@ -26,7 +27,7 @@ def idx(array: np.ndarray) -> bytes:
 @pytest.fixture(scope="module")
 def files(mnist: Path) -> dict[str, bytes]:
     """Real MNIST as the files that the routes serve, by name."""
-    arrays = {name: np.load(mnist / f"{name}.npy") for name in data.ARRAYS}
+    arrays = {name: np.load(mnist / f"{name}.npy") for name in prepared.ARRAYS}
     served = {fetch.IDX_FILES[name]: idx(array) for name, array in arrays.items()}
     served |= {f"{name}.gz": gzip.compress(content, 1) for name, content in served.items()}
     npz = io.BytesIO()
@@ -199,5 +200,5 @@ def test_a_truncated_prepared_file_is_told_by_name(
     for path in mnist.iterdir():
         (tmp_path / "mnist" / path.name).write_bytes(path.read_bytes()[:5000])
     with pytest.raises(UserError, match=r"train_images.npy: .*dvc repro data"):
-        data.load("mnist")
+        prepared.load("mnist")
     assert not fetch.prepared(dataset())

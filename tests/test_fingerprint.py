@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from elu_replication.fingerprint import NUMERIC_MODULES, without_docstrings
+from elu_replication.runs.code_version import NUMERIC_MODULES, without_docstrings
 
-SOURCES = [Path(f"src/elu_replication/{name}.py") for name in NUMERIC_MODULES]
+SOURCES = [Path(f"src/elu_replication/engine/{name}.py") for name in NUMERIC_MODULES]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

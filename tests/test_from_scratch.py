@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from conftest import tiny
 
-from elu_replication import activations, data, from_scratch
-from elu_replication.activations import function
-from elu_replication.config import Activation, group_option
+from elu_replication.config.compose import group_option
+from elu_replication.config.schema import Activation
+from elu_replication.datasets import prepared
+from elu_replication.engine import activations, data
+from elu_replication.engine.activations import function
+from elu_replication.engine.numpy_mlp.network import Cost, Network
+from elu_replication.engine.numpy_mlp.trainer import FromScratchTrainer
+from elu_replication.engine.trainer import Trainer
 from elu_replication.errors import UserError
-from elu_replication.from_scratch import Cost, Network
-from elu_replication.from_scratch_training import FromScratchTrainer
-from elu_replication.training import Trainer
 
 
 @pytest.mark.parametrize("cost", ["cross_entropy", "squared_error"])
@@ -25,7 +27,7 @@ def test_backpropagation_is_the_numeric_gradient(name: str, cost: Cost) -> None:
     biases = [generator.normal(size=size) for size in sizes[1:]]
     network = Network(weights, biases, function(Activation(**group_option("activation", name))), cost)
     images, targets = generator.normal(size=(9, 7)), np.eye(4)[generator.integers(4, size=9)]
-    assert from_scratch.gradient_error(network, images, targets) < 1e-6
+    assert network.gradient_error(network, images, targets) < 1e-6
 
 
 def test_a_wrong_gradient_is_noticed() -> None:
@@ -36,13 +38,13 @@ def test_a_wrong_gradient_is_noticed() -> None:
     images, targets = generator.normal(size=(5, 3)), np.eye(2)[[0, 1, 0, 1, 1]]
     for hidden, right in ((elu, True), (wrong, False)):
         network = Network(weights, [np.zeros(4), np.zeros(2)], hidden)
-        assert (from_scratch.gradient_error(network, images, targets) < 1e-6) == right
+        assert (network.gradient_error(network, images, targets) < 1e-6) == right
 
 
 @pytest.mark.parametrize("activation", ["elu", "relu", "sigmoid"])
 def test_it_trains_as_its_keras_twin(activation: str, mnist: Path) -> None:
     protocol = tiny(activation=activation, batch_size=64)
-    arrays, _ = data.load("mnist")
+    arrays, _ = prepared.load("mnist")
     parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
     ours, theirs = (
         FromScratchTrainer(tiny(model="from_scratch", activation=activation, batch_size=64), parts),

@@ -8,103 +8,103 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from elu_replication import inference
+from elu_replication.claims import statistics
 
 # Student's sleep data (1908): extra hours of sleep of ten patients with two drugs.
 SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
 
 
 def test_the_sleep_data_give_the_textbook_s_values() -> None:
-    found = inference.paired(SLEEP)
+    found = statistics.paired(SLEEP)
     assert found.mean == pytest.approx(1.58)
     assert found.sd == pytest.approx(1.2300, abs=1e-4)
     assert found.p == pytest.approx(0.002833, abs=1e-6)
-    assert inference.t_interval(SLEEP) == pytest.approx((0.7001142, 2.4598858), abs=1e-6)
+    assert statistics.t_interval(SLEEP) == pytest.approx((0.7001142, 2.4598858), abs=1e-6)
     assert found.sign_flip_p == pytest.approx(2 / 2**9)  # one zero: its sign does not matter
 
 
 def test_a_prediction_interval_by_hand() -> None:
-    low, high = inference.prediction_interval([1.0, 2.0, 3.0, 4.0, 5.0])
+    low, high = statistics.prediction_interval([1.0, 2.0, 3.0, 4.0, 5.0])
     reach = 2.776445 * math.sqrt(2.5) * math.sqrt(1.2)  # t(.975, 4)
     assert (low, high) == pytest.approx((3 - reach, 3 + reach), abs=1e-5)
 
 
 def test_sign_flips_are_exact_and_cannot_go_below_two_in_two_to_the_n() -> None:
-    assert inference.sign_flip_p(np.array([1.0, 2.0, 3.0, 4.0, 5.0])) == 2 / 2**5
-    assert inference.sign_flip_p(np.array([1.0, -1.0])) == 1.0
+    assert statistics.sign_flip_p(np.array([1.0, 2.0, 3.0, 4.0, 5.0])) == 2 / 2**5
+    assert statistics.sign_flip_p(np.array([1.0, -1.0])) == 1.0
 
 
 def test_equivalence_is_two_one_sided_tests() -> None:
     values = [0.0004, -0.0002, 0.0003, 0.0001, -0.0003, 0.0002]
     farther = (0.001 - np.mean(values)) / stats.sem(values)  # the nearer margin, in standard errors
-    assert inference.equivalence_p(values, 0.001) == pytest.approx(stats.t.sf(farther, 5))
-    assert inference.equivalence_p(values, 0.001) < 0.05
-    assert inference.equivalence_p(values, 0.0001) > 0.05
-    low, high = inference.equivalence_interval(values)
-    assert inference.equivalence_p(values, 1.0001 * max(-low, high)) < 0.05
-    assert inference.equivalence_p(values, 0.9999 * max(-low, high)) > 0.05
+    assert statistics.equivalence_p(values, 0.001) == pytest.approx(stats.t.sf(farther, 5))
+    assert statistics.equivalence_p(values, 0.001) < 0.05
+    assert statistics.equivalence_p(values, 0.0001) > 0.05
+    low, high = statistics.equivalence_interval(values)
+    assert statistics.equivalence_p(values, 1.0001 * max(-low, high)) < 0.05
+    assert statistics.equivalence_p(values, 0.9999 * max(-low, high)) > 0.05
 
 
 def test_holm_by_hand() -> None:
-    adjusted = inference.holm([0.01, 0.04, 0.03, math.nan])
+    adjusted = statistics.holm([0.01, 0.04, 0.03, math.nan])
     assert adjusted[:3] == pytest.approx([0.03, 0.06, 0.06])
     assert math.isnan(adjusted[3])
 
 
 def test_the_probability_of_improvement_is_that_of_mann_and_whitney() -> None:
     # Of six pairs three are won and two are ties.
-    assert inference.probability_of_improvement([3.0, 5.0, 5.0], [1.0, 5.0]) == pytest.approx(4 / 6)
+    assert statistics.probability_of_improvement([3.0, 5.0, 5.0], [1.0, 5.0]) == pytest.approx(4 / 6)
 
 
 def test_power_and_the_detectable_effect_are_those_of_the_literature() -> None:
     # Cohen's d of 0.5 with 34 pairs has a power of 0.8 (e.g. G*Power: 33.4 pairs).
-    assert inference.power(0.5, 1.0, 34) == pytest.approx(0.808, abs=0.002)
-    assert inference.power(0.5, 1.0, inference.MOST_SEEDS) == pytest.approx(1.0)
-    assert inference.minimum_detectable_effect(2.0, 34) == pytest.approx(2 * 0.4953, abs=0.002)
+    assert statistics.power(0.5, 1.0, 34) == pytest.approx(0.808, abs=0.002)
+    assert statistics.power(0.5, 1.0, statistics.MOST_SEEDS) == pytest.approx(1.0)
+    assert statistics.minimum_detectable_effect(2.0, 34) == pytest.approx(2 * 0.4953, abs=0.002)
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=8))
 def test_nothing_fails_on_any_values_and_the_same_values_give_the_same_numbers(values: list[float]) -> None:
-    first, second = inference.paired(values), inference.paired(values)
+    first, second = statistics.paired(values), statistics.paired(values)
     assert str(first) == str(second)
-    low, high = inference.t_interval(values)
+    low, high = statistics.t_interval(values)
     assert low - 1e-9 <= first.mean <= high + 1e-9
 
 
 def test_too_few_values_have_no_interval() -> None:
     for values in ([], [0.5]):
-        assert math.isnan(inference.paired(values).bca.low)
-        assert math.isnan(inference.t_interval(values).low)
-        assert math.isnan(inference.prediction_interval(values).low)
-        assert math.isnan(inference.equivalence_p(values, 1.0))
+        assert math.isnan(statistics.paired(values).bca.low)
+        assert math.isnan(statistics.t_interval(values).low)
+        assert math.isnan(statistics.prediction_interval(values).low)
+        assert math.isnan(statistics.equivalence_p(values, 1.0))
 
 
 def test_seeds_to_decide_are_the_fewest() -> None:
     mean, sd, margin = 0.002, 0.003, 0.001
-    needed = inference.seeds_to_decide(mean, sd, margin)
+    needed = statistics.seeds_to_decide(mean, sd, margin)
     assert needed == 12
     for n, clear in ((needed, True), (needed - 1, False)):
         reach = stats.t.ppf(0.975, n - 1) * sd / math.sqrt(n)
         assert (reach < mean) == clear
-    assert inference.seeds_to_decide(0.0, 0.0005, 0.001) == 3  # equivalence, since no difference
-    assert inference.seeds_to_decide(0.001, 1.0, 0.001) is None
+    assert statistics.seeds_to_decide(0.0, 0.0005, 0.001) == 3  # equivalence, since no difference
+    assert statistics.seeds_to_decide(0.001, 1.0, 0.001) is None
     # A claimed equality is refuted by an interval beyond the margin, which is further than beyond 0.
-    assert inference.seeds_to_decide(0.0012, 0.0005, 0.001) == 4
-    assert inference.seeds_to_decide(0.0012, 0.0005, 0.001, equal=True) == 27
+    assert statistics.seeds_to_decide(0.0012, 0.0005, 0.001) == 4
+    assert statistics.seeds_to_decide(0.0012, 0.0005, 0.001, equal=True) == 27
 
 
 def test_seeds_to_predict_are_the_fewest() -> None:
-    needed = inference.seeds_to_predict(0.001, 0.0025)
+    needed = statistics.seeds_to_predict(0.001, 0.0025)
     assert needed == 9
     for n, narrow in ((needed, True), (needed - 1, False)):
         assert (stats.t.ppf(0.975, n - 1) * 0.001 * math.sqrt(1 + 1 / n) <= 0.0025) == narrow
-    assert inference.seeds_to_predict(0.002, 0.003) is None  # 1.96 SD alone are more
+    assert statistics.seeds_to_predict(0.002, 0.003) is None  # 1.96 SD alone are more
 
 
 def test_differences_without_spread_are_tested_by_their_signs_alone() -> None:
-    assert inference.paired([1.0, 1.0, 1.0]).sign_flip_p == 2 / 2**3
-    assert inference.paired([0.0, 0.0, 0.0]).sign_flip_p == 1.0
-    rounded = inference.paired([0.1135] * 6)  # numpy's SD of these is not 0
+    assert statistics.paired([1.0, 1.0, 1.0]).sign_flip_p == 2 / 2**3
+    assert statistics.paired([0.0, 0.0, 0.0]).sign_flip_p == 1.0
+    rounded = statistics.paired([0.1135] * 6)  # numpy's SD of these is not 0
     assert rounded.sd == 0
     assert math.isnan(rounded.p)
 
@@ -118,9 +118,9 @@ def test_intervals_cover_what_they_say(n: int) -> None:
     covered = predicted = 0
     for _ in range(STUDIES):
         values, new = generator.normal(0.3, 2.0, n), generator.normal(0.3, 2.0)
-        low, high = inference.t_interval(values)
+        low, high = statistics.t_interval(values)
         covered += low <= 0.3 <= high
-        low, high = inference.prediction_interval(values)
+        low, high = statistics.prediction_interval(values)
         predicted += low <= new <= high
     assert covered / STUDIES == pytest.approx(0.95, abs=0.015)
     assert predicted / STUDIES == pytest.approx(0.95, abs=0.015)
@@ -132,7 +132,7 @@ def test_the_bootstrap_covers_with_many_values_and_less_with_few() -> None:
     for n in (6, 60):
         held = 0
         for _ in range(400):
-            low, high = inference.bca_interval(generator.normal(0.0, 1.0, n))
+            low, high = statistics.bca_interval(generator.normal(0.0, 1.0, n))
             held += low <= 0 <= high
         cover[n] = held / 400
     assert cover[60] == pytest.approx(0.95, abs=0.03)

@@ -12,8 +12,10 @@ from pathlib import Path
 import yaml
 from conftest import ROOT, tiny
 
-from elu_replication import campaign, params, runs
-from elu_replication.config import Arm
+from elu_replication.config import params
+from elu_replication.config.schema import Arm
+from elu_replication.runs import store
+from elu_replication.training import campaign
 
 KILLS = int(os.environ.get("KILLS", "2"))  # `make test KILLS=20` for the long version
 
@@ -21,7 +23,7 @@ KILLS = int(os.environ.get("KILLS", "2"))  # `make test KILLS=20` for the long v
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """A campaign as its own process group, so that all of it can be killed at once."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "CHECKPOINT_SECONDS": "0.5"}
-    command = [sys.executable, "-m", "elu_replication.campaign", "killed"]
+    command = [sys.executable, "-m", "elu_replication.training.campaign", "killed"]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=quiet, start_new_session=True)
 
@@ -30,7 +32,7 @@ def test_a_killed_campaign_ends_as_an_uninterrupted_one(mnist: Path, tmp_path: P
     protocol = tiny(optimizer="adam", dropout=0.25, epochs=40, train_images=1000)
     uninterrupted = Arm("uninterrupted", protocol, (0, 1), tmp_path / "uninterrupted")
     campaign.train(campaign.pending([uninterrupted]))
-    took = sum(record.wall_seconds for record in runs.current(uninterrupted))
+    took = sum(record.wall_seconds for record in store.current(uninterrupted))
 
     killed = replace(uninterrupted, name="killed", folder=tmp_path / "killed")
     stated = {"experiments": {}, "own": {"killed": killed.as_params()}, "launcher": {"name": "local"}}
@@ -53,6 +55,6 @@ def test_a_killed_campaign_ends_as_an_uninterrupted_one(mnist: Path, tmp_path: P
             process.wait()
     assert start(tmp_path).wait() == 0
     for seed in killed.seeds:
-        one, other = (runs.history_path(arm, seed).read_bytes() for arm in (killed, uninterrupted))
+        one, other = (store.history_path(arm, seed).read_bytes() for arm in (killed, uninterrupted))
         assert one == other
     assert not list((tmp_path / ".checkpoints").glob("*.npz"))

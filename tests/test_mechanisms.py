@@ -6,10 +6,11 @@ import pytest
 from conftest import ROOT, tiny
 from test_runs import stored
 
-from elu_replication import frames, mechanism_plots, mechanisms, runs
-from elu_replication.config import PUBLISHED, Arm
-from elu_replication.probe_fields import Activity, Disturbance
-from elu_replication.rows import Row, declared_at, grouped
+from elu_replication.config.schema import PUBLISHED, Arm
+from elu_replication.reports import internals, profiles
+from elu_replication.reports.arms import Row, declared_at, grouped
+from elu_replication.runs import frames, store
+from elu_replication.runs.probe_rows import Activity, Perturbation
 
 
 @pytest.fixture
@@ -23,27 +24,27 @@ def row(tmp_path: Path) -> Row:
             for epoch in (0, 2)
             for layer, value in ((0, 1.0), (1, norm), (2, 1.0))
         ]
-        disturbances = [
-            Disturbance("input_noise", 0.0, 0, 0.9, 0.1),
-            Disturbance("input_noise", 0.2, 0, 0.8, 0.2),
-            Disturbance("input_noise", 0.2, 1, deactivated_variance=0.1, activated_variance=0.2),
-            Disturbance("planted", 1.0, 0, 0.7, 0.2),
+        perturbations = [
+            Perturbation("input_noise", 0.0, 0, 0.9, 0.1),
+            Perturbation("input_noise", 0.2, 0, 0.8, 0.2),
+            Perturbation("input_noise", 0.2, 1, deactivated_variance=0.1, activated_variance=0.2),
+            Perturbation("planted", 1.0, 0, 0.7, 0.2),
         ]
         history = [(epoch, split, 0.1, 0.9) for epoch in (1, 2) for split in ("train", "test")]
-        runs.store(arm, record, history, {"activity": activity, "disturbances": disturbances})
+        store.store(arm, record, history, {"activity": activity, "perturbations": perturbations})
     return Row("own", "probed", arm, None)
 
 
 def test_gradient_ratios_are_to_the_output_layer_and_averaged_as_ratios(row: Row) -> None:
-    found = mechanisms.probed([row], "activity")
+    found = profiles.probed([row], "activity")
     assert sorted(found.seed.unique()) == [0, 1]
-    profile = mechanisms.depth_profile(found).set_index(["epoch", "layer"]).ratio
+    profile = profiles.depth_profile(found).set_index(["epoch", "layer"]).ratio
     assert profile[(0, 1)] == profile[(2, 1)] == pytest.approx(0.01)
     assert profile[(0, 2)] == 1
 
 
 def test_tables_give_mean_sd_and_seeds(row: Row) -> None:
-    table = frames.over_seeds(mechanisms.probed([row], "activity"), "activity")
+    table = frames.over_seeds(profiles.probed([row], "activity"), "activity")
     first = table[(table.epoch == 0) & (table.layer == 1)].iloc[0]
     assert first.gradient_norm == pytest.approx((0.1 + 0.001) / 2)
     assert first.gradient_norm_sd == pytest.approx((0.1 - 0.001) / 2**0.5)
@@ -54,14 +55,14 @@ def test_what_is_written_is_the_same_to_the_byte_and_drawn_from_the_probes(
     row: Row, tmp_path: Path
 ) -> None:
     for name in ("one", "two"):
-        mechanism_plots.write([row], tmp_path / name)
+        internals.write([row], tmp_path / name)
     written = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert {"own_activity.png", "own_disturbances.csv", "functions.svg", "sum_of_sigmoids.png"} <= {
+    assert {"own_activity.png", "own_perturbations.csv", "functions.svg", "sum_of_sigmoids.png"} <= {
         *written
     }
     for name in written:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-    made = mechanism_plots.figure("own", [row], "disturbances")
+    made = internals.figure("own", [row], "perturbations")
     assert made is not None
     accuracy, planted, variance = made.axes
     assert list(accuracy.lines[0].get_ydata()) == [0.9, 0.8]
@@ -72,11 +73,11 @@ def test_what_is_written_is_the_same_to_the_byte_and_drawn_from_the_probes(
 def test_an_arm_without_probes_has_no_figure(row: Row) -> None:
     for seed in (0, 1):
         stored(row.arm, seed, probes_version=0)
-    assert mechanisms.probed([row], "activity").empty
-    assert mechanism_plots.figure("own", [row], "activity") is None
+    assert profiles.probed([row], "activity").empty
+    assert internals.figure("own", [row], "activity") is None
 
 
 def test_the_published_tables_are_those_of_the_stored_runs() -> None:
-    found = mechanisms.probed(grouped(declared_at(PUBLISHED))["asu_mlp"], "activity")
+    found = profiles.probed(grouped(declared_at(PUBLISHED))["asu_mlp"], "activity")
     made = frames.over_seeds(found, "activity").to_csv(index=False, float_format="%.5g")
     assert made == (ROOT / "results/published/mechanisms/asu_mlp_activity.csv").read_text()

@@ -7,10 +7,11 @@ import pytest
 from conftest import tiny
 from test_runs import stored
 
-from elu_replication import metrics, runs
-from elu_replication.config import Arm
-from elu_replication.metrics import METRICS, Stored
-from elu_replication.probe_fields import Activity, Disturbance
+from elu_replication.claims import metrics
+from elu_replication.claims.metrics import METRICS, Stored
+from elu_replication.config.schema import Arm
+from elu_replication.runs import store
+from elu_replication.runs.probe_rows import Activity, Perturbation
 
 # Epoch, median activation, mean absolute activation, share of dead units.
 PROBED = ((0, 9.0, 9.0, 0.9), (1, 0.6, 0.9, 0.3), (10, -0.2, 0.3, 0.1), (30, 0.4, 0.5, 0.2))
@@ -30,15 +31,15 @@ def known(tmp_path: Path) -> Stored:
         for epoch, median, mean, dead in PROBED
         for layer, norm in ((0, 5.0), (1, 0.001 if epoch else 0.01), (2, 1.0))
     ]
-    disturbances = [
-        Disturbance("input_noise", 0.0, 0, 0.99, 0.1),
-        Disturbance("input_noise", 0.2, 0, 0.9, 0.3),
-        Disturbance("input_noise", 0.4, 0, 0.7, 0.3),
-        Disturbance("input_noise", 0.2, 1, deactivated_variance=0.005, activated_variance=1.0),
-        Disturbance("input_noise", 0.2, 2, deactivated_variance=0.015, activated_variance=1.0),
-        Disturbance("planted", 100.0, 0, 0.5, 2.0),
+    perturbations = [
+        Perturbation("input_noise", 0.0, 0, 0.99, 0.1),
+        Perturbation("input_noise", 0.2, 0, 0.9, 0.3),
+        Perturbation("input_noise", 0.4, 0, 0.7, 0.3),
+        Perturbation("input_noise", 0.2, 1, deactivated_variance=0.005, activated_variance=1.0),
+        Perturbation("input_noise", 0.2, 2, deactivated_variance=0.015, activated_variance=1.0),
+        Perturbation("planted", 100.0, 0, 0.5, 2.0),
     ]
-    runs.store(arm, record, history, {"activity": activity, "disturbances": disturbances})
+    store.store(arm, record, history, {"activity": activity, "perturbations": perturbations})
     return Stored(arm)
 
 
@@ -75,9 +76,9 @@ def test_a_loss_never_reached_counts_as_one_epoch_more(known: Stored) -> None:
 
 
 def test_probes_of_another_version_do_not_count(known: Stored) -> None:
-    files = [path.read_text() for path in runs.file_paths(known.arm, 0)]
-    record = runs.current(known.arm)[0]
-    runs.write_record(known.arm, record.model_copy(update={"probes_version": 0}).sealed(*files))
+    files = [path.read_text() for path in store.file_paths(known.arm, 0)]
+    record = store.current(known.arm)[0]
+    store.write_record(known.arm, record.model_copy(update={"probes_version": 0}).sealed(*files))
     old = Stored(known.arm)
     for name in (
         "dead_rise",

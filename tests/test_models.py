@@ -7,10 +7,11 @@ from conftest import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elu_replication import experiments
-from elu_replication.config import PUBLISHED, Activation, options
-from elu_replication.layers import activation_layer
-from elu_replication.models import build
+from elu_replication.config import experiments
+from elu_replication.config.compose import options
+from elu_replication.config.schema import PUBLISHED, Activation
+from elu_replication.engine.layers import activation_layer
+from elu_replication.engine.models import build
 
 
 def arm_model(name: str, seed: int = 0) -> keras.Sequential:

@@ -9,20 +9,22 @@ from conftest import tiny
 from matplotlib.figure import Figure
 from test_runs import stored
 
-from elu_replication import experiments, plots
-from elu_replication.config import PUBLISHED, Arm, options
-from elu_replication.experiments import Published
-from elu_replication.rows import Row
+from elu_replication.config import experiments
+from elu_replication.config.compose import options
+from elu_replication.config.experiments import Published
+from elu_replication.config.schema import PUBLISHED, Arm
+from elu_replication.reports import figures
+from elu_replication.reports.arms import Row
 
 
 def test_every_activation_has_its_own_colour_and_marker() -> None:
-    assert set(plots.STYLES) == set(options("activation"))
-    colours, markers = zip(*plots.STYLES.values(), strict=True)
-    assert len(set(colours)) == len(set(markers)) == len(plots.STYLES)
+    assert set(figures.STYLES) == set(options("activation"))
+    colours, markers = zip(*figures.STYLES.values(), strict=True)
+    assert len(set(colours)) == len(set(markers)) == len(figures.STYLES)
 
 
 def test_the_accuracy_axis_rises_and_ends() -> None:
-    places = plots.error_axis([0.0, 0.5, 0.9, 0.99, 0.999, 1.0])
+    places = figures.error_axis([0.0, 0.5, 0.9, 0.99, 0.999, 1.0])
     assert places.tolist() == pytest.approx([0, np.log10(2), 1, 2, 3, 4])
 
 
@@ -31,15 +33,15 @@ def test_a_figure_draws_stored_means_and_published_scores(tmp_path: Path) -> Non
     stored(arm, 0, accuracy=0.90)
     stored(arm, 1, accuracy=0.98)
     published = Published(test_accuracy=0.95)
-    made = plots.figure("own", [Row("own", "ran", arm, published)])
+    made = figures.figure("own", [Row("own", "ran", arm, published)])
     loss, accuracy = made.axes
     drawn = {tuple(np.round(line.get_ydata(), 6)) for line in accuracy.lines}
-    mean = round(float(plots.error_axis(0.94)), 6)
+    mean = round(float(figures.error_axis(0.94)), 6)
     assert (mean, mean) in drawn
-    assert (round(float(plots.error_axis(0.95)), 6),) in drawn
+    assert (round(float(figures.error_axis(0.95)), 6),) in drawn
     assert loss.get_yscale() == "log"
-    plots.save(made, tmp_path / "one")
-    plots.save(plots.figure("own", [Row("own", "ran", arm, published)]), tmp_path / "two")
+    figures.save(made, tmp_path / "one")
+    figures.save(figures.figure("own", [Row("own", "ran", arm, published)]), tmp_path / "two")
     for kind in ("png", "svg"):
         assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()
 
@@ -49,7 +51,7 @@ def test_why_an_arm_has_no_curve(tmp_path: Path) -> None:
     stored(arms["lost"], 0, loss=math.inf)
     stored(arms["unprobed"], 0)
     axes = Figure().subplots()
-    plots.panel_legend(axes, [], [Row("trial", name, arm, None) for name, arm in arms.items()])
+    figures.panel_legend(axes, [], [Row("trial", name, arm, None) for name, arm in arms.items()])
     told = [text.get_text().partition(": ELU (alpha 1): ")[2] for text in axes.get_legend().get_texts()]
     assert told == ["diverged", "not measured", "not run"]
 
@@ -58,6 +60,6 @@ def test_why_an_arm_has_no_curve(tmp_path: Path) -> None:
 def test_an_experiment_without_runs_says_so(name: str, tmp_path: Path) -> None:
     arms = experiments.declared(PUBLISHED)[name]
     rows = [Row(name, label, Arm(a.name, a.protocol, a.seeds, tmp_path), None) for label, a in arms.items()]
-    made = plots.figure(name, rows)
+    made = figures.figure(name, rows)
     assert made.get_supxlabel() == f"Not run: {'; '.join(experiments.load(name).panels)}"
     assert not any(axes.lines for axes in made.axes)

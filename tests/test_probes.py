@@ -7,15 +7,17 @@ import pytest
 import tensorflow as tf
 from conftest import tiny
 
-from elu_replication import data, probes, worker
-from elu_replication.config import Protocol
-from elu_replication.probe_fields import Activity, Disturbance
-from elu_replication.probes import Probes
-from elu_replication.training import Trainer
+from elu_replication.config.schema import Protocol
+from elu_replication.datasets import prepared
+from elu_replication.engine import data
+from elu_replication.engine.trainer import Trainer
+from elu_replication.runs.probe_rows import Activity, Perturbation
+from elu_replication.training import probes, worker
+from elu_replication.training.probes import Probes
 
 
 def opened(protocol: Protocol, seed: int = 0) -> tuple[Trainer, Probes]:
-    arrays, _ = data.load("mnist")
+    arrays, _ = prepared.load("mnist")
     parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
     trainer = Trainer(protocol, parts)
     trainer.begin(seed)
@@ -29,7 +31,7 @@ def test_a_history_is_the_same_to_the_bit_with_and_without_probes(
     protocol = tiny(model=model, optimizer="adam", dropout=0.25, epochs=2)
     trainer, inside = opened(protocol)
     probed = worker._train(trainer, inside, 5, tmp_path / "a", lambda progress: None)
-    inside.disturbances(5)
+    inside.perturbations(5)
     left_alone = worker._train(trainer, None, 5, tmp_path / "b", lambda progress: None)
     assert probed.history == left_alone.history
     assert sorted({row.epoch for row in probed.activity}) == [0, 1, 2]
@@ -99,8 +101,8 @@ def test_gradient_norms_are_those_of_finite_differences(mnist: Path) -> None:
         assert row.gradient_norm == pytest.approx((above - below) / (2 * step), rel=1e-2)
 
 
-def test_disturbances_hurt_in_the_way_they_should(mnist: Path) -> None:
-    def scores(rows: list[Disturbance], kind: str) -> dict[float, float]:
+def test_perturbations_hurt_in_the_way_they_should(mnist: Path) -> None:
+    def scores(rows: list[Perturbation], kind: str) -> dict[float, float]:
         return {row.level: row.loss for row in rows if row.kind == kind and row.layer == 0}
 
     rows = {}
@@ -108,8 +110,8 @@ def test_disturbances_hurt_in_the_way_they_should(mnist: Path) -> None:
         trainer, inside = opened(tiny(activation=activation, model__hidden_layers=2, train_images=5000))
         for epoch in range(1, 4):
             trainer.epoch(0, epoch)
-        rows[activation] = inside.disturbances(0)
-        np.testing.assert_equal(inside.disturbances(0), rows[activation])  # the same noise each time
+        rows[activation] = inside.perturbations(0)
+        np.testing.assert_equal(inside.perturbations(0), rows[activation])  # the same noise each time
         noise = scores(rows[activation], "input_noise")
         _, outputs = forward(trainer, inside.test.images[:1000])
         if activation != "leaky_relu":
@@ -128,7 +130,7 @@ def test_deactivated_variance_is_zero_for_relu_units_that_stay_off(mnist: Path) 
         trainer, inside = opened(tiny(activation=activation))
         for layer in probes.weighted(trainer.model)[:-1]:
             layer.bias.assign(layer.bias.numpy() - 1e3)
-        layered = [row for row in inside.disturbances(0) if row.layer]
+        layered = [row for row in inside.perturbations(0) if row.layer]
         assert layered
         assert all((row.deactivated_variance == 0) == expected for row in layered if row.layer == 1)
 
@@ -138,4 +140,4 @@ def test_a_layer_that_is_not_hidden_has_a_gradient_norm_only(mnist: Path) -> Non
     rows = inside.activity(0, 3)
     assert [row.layer for row in rows] == list(range(9))
     np.testing.assert_equal(rows[-1]._replace(gradient_norm=0), Activity(0, 8, 0))
-    assert inside.disturbances(0) == []
+    assert inside.perturbations(0) == []

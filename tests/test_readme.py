@@ -1,6 +1,6 @@
 """README.md shows today's results."""
 
-from elu_replication import readme
+import renew as readme
 
 
 def test_included_results_are_today_s() -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, tiny
 
-from elu_replication import campaign, remote, runs
-from elu_replication.config import Arm, Launcher
+from elu_replication.config.experiments import OWN
+from elu_replication.config.schema import Arm, Launcher
 from elu_replication.errors import UserError
-from elu_replication.experiments import OWN
-from elu_replication.jobs import Job
+from elu_replication.runs import store
+from elu_replication.training import campaign
+from elu_replication.training.job import Job
+from elu_replication.training.launchers import remote
 
 
 def done(task: remote.Task) -> remote.Result:
@@ -37,7 +39,7 @@ def test_a_task_gives_the_files_of_a_run_here_and_is_done_once(
     task = remote.task(Job(arm, 0), str(tmp_path / "worker"))
     first = worker.submit(done, task).result()
     assert (first.kind, first.epoch) == ("finished", 3)
-    elsewhere = tmp_path / "worker" / runs.record_path(arm, 0)
+    elsewhere = tmp_path / "worker" / store.record_path(arm, 0)
     stored = elsewhere.stat().st_mtime_ns
     assert worker.submit(done, task).result() == first
     assert elsewhere.stat().st_mtime_ns == stored
@@ -47,7 +49,7 @@ def test_a_task_gives_the_files_of_a_run_here_and_is_done_once(
     here = replace(arm, folder=tmp_path / "here")
     campaign.train(campaign.pending([here]))
     names = [path.name for path, _ in first.files]
-    assert names == [path.name for path in runs.paths(here, 0)]
+    assert names == [path.name for path in store.paths(here, 0)]
     assert names[-1] == "seed-0.json"
     for path, content in first.files[:-1]:
         assert content == (here.folder / path.name).read_bytes()

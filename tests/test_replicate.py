@@ -8,8 +8,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from elu_replication.fingerprint import FURTHER_MODULES, NUMERIC_MODULES
-from elu_replication.replicate import reason
+from elu_replication.commands.replicate import reason
+from elu_replication.runs.code_version import FURTHER_MODULES, NUMERIC_MODULES
 
 PACKAGE = ROOT / "src/elu_replication"
 

@@ -12,17 +12,18 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import ROOT
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from elu_replication import activations, claim_report, paper, report
-from elu_replication.claim_tables import number
-from elu_replication.config import PUBLISHED
-from elu_replication.rows import declared_at
-from elu_replication.verdicts import outcomes
+from elu_replication.claims.verdicts import outcomes
+from elu_replication.config.schema import PUBLISHED
+from elu_replication.engine import activations
+from elu_replication.reports import claims, page, paper
+from elu_replication.reports.arms import declared_at
+from elu_replication.reports.claim_tables import number
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 NO_BROWSER = "the browser tests did not run: no Chromium found (on Debian: apt-get install chromium)"
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason=NO_BROWSER)
-PAGE = (ROOT / report.FILE).as_uri()
+PAGE = (ROOT / page.FILE).as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_it_loads_fast_without_network_and_without_a_word(page: Page, said: list
         page.reload()
     assert min(took) < 2000
     assert said == []
-    assert (ROOT / report.FILE).stat().st_size < 5e6
+    assert (ROOT / page.FILE).stat().st_size < 5e6
 
 
 @in_browser
@@ -182,19 +183,19 @@ def test_a_link_to_a_claim_opens_it(page: Page) -> None:
 
 def test_the_committed_page_is_that_of_the_committed_runs() -> None:
     rows, found = declared_at(PUBLISHED), outcomes()
-    assert report.render(rows, found) == (ROOT / report.FILE).read_text()
+    assert page.render(rows, found) == (ROOT / page.FILE).read_text()
 
 
 def test_the_answer_is_made_of_the_verdicts() -> None:
     found = outcomes()
-    first, second = claim_report.answer(found)
+    first, second = claims.answer(found)
     held = [each.claim.by_runs for each in found if each.verdict == "replicated"]
     assert first.startswith(f"{sum(held)} of the 30 published claims tested by runs hold up")
     assert f"{len(held) - sum(held)} hold and " in second
-    told = claim_report.headlines(found).set_index("Claim")
-    for each in (each for each in found if each.id in claim_report.HEADLINES):
+    told = claims.headlines(found).set_index("Claim")
+    for each in (each for each in found if each.id in claims.HEADLINES):
         assert told.Verdict[each.id] == each.verdict
-        assert sum(map(int, re.findall(r"\d+", told["All choices"][each.id]))) == len(each.choices)
+        assert sum(map(int, re.findall(r"\d+", told["All readings"][each.id]))) == len(each.readings)
 
 
 def test_what_papers_need_is_whole(tmp_path: Path) -> None:

@@ -9,27 +9,29 @@ import pandas as pd
 import pytest
 from conftest import tiny
 
-from elu_replication import runs
-from elu_replication.config import Arm
-from elu_replication.fingerprint import code_version
-from elu_replication.probe_fields import Activity, Disturbance
+from elu_replication.config.schema import Arm
+from elu_replication.runs import store
+from elu_replication.runs.code_version import code_version
+from elu_replication.runs.probe_rows import Activity, Perturbation
 
-ENVIRONMENT = runs.Environment(
+ENVIRONMENT = store.Environment(
     python="3", tensorflow="2", keras="3", numpy="2", system="s", processor="p", device="CPU", threads=1
 )
 
 
-def stored(arm: Arm, seed: int, accuracy: float = 0.9, loss: float = 0.1, **changes: object) -> runs.Record:
+def stored(
+    arm: Arm, seed: int, accuracy: float = 0.9, loss: float = 0.1, **changes: object
+) -> store.Record:
     """Store a run with the given last-epoch test scores, and return its record."""
-    scores = runs.Scores(
+    scores = store.Scores(
         epoch=2, train_loss=loss, train_accuracy=0.8, test_loss=loss, test_accuracy=accuracy
     )
-    record = runs.Record(
+    record = store.Record(
         arm=arm.name,
         seed=seed,
         status="finished" if math.isfinite(loss) else "diverged",
         protocol=arm.protocol.as_dict(),
-        data_digest=runs.expected_digest("mnist"),
+        data_digest=store.expected_digest("mnist"),
         code_version=code_version("mlp"),
         final=scores,
         best=scores,
@@ -41,9 +43,9 @@ def stored(arm: Arm, seed: int, accuracy: float = 0.9, loss: float = 0.1, **chan
     history = [(epoch, split, loss / epoch, accuracy) for epoch in (1, 2) for split in ("train", "test")]
     probes = {
         "activity": [Activity(epoch, layer, 0.5) for epoch in (0, 2) for layer in (1, 2)],
-        "disturbances": [Disturbance("input_noise", 0.1, 0, accuracy, loss)],
+        "perturbations": [Perturbation("input_noise", 0.1, 0, accuracy, loss)],
     }
-    runs.store(arm, record, history, probes)
+    store.store(arm, record, history, probes)
     return record
 
 
@@ -59,16 +61,16 @@ def arm(tmp_path: Path) -> Arm:
 
 def test_a_run_reads_back_as_stored(arm: Arm) -> None:
     record = stored(arm, 1, accuracy=0.1 + 0.2, loss=1 / 3)
-    assert runs.load(arm, 1) == record.sealed(*[path.read_text() for path in runs.file_paths(arm, 1)])
-    assert runs.why_not_current(arm, 1) is None
-    history = pd.read_csv(runs.history_path(arm, 1))
-    assert tuple(history.columns) == runs.HISTORY_COLUMNS
+    assert store.load(arm, 1) == record.sealed(*[path.read_text() for path in store.file_paths(arm, 1)])
+    assert store.why_not_current(arm, 1) is None
+    history = pd.read_csv(store.history_path(arm, 1))
+    assert tuple(history.columns) == store.HISTORY_COLUMNS
     assert history.loss[0] == pytest.approx(1 / 3, rel=1e-8)
 
 
 def test_a_diverged_run_reads_back_with_its_nan(arm: Arm) -> None:
     stored(arm, 0, loss=math.nan)
-    record = runs.load(arm, 0)
+    record = store.load(arm, 0)
     assert record is not None
     assert math.isnan(record.final.test_loss)
     assert record.status == "diverged"
@@ -77,13 +79,13 @@ def test_a_diverged_run_reads_back_with_its_nan(arm: Arm) -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda arm: runs.record_path(arm, 0).unlink(), "not run"),
-        (lambda arm: runs.history_path(arm, 0).unlink(), "altered"),
-        (lambda arm: runs.record_path(arm, 0).write_text("{"), "altered"),
-        (lambda arm: runs.record_path(arm, 0).write_bytes(b"\xff"), "altered"),
-        (lambda arm: edit(runs.record_path(arm, 0), "0.9", "0.99"), "altered"),
-        (lambda arm: edit(runs.history_path(arm, 0), "0.9", "0.99"), "altered"),
-        (lambda arm: edit(runs.probe_path(arm, 0, "activity"), "0.5", "0.6"), "altered"),
+        (lambda arm: store.record_path(arm, 0).unlink(), "not run"),
+        (lambda arm: store.history_path(arm, 0).unlink(), "altered"),
+        (lambda arm: store.record_path(arm, 0).write_text("{"), "altered"),
+        (lambda arm: store.record_path(arm, 0).write_bytes(b"\xff"), "altered"),
+        (lambda arm: edit(store.record_path(arm, 0), "0.9", "0.99"), "altered"),
+        (lambda arm: edit(store.history_path(arm, 0), "0.9", "0.99"), "altered"),
+        (lambda arm: edit(store.probe_path(arm, 0, "activity"), "0.5", "0.6"), "altered"),
         (lambda arm: stored(arm, 0, code_version="0" * 16), "training code changed"),
         (lambda arm: stored(arm, 0, data_digest="0" * 64), "data changed"),
         (lambda arm: stored(replace(arm, protocol=tiny(epochs=9)), 0), "protocol changed"),
@@ -94,7 +96,7 @@ def test_what_is_not_as_declared_does_not_count(
 ) -> None:
     stored(arm, 0)
     stored(arm, 1)
-    assert len(runs.current(arm)) == 2
+    assert len(store.current(arm)) == 2
     spoil(arm)
-    assert runs.why_not_current(arm, 0) == reason
-    assert [record.seed for record in runs.current(arm)] == [1]
+    assert store.why_not_current(arm, 0) == reason
+    assert [record.seed for record in store.current(arm)] == [1]

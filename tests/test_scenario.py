@@ -12,7 +12,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from elu_replication import campaign, params
+from elu_replication.config import params
+from elu_replication.training import campaign
 
 TINY = "scale=quick scale.max_epochs=1 scale.max_train_images=600"
 ARMS = "asu_mlp-sgd_elu machinecurve_25-he_relu"
@@ -31,7 +32,7 @@ def run(folder: Path, *command: str) -> str:
 
 
 def replicate(folder: Path, *arguments: str) -> str:
-    return run(folder, "python", "-m", "elu_replication.replicate", *arguments)
+    return run(folder, "python", "-m", "elu_replication.commands.replicate", *arguments)
 
 
 def dvc(folder: Path, *arguments: str) -> str:
@@ -106,14 +107,19 @@ def test_more_seeds_and_altered_files_train_just_what_is_needed(clone: Path) -> 
 
 def test_dvc_repro_alone_does_the_same(clone: Path) -> None:
     run(
-        clone, "python", "-m", "elu_replication.params", "--set", f"{TINY} campaign.arms=[asu_mlp-sgd_relu]"
+        clone,
+        "python",
+        "-m",
+        "elu_replication.config.params",
+        "--set",
+        f"{TINY} campaign.arms=[asu_mlp-sgd_relu]",
     )
     said = dvc(clone, "repro")
     assert "Running stage 'train@quick-asu_mlp'" in said
     assert "Running" not in dvc(clone, "repro")
     with pytest.raises(AssertionError, match=r"error: params\.yaml is not what conf/"):
         replicate(clone)
-    run(clone, "python", "-m", "elu_replication.params")
+    run(clone, "python", "-m", "elu_replication.config.params")
     run(clone, "git", "commit", "-qam", "tried")
 
 
@@ -130,19 +136,19 @@ def test_an_experiment_trains_its_own_arm_only(clone: Path) -> None:
     assert "index.html" in dvc(clone, "plots", "show", "-o", "shown")
     with pytest.raises(AssertionError, match="must be in"):
         dvc(clone, "exp", "run", "-S", "dropout=1.5")
-    run(clone, "python", "-m", "elu_replication.params")
+    run(clone, "python", "-m", "elu_replication.config.params")
 
 
 def test_a_sweep_ends_in_one_table(clone: Path) -> None:
     before = changed_files(clone)
     sweep = ["-m", "activation=elu,relu", "initializer=he_normal,glorot_uniform", *OWN]
-    said = run(clone, "python", "-m", "elu_replication.train", *sweep)
+    said = run(clone, "python", "-m", "elu_replication", *sweep)
     assert "4 arms: 4 runs to train" in said
     assert "activation=elu activation.alpha=1.0 initializer=he_normal       1 of 1" in said
     assert said.count("1 of 1") == 4
-    seeds = run(clone, "python", "-m", "elu_replication.train", "-m", "seeds=[0],[1]", *OWN)
+    seeds = run(clone, "python", "-m", "elu_replication", "-m", "seeds=[0],[1]", *OWN)
     assert "1 arms: 1 runs to train, about" in seeds  # seed 0 is the sweep's first arm
-    again = run(clone, "python", "-m", "elu_replication.train", *sweep)
+    again = run(clone, "python", "-m", "elu_replication", *sweep)
     assert "4 arms: 0 runs to train, 4 stored already" in again
     assert changed_files(clone) == before
 
@@ -155,7 +161,7 @@ def test_a_search_finds_the_least_validation_loss(clone: Path) -> None:
         "hydra.sweeper.n_jobs=2",
         "optimizer=sgd",
     ]
-    said = run(clone, "python", "-m", "elu_replication.train", "-m", *search, rates, *OWN)
+    said = run(clone, "python", "-m", "elu_replication", "-m", *search, rates, *OWN)
     assert "1 of 1 (1 diverged)" in said
     found = yaml.safe_load((clone / "results/own/optimization_results.yaml").read_text())
     assert found["best_params"] == {"optimizer.learning_rate": 0.01}

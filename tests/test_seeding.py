@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elu_replication.seeding import derived_seed, epoch_order
+from elu_replication.engine.seeding import derived_seed, epoch_order
 
 SEEDS = st.integers(0, 2**31 - 1)
 

@@ -11,11 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_runs import stored
 
-from elu_replication import audit, campaign, data, plots, runs, tables
-from elu_replication.config import Arm
+from elu_replication.commands import audit
+from elu_replication.config.schema import Arm
+from elu_replication.datasets import prepared
+from elu_replication.engine import data
 from elu_replication.errors import UserError
-from elu_replication.rows import Row
-from elu_replication.stopping import Stop, stop
+from elu_replication.reports import figures, tables
+from elu_replication.reports.arms import Row
+from elu_replication.runs import store
+from elu_replication.training import campaign
+from elu_replication.training.early_stopping import Stop, stop
 
 # Sixteenths: exact in the float32 that Keras compares in, and often equal.
 LOSSES = st.lists(st.integers(0, 160).map(lambda n: n / 16), min_size=1, max_size=40)
@@ -55,19 +60,19 @@ def test_an_arm_with_patience_stops_restores_and_saves(mnist: Path, tmp_path: Pa
     protocol = tiny(patience=2, epochs=60, optimizer="adam", train_images=400)
     arm = Arm("patient", protocol, (0,), tmp_path / "patient", save_model=True)
     campaign.train(campaign.pending([arm]))
-    (record,) = runs.current(arm)
-    rows = runs.stored_rows(arm, 0)
+    (record,) = store.current(arm)
+    rows = store.stored_rows(arm, 0)
     losses = [float(loss) for _, _, split, loss, _ in rows if split == "validation"]
     reached = stop(losses, 2)
     assert reached.epoch == len(losses) < 60
     assert record.final == record.best
     assert record.final.epoch == reached.best
-    model = keras.models.load_model(runs.model_path(arm, 0))
-    test = data.splits(data.load("mnist")[0], 400, 100)["test"]
+    model = keras.models.load_model(store.model_path(arm, 0))
+    test = data.splits(prepared.load("mnist")[0], 400, 100)["test"]
     predicted = model.predict(test.images, batch_size=1000, verbose=0).argmax(axis=1)
     assert np.mean(predicted == test.labels) == pytest.approx(record.final.test_accuracy)
-    runs.model_path(arm, 0).unlink()
-    assert runs.why_not_current(arm, 0) == "model not saved"
+    store.model_path(arm, 0).unlink()
+    assert store.why_not_current(arm, 0) == "model not saved"
 
 
 def test_the_network_from_scratch_restores_its_best_weights_too(mnist: Path, tmp_path: Path) -> None:
@@ -76,10 +81,10 @@ def test_the_network_from_scratch_restores_its_best_weights_too(mnist: Path, tmp
     )
     arm = Arm("patient", protocol, (0,), tmp_path / "patient", save_model=True)
     campaign.train(campaign.pending([arm]))
-    (record,) = runs.current(arm)
-    assert record.final.epoch < len(runs.stored_rows(arm, 0)) // 3  # it went on, and back
-    model = keras.models.load_model(runs.model_path(arm, 0))
-    test = data.splits(data.load("mnist")[0], 600, 100)["test"]
+    (record,) = store.current(arm)
+    assert record.final.epoch < len(store.stored_rows(arm, 0)) // 3  # it went on, and back
+    model = keras.models.load_model(store.model_path(arm, 0))
+    test = data.splits(prepared.load("mnist")[0], 600, 100)["test"]
     predicted = model.predict(test.images, batch_size=1000, verbose=0).argmax(axis=1)
     assert np.mean(predicted == test.labels) == pytest.approx(record.final.test_accuracy, abs=2e-4)
 
@@ -89,7 +94,7 @@ def test_runs_that_ended_early_can_be_tabulated_drawn_and_audited(tmp_path: Path
     stored(arm, 0)  # two epochs each
     stored(arm, 1)
     rows = [Row("own", "early", arm, None)]
-    assert len(plots.figure("own", rows).axes) == 2
+    assert len(figures.figure("own", rows).axes) == 2
     tables.write(rows, tmp_path / "tables")
     assert [job.audited_epochs for job in audit.stored_jobs([arm], 5)] == [2, 2]
 

@@ -8,11 +8,12 @@ import pytest
 from conftest import tiny
 from test_runs import stored
 
-from elu_replication import frames, runs, tables
-from elu_replication.config import Arm
-from elu_replication.experiments import Published
-from elu_replication.fingerprint import code_version
-from elu_replication.rows import Row, histories
+from elu_replication.config.experiments import Published
+from elu_replication.config.schema import Arm
+from elu_replication.reports import tables
+from elu_replication.reports.arms import Row, histories
+from elu_replication.runs import frames, store
+from elu_replication.runs.code_version import code_version
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_an_autoencoder_has_early_stopping_without_accuracies(tmp_path: Path) ->
     history = [
         (epoch, s, 0.5 / epoch, math.nan) for epoch in (1, 2) for s in ("train", "validation", "test")
     ]
-    runs.store(arm, record, history, {kind: [] for kind in runs.PROBES})
+    store.store(arm, record, history, {kind: [] for kind in store.PROBES})
     found = tables.early_stopping(histories([Row("trial", "auto", arm, None)]))
     assert set(found.best_epoch) == {2}
     assert found.test_accuracy.isna().all()

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from conftest import tiny
 
-from elu_replication import checkpoints, data
-from elu_replication.config import Protocol
-from elu_replication.models import build
-from elu_replication.seeding import epoch_order
-from elu_replication.training import Observation, Trainer, optimizer_for
+from elu_replication.config.schema import Protocol
+from elu_replication.datasets import prepared
+from elu_replication.engine import data
+from elu_replication.engine.models import build
+from elu_replication.engine.seeding import epoch_order
+from elu_replication.engine.trainer import Observation, Trainer, optimizer_for
+from elu_replication.training import checkpoints
 
 PROTOCOLS = {
     "CNN, Adam, dropout": tiny(model="cnn", optimizer="adam", dropout=0.25),
@@ -29,7 +31,7 @@ CLASSIFIERS = [name for name in PROTOCOLS if not name.startswith("autoencoder")]
 
 
 def trainer(protocol: Protocol) -> Trainer:
-    arrays, _ = data.load(protocol.dataset.name)
+    arrays, _ = prepared.load(protocol.dataset.name)
     return Trainer(protocol, data.splits(arrays, protocol.train_images, protocol.validation_images))
 
 
@@ -42,7 +44,7 @@ def history(made: Trainer, seed: int, epochs: int) -> list[Observation]:
 def test_an_epoch_is_keras_fit_on_the_same_order(name: str, mnist: Path) -> None:
     protocol, seed = PROTOCOLS[name], 3
     ours = history(trainer(protocol), seed, 2)
-    parts = data.splits(data.load("mnist")[0], protocol.train_images, protocol.validation_images)
+    parts = data.splits(prepared.load("mnist")[0], protocol.train_images, protocol.validation_images)
     model = build(protocol, seed)
     squared = protocol.loss == "squared_error"
     loss = {

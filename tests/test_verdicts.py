@@ -7,24 +7,24 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from elu_replication import verdicts
-from elu_replication.claim_tables import effect_of
-from elu_replication.claims import Claim, Comparison
-from elu_replication.comparisons import LEAST_PAIRS, LEAST_RUNS, Compared, Verdict
-from elu_replication.mathematics import Finding
-from elu_replication.verdicts import Chosen, Outcome, combined
+from elu_replication.claims import verdicts
+from elu_replication.claims.checks import Finding
+from elu_replication.claims.contrasts import LEAST_PAIRS, LEAST_RUNS, ContrastResult, Verdict
+from elu_replication.claims.schema import Claim, Contrast
+from elu_replication.claims.verdicts import ClaimResult, ReadingResult, combined
+from elu_replication.reports.claim_tables import effect_of
 
 TWO = {"asu_mlp-sgd_elu": 1.0, "asu_mlp-sgd_relu": -1.0}
 
 
-def compared(values: Sequence[float], expect: str = "higher", **fields: object) -> Compared:
-    test = Comparison.model_validate({"metric": "test_accuracy", "arms": TWO, "expect": expect, **fields})
-    return Compared(test, dict(enumerate(values)))
+def compared(values: Sequence[float], expect: str = "higher", **fields: object) -> ContrastResult:
+    test = Contrast.model_validate({"metric": "test_accuracy", "arms": TWO, "expect": expect, **fields})
+    return ContrastResult(test, dict(enumerate(values)))
 
 
-def number(values: Sequence[float], published: float) -> Compared:
+def number(values: Sequence[float], published: float) -> ContrastResult:
     fields = {"metric": "test_accuracy", "arms": {"asu_mlp-sgd_elu": 1.0}, "published": published}
-    return Compared(Comparison.model_validate(fields), dict(enumerate(values)))
+    return ContrastResult(Contrast.model_validate(fields), dict(enumerate(values)))
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,10 @@ def test_a_published_value(values: list[float], published: float, verdict: Verdi
     assert number(values, published).verdict == verdict
 
 
-def outcome(*choices: Chosen, findings: Sequence[Finding] = (), **fields: object) -> Outcome:
-    tests = {"choice": [{"metric": "test_loss", "arms": TWO, "expect": "lower"}]}
-    claim = {"source": "M", "place": "-", "statement": "-", "kind": "DIR", "choices": tests, **fields}
-    return Outcome("C1", "group", Claim.model_validate(claim), list(choices), list(findings))
+def outcome(*readings: ReadingResult, findings: Sequence[Finding] = (), **fields: object) -> ClaimResult:
+    tests = {"reading": [{"metric": "test_loss", "arms": TWO, "expect": "lower"}]}
+    claim = {"source": "M", "place": "-", "statement": "-", "kind": "DIR", "readings": tests, **fields}
+    return ClaimResult("C1", "group", Claim.model_validate(claim), list(readings), list(findings))
 
 
 UP, DOWN, OPEN = [0.004, 0.005, 0.006] * 2, [-0.004, -0.005, -0.006] * 2, [0.004, -0.005, 0.006] * 2
@@ -117,22 +117,24 @@ NONE: list[float] = []
 
 
 @pytest.mark.parametrize(
-    ("choices", "verdict"),
+    ("readings", "verdict"),
     [
         ([[UP]], "replicated"),
-        ([[UP, DOWN]], "not replicated"),  # all tests of a choice must hold
+        ([[UP, DOWN]], "not replicated"),  # all tests of a reading must hold
         ([[UP, OPEN]], "inconclusive"),
         ([[DOWN, NONE]], "not replicated"),
         ([[UP], [DOWN]], "protocol-dependent"),
         ([[UP], [OPEN]], "replicated"),
         ([[OPEN], [UP]], "inconclusive"),
-        ([[NONE], [UP]], "inconclusive"),  # the main choice has no runs
+        ([[NONE], [UP]], "inconclusive"),  # the primary reading has no runs
         ([[NONE], [UP], [DOWN]], "protocol-dependent"),
         ([[NONE], [NONE]], "not run"),
     ],
 )
-def test_choices_together(choices: list[list[list[float]]], verdict: Verdict) -> None:
-    made = [Chosen(str(i), [compared(values) for values in tests]) for i, tests in enumerate(choices)]
+def test_choices_together(readings: list[list[list[float]]], verdict: Verdict) -> None:
+    made = [
+        ReadingResult(str(i), [compared(values) for values in tests]) for i, tests in enumerate(readings)
+    ]
     found = outcome(*made)
     assert found.verdict == verdict
     assert found.leading is not None
@@ -141,23 +143,25 @@ def test_choices_together(choices: list[list[list[float]]], verdict: Verdict) ->
 
 
 def test_numbers_of_another_choice_are_marked() -> None:
-    main, other = (Chosen(name, [compared(values)]) for name, values in (("main", NONE), ("other", UP)))
+    main, other = (
+        ReadingResult(name, [compared(values)]) for name, values in (("main", NONE), ("other", UP))
+    )
     assert not outcome(other, main).beside_main
     assert outcome(main, other).beside_main
-    assert effect_of(outcome(main, other)).endswith("] (other choice)")
+    assert effect_of(outcome(main, other)).endswith("] (other reading)")
 
 
 def test_a_reason_tells_of_the_choices_that_are_not_decided() -> None:
-    made = [Chosen(str(i), [compared(values)]) for i, values in enumerate((UP, OPEN, NONE, NONE))]
-    assert outcome(*made).reason.endswith("1 other choice inconclusive. 2 other choices not run")
+    made = [ReadingResult(str(i), [compared(values)]) for i, values in enumerate((UP, OPEN, NONE, NONE))]
+    assert outcome(*made).reason.endswith("1 other reading inconclusive. 2 other readings not run")
     assert outcome(*made[::-1]).reason.endswith(
-        "is not run. 1 other choice not run. 1 other choice replicated"
+        "is not run. 1 other reading not run. 1 other reading replicated"
     )
 
 
 def test_mathematics_decides_alone_or_with_runs_as_the_claim_s_kind_says() -> None:
     right, wrong = Finding("a", "1", 1.0, True), Finding("b", "1", 2.0, False)
-    up, down = Chosen("up", [compared(UP)]), Chosen("down", [compared(DOWN)])
+    up, down = ReadingResult("up", [compared(UP)]), ReadingResult("down", [compared(DOWN)])
     alone = {"kind": "DET", "check": "sigmoid_slope"}
     assert outcome(findings=[right], **alone).verdict == "replicated"
     assert outcome(findings=[right, wrong], **alone).verdict == "not replicated"
@@ -210,7 +214,7 @@ def test_a_new_run_of_the_same_protocol_is_replicated_in_95_of_100_studies() -> 
 
 
 def test_counts_name_every_verdict() -> None:
-    found = [outcome(Chosen("up", [compared(UP)])), outcome(Chosen("down", [compared(DOWN)]))]
+    found = [outcome(ReadingResult("up", [compared(UP)])), outcome(ReadingResult("down", [compared(DOWN)]))]
     assert verdicts.counts(found) == {
         "replicated": 1,
         "not replicated": 1,

@@ -6,7 +6,7 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
 
-from elu_replication.train import bring_up_to_date, comparison
+from elu_replication.commands.sweep import bring_up_to_date, comparison
 
 
 class SideBySide(BasicLauncher):

@@ -4,7 +4,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from elu_replication import params
+from elu_replication.config import params
 
 for resolver in (params.experiments, params.own, params.datasets, params.reports):
 

@@ -19,14 +19,17 @@ from pathlib import Path
 
 import numpy as np
 
-from elu_replication import campaign, experiments, runs
-from elu_replication.audit import stored_jobs
-from elu_replication.config import PUBLISHED, Arm, Campaign, require_root
+from elu_replication.commands.audit import stored_jobs
+from elu_replication.config import experiments
+from elu_replication.config.compose import require_root
+from elu_replication.config.schema import PUBLISHED, Arm, Campaign
+from elu_replication.console import say
 from elu_replication.errors import UserError, one_line, run_main
-from elu_replication.fingerprint import code_version
-from elu_replication.jobs import Job
-from elu_replication.local import MOST_JOBS
-from elu_replication.terminal import say
+from elu_replication.runs import store
+from elu_replication.runs.code_version import code_version
+from elu_replication.training import campaign
+from elu_replication.training.job import Job
+from elu_replication.training.launchers.local import MOST_JOBS
 
 Trace = dict[str, str]
 
@@ -42,7 +45,7 @@ def digest(values: object) -> str:
 
 def trace(job: Job) -> Trace:
     """A digest of everything that the first epoch of a run leaves behind, by what it is."""
-    from elu_replication.worker import Worker  # imports TensorFlow
+    from elu_replication.training.worker import Worker  # imports TensorFlow
 
     worker = Worker()
     trainer = worker._trainer_for(job.arm.protocol)
@@ -55,7 +58,7 @@ def trace(job: Job) -> Trace:
     activity += [tuple(row) for row in inside.activity(1, 1)] if inside else []
     found["activity probes"] = digest(activity)
     found["perturbation probes"] = digest(
-        [tuple(r) for r in inside.disturbances(job.seed)] if inside else []
+        [tuple(r) for r in inside.perturbations(job.seed)] if inside else []
     )
     found["protocol"] = digest(sorted(job.arm.protocol.flat().items()))
     return found
@@ -126,7 +129,7 @@ def stamp(commit: str, arms: Sequence[Arm]) -> None:
 
     Raises UserError, changing nothing, where they are not.
     """
-    stale = [job for job in stored_jobs(arms, 1) if runs.why_not_current(job.arm, job.seed)]
+    stale = [job for job in stored_jobs(arms, 1) if store.why_not_current(job.arm, job.seed)]
     first = list({job.arm.name: job for job in reversed(stale)}.values())
     if not stale:
         say("stamp: every stored run has the present code version")
@@ -134,17 +137,17 @@ def stamp(commit: str, arms: Sequence[Arm]) -> None:
     say(f"stamp: {len(first)} arms, about {2 * campaign.minutes(first) / 25:.0f} min")
     prove(commit, first)
     for job in stale:
-        record, version = runs.load(job.arm, job.seed), code_version(job.arm.protocol.model.name)
+        record, version = store.load(job.arm, job.seed), code_version(job.arm.protocol.model.name)
         assert record is not None
-        mark = runs.Stamp(
+        mark = store.Stamp(
             old_code_version=record.code_version,
             new_code_version=version,
             audited=(f"first epoch of every arm, against commit {commit}",),
             date=date.today().isoformat(),
         )
         changes = {"code_version": version, "stamps": (*record.stamps, mark)}
-        texts = [path.read_text() for path in runs.file_paths(job.arm, job.seed)]
-        runs.write_record(job.arm, record.model_copy(update=changes).sealed(*texts))
+        texts = [path.read_text() for path in store.file_paths(job.arm, job.seed)]
+        store.write_record(job.arm, record.model_copy(update=changes).sealed(*texts))
     say(f"stamp: {len(stale)} runs have the present code version")
 
 

@@ -1,0 +1,139 @@
+"""`make growth`: how long everything but training takes when many more runs are stored.
+
+The runs are generated in a temporary folder, not trained: each is the history of a stored run of the same
+model, drawn out to the arm's epochs, with noise on its losses.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from elu_replication import atomic
+from elu_replication.config import experiments
+from elu_replication.config.compose import group_option
+from elu_replication.config.experiments import RESULTS
+from elu_replication.config.schema import PUBLISHED, Arm, Campaign, typed
+from elu_replication.console import say
+from elu_replication.errors import UserError, run_main
+from elu_replication.runs import store
+from elu_replication.runs.code_version import code_version
+
+FILE = RESULTS / "bench/growth.md"
+COPIED = ("conf", "experiments", "dvc.yaml", "params.yaml", "results/bench", "results/code_version.txt")
+SEEDS = 110  # generated of each arm
+
+
+def arms() -> list[Arm]:
+    """The declared arms whose runs are generated, each once: those of the campaign `full`."""
+    full = typed(Campaign, group_option("campaign", "full"))
+    return list(experiments.selected(PUBLISHED, full).values())
+
+
+def templates() -> dict[str, tuple[store.Record, pd.DataFrame, list[str]]]:
+    """For each model a stored run: its record, history and probes' texts."""
+    found: dict[str, tuple[store.Record, pd.DataFrame, list[str]]] = {}
+    for arm in arms():
+        for record in store.current(arm)[:1]:
+            if record.status == "finished":
+                history = pd.read_csv(store.history_path(arm, record.seed))
+                probes = [store.probe_path(arm, record.seed, kind).read_text() for kind in store.PROBES]
+                found.setdefault(arm.protocol.model.name, (record, history, probes))
+    return found
+
+
+def generate(arm: Arm, template: tuple[store.Record, pd.DataFrame, list[str]]) -> None:
+    """Store a run of each of the arm's seeds, made from another run of its model."""
+    record, history, probes = template
+    last = history.epoch.max()
+    epochs = range(1, arm.protocol.epochs + 1)
+    base = pd.concat([history[history.epoch == min(epoch, last)].assign(epoch=epoch) for epoch in epochs])
+    arm.folder.mkdir(parents=True, exist_ok=True)
+    for seed in arm.seeds:
+        noise = np.exp(np.random.default_rng(seed).normal(0, 0.05, len(base)))
+        text = base.assign(seed=seed, loss=base.loss * noise).to_csv(index=False, float_format="%.9g")
+        scores = record.final.model_copy(update={"test_loss": record.final.test_loss * noise[-1]})
+        update = {
+            "arm": arm.name,
+            "seed": seed,
+            "protocol": arm.protocol.as_dict(),
+            "code_version": code_version(arm.protocol.model.name),
+            "final": scores,
+        }
+        for path, content in zip(store.file_paths(arm, seed), (text, *probes), strict=True):
+            path.write_text(content)
+        sealed = record.model_copy(update=update).sealed(text, *probes)
+        store.record_path(arm, seed).write_text(sealed.model_dump_json())
+
+
+@contextmanager
+def repository() -> Iterator[int]:
+    """A temporary repository with SEEDS generated runs of every arm, as the working directory; gives the
+    number of its runs."""
+    made_from, here = templates(), Path.cwd()
+    with tempfile.TemporaryDirectory() as temporary:
+        atomic.write_text(Path(temporary) / "data/mnist/placeholder", "no run is trained here")
+        for name in COPIED:
+            copy = shutil.copytree if (here / name).is_dir() else shutil.copy
+            (Path(temporary) / name).parent.mkdir(exist_ok=True)
+            copy(here / name, Path(temporary) / name)
+        (Path(temporary) / "src").symlink_to(here / "src")
+        with chdir(temporary):
+            for document in experiments.FOLDER.glob("*.yaml"):
+                document.write_text(re.sub(r"(?m)^seeds: \d+", f"seeds: {SEEDS}", document.read_text()))
+            experiments.load.cache_clear()
+            experiments.arm.cache_clear()
+            chosen = [arm for arm in arms() if arm.protocol.model.name in made_from]
+            for arm in chosen:
+                generate(arm, made_from[arm.protocol.model.name])
+            yield len(chosen) * SEEDS
+
+
+def steps() -> list[tuple[str, list[str]]]:
+    """What is timed, as commands."""
+    python, dvc = [sys.executable, "-m"], [sys.executable, "-m", "dvc"]
+    names = ("tables published", "claim_report", "report", "plots published", "mechanism_plots published")
+    stages = [f"train@{name}" for name in sorted({arm.folder.parent.name for arm in arms()})]
+    return [
+        (
+            "params.yaml with every run",
+            [*python, "elu_replication.config.params", "--set", "campaign=full"],
+        ),
+        *((name, [*python, *f"elu_replication.{name}".split()]) for name in names),
+        ("dvc init", [*dvc, "init", "--quiet", "--no-scm"]),
+        ("dvc commit: every run hashed", [*dvc, "commit", "--force", *stages]),
+        ("dvc status: nothing to do", [*dvc, "status", "--quiet", *stages]),
+    ]
+
+
+def main() -> None:
+    argparse.ArgumentParser(description="Time the aggregate steps with generated runs.").parse_args()
+    lines = []
+    with repository() as count:
+        environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
+        files = list(RESULTS.glob("published/runs/*/*/*"))
+        size = sum(path.stat().st_size for path in files) / 1e6
+        say(f"{count} generated runs, {len(files)} files, {size:.0f} MB")
+        for name, command in steps():
+            start = time.perf_counter()
+            done = subprocess.run(command, capture_output=True, text=True, env=environment)
+            if done.returncode:
+                raise UserError(f"growth: {name} failed: {done.stderr[-500:] or done.stdout[-500:]}")
+            lines.append({"step": name, "seconds": round(time.perf_counter() - start, 1)})
+            say(f"{name}: {lines[-1]['seconds']} s")
+    told = f"{count} generated runs of {count // SEEDS} arms: {len(files)} files, {size:.0f} MB.\n\n"
+    atomic.write_text(FILE, told + pd.DataFrame(lines).to_markdown(index=False) + "\n")
+
+
+if __name__ == "__main__":
+    run_main(main)

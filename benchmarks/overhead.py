@@ -1,0 +1,59 @@
+"""What a run costs beside its training, by launcher and number of workers: `make overhead`."""
+
+import tempfile
+import time
+from pathlib import Path
+
+import engines
+import pandas as pd
+from conftest import tiny
+
+from elu_replication import atomic
+from elu_replication.config.experiments import RESULTS
+from elu_replication.config.schema import Arm
+from elu_replication.runs import store
+from elu_replication.training import campaign
+from elu_replication.training.launchers import local
+
+RUNS = 12
+
+
+def measured(name: str, workers: int) -> dict[str, object]:
+    """One campaign of RUNS short runs, all seeds of an arm, as a line of the table."""
+    with tempfile.TemporaryDirectory() as temporary:
+        tmp = Path(temporary)
+        worker = tmp / "worker"
+        worker.mkdir()
+        (worker / "data").symlink_to(Path("data").resolve())
+        folder = RESULTS / "own/runs" / tmp.name
+        arm = Arm("overhead", tiny(epochs=10), tuple(range(RUNS)), folder)
+        jobs = campaign.pending([arm])
+        if name == "local":
+            start = time.perf_counter()
+            list(local.launch(jobs, workers))
+            took = time.perf_counter() - start
+        else:
+            made = {"ray": engines.ray_cluster, "slurm": engines.slurm_cluster}[name]
+            with made(worker, tmp, workers) as engine:
+                start = time.perf_counter()
+                list(campaign.launch(jobs, engine.launcher))
+                took = time.perf_counter() - start
+        training = sum(record.wall_seconds + record.probe_seconds for record in store.current(arm))
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+    return {
+        "launcher": name,
+        "workers": workers,
+        "runs": RUNS,
+        "runs per minute": round(RUNS / took * 60, 1),
+        "seconds of training per run": round(training / RUNS, 2),
+        "seconds beside it per run": round((workers * took - training) / RUNS, 2),
+    }
+
+
+if __name__ == "__main__":
+    lines = [measured(name, workers) for name in ("local", "ray", "slurm") for workers in (1, 2)]
+    text = pd.DataFrame(lines).to_markdown(index=False)
+    atomic.write_text(RESULTS / "bench/launchers.md", text + "\n")
+    print(text)

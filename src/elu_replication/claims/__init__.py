@@ -1,0 +1,1 @@
+"""Published claims, what runs and mathematics say of them, and the verdicts."""

@@ -1,0 +1,249 @@
+"""What one run is worth in the terms of a claim: a number from its record, history and probes."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from elu_replication.claims import timing
+from elu_replication.config.schema import Arm
+from elu_replication.runs import frames
+
+CHANCE_LOSS = math.log(10)  # cross-entropy of ten equally probable classes
+NOTHING = pd.Series(dtype=float)
+TINY = float(np.finfo(np.float32).tiny)  # a gradient's norm or a variance may underflow to 0
+
+
+@dataclass
+class Stored:
+    """The finished runs of an arm that count; files of a kind are read when a metric first wants them."""
+
+    arm: Arm
+
+    @cached_property
+    def final(self) -> pd.DataFrame:
+        """A run's scores of the weights that it ended with, by seed."""
+        scores = {r.seed: r.final.model_dump() for r in frames.finished(self.arm)}
+        return pd.DataFrame.from_dict(scores, orient="index", dtype=float)
+
+    @cached_property
+    def losses(self) -> pd.DataFrame:
+        """Losses by epoch, a column for each split and seed."""
+        history = frames.history(self.arm)
+        return history.pivot(index="epoch", columns=["split", "seed"], values="loss")
+
+    @cached_property
+    def activity(self) -> pd.DataFrame:
+        """Their probe_fields.Activity, with a column `seed`."""
+        return frames.probes(self.arm, "activity")
+
+    @cached_property
+    def whole(self) -> pd.DataFrame:
+        """Their activity of the whole network."""
+        return self.activity[self.activity.layer == 0]
+
+    @cached_property
+    def perturbations(self) -> pd.DataFrame:
+        """Their probe_fields.Perturbation, with a column `seed`."""
+        return frames.probes(self.arm, "perturbations")
+
+
+Computed = Callable[[Stored], pd.Series]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a number of each run is computed (by seed; of measured times, by round; no entry where it has
+    none), its margin, the most by which two such numbers may differ and still be called the same, and
+    what it means."""
+
+    compute: Computed
+    margin: float
+    meaning: str
+    timed: bool = False  # measured by `make times`, not in runs
+
+
+def final(name: str) -> Computed:
+    """A score of the weights that a run ended with."""
+    return lambda stored: stored.final.get(name, NOTHING).dropna()
+
+
+def of_losses(split: str, compute: Callable[[pd.DataFrame], pd.Series]) -> Computed:
+    """What `compute` makes of the losses of a split, a row an epoch and a column a seed; nothing where
+    the split is not there."""
+    return lambda stored: compute(pd.DataFrame(stored.losses[split])) if split in stored.losses else NOTHING
+
+
+def slope(losses: pd.DataFrame) -> pd.Series:
+    """By how much losses rise an epoch, fitted to the epochs from 15 to 25."""
+    seen = losses.loc[15:25]
+    if len(seen) < 2:
+        return NOTHING
+    return pd.Series(np.polyfit(seen.index, seen, 1)[0], seen.columns)
+
+
+def mean_of_first(losses: pd.DataFrame) -> pd.Series:
+    """The mean loss of epochs 1 to 15, the area under the beginning of the curve."""
+    return losses.loc[:15].mean()
+
+
+def first_epoch_at(threshold: float) -> Callable[[pd.DataFrame], pd.Series]:
+    """The first epoch with a loss of at most `threshold`; one after the last where there is none."""
+    return lambda losses: (~(losses <= threshold).cummax()).sum() + 1.0
+
+
+def early_stopping_gain(stored: Stored) -> pd.Series:
+    """Test loss of the last epoch minus that of the epoch of least validation loss."""
+    best = of_losses("validation", pd.DataFrame.idxmin)(stored)
+
+    def gain(test: pd.DataFrame) -> pd.Series:
+        at_best = pd.Series({seed: test[seed][epoch] for seed, epoch in best.items()}, dtype=float)
+        return test.ffill().iloc[-1] - at_best
+
+    return of_losses("test", gain)(stored)
+
+
+def over_epochs(name: str) -> Computed:
+    """The distance from 0 of a quantity of the whole network, averaged over the epochs from the first to
+    the last, linear between those probed, which are denser at the beginning."""
+
+    def mean(run: pd.DataFrame) -> float:
+        values = run[name].abs()
+        return float(values.mean() if len(run) < 2 else np.trapezoid(values, run.epoch) / np.ptp(run.epoch))
+
+    return lambda stored: by_seed(stored.whole[stored.whole.epoch > 0], mean)
+
+
+def at_end(name: str) -> Computed:
+    """A quantity of the whole network after the last epoch."""
+    return lambda stored: by_seed(stored.whole, lambda run: run[name].iloc[-1])
+
+
+def rise(name: str) -> Computed:
+    """By how much a quantity of the whole network grew from initialization to the last epoch."""
+    return lambda stored: by_seed(stored.whole, lambda run: run[name].iloc[-1] - run[name].iloc[0])
+
+
+def gradient_depth(initial: bool) -> Computed:
+    """The decimal logarithm of the first layer's gradient norm over the output layer's."""
+
+    def depth(layers: pd.DataFrame) -> float:
+        norms = layers[layers.epoch == (0 if initial else layers.epoch.max())].gradient_norm.to_numpy()
+        first, last = np.maximum(norms[[0, -1]], TINY)
+        return math.log10(first / last)
+
+    return lambda stored: by_seed(stored.activity[stored.activity.layer > 0], depth)
+
+
+def accuracy_drop(kind: str) -> Computed:
+    """How much accuracy a perturbation costs, averaged over its levels."""
+
+    def drop(scores: pd.DataFrame) -> float:
+        clean = scores[(scores.kind == "input_noise") & (scores.level == 0)].accuracy.iloc[0]
+        return float(clean - scores[(scores.kind == kind) & (scores.level > 0)].accuracy.mean())
+
+    return lambda stored: by_seed(stored.perturbations[stored.perturbations.layer == 0], drop)
+
+
+def deactivated_variance(stored: Stored) -> pd.Series:
+    """The decimal logarithm of the mean over layers of deactivated units' variance, under input noise of
+    standard deviation 0.2."""
+    found = stored.perturbations
+    layers = found[(found.layer > 0) & (found.level == 0.2)]
+    return by_seed(layers, lambda run: math.log10(max(run.deactivated_variance.mean(), TINY)))
+
+
+def by_seed(found: pd.DataFrame, compute: Callable[[pd.DataFrame], float]) -> pd.Series:
+    """What `compute` makes of the rows of each run."""
+    return pd.Series({seed: compute(run) for seed, run in found.groupby("seed")}, dtype=float)
+
+
+def epoch_time(stored: Stored) -> pd.Series:
+    """The natural logarithm of an arm's measured seconds per epoch, by round."""
+    found = timing.measured()
+    return found[found.arm == stored.arm.name].set_index("round").seconds.astype(float).map(math.log)
+
+
+METRICS = {
+    "test_accuracy": Metric(final("test_accuracy"), 0.001, "test accuracy, last epoch"),
+    "validation_accuracy": Metric(final("validation_accuracy"), 0.001, "validation accuracy, last epoch"),
+    "test_loss": Metric(final("test_loss"), 0.003, "test loss, last epoch"),
+    "validation_loss": Metric(final("validation_loss"), 0.003, "validation loss, last epoch"),
+    "train_loss": Metric(final("train_loss"), 0.003, "training loss, last epoch"),
+    "validation_rise": Metric(
+        of_losses("validation", lambda losses: losses.ffill().iloc[-1] - losses.min()),
+        0.003,
+        "validation loss: last epoch minus least",
+    ),
+    "validation_slope": Metric(
+        of_losses("validation", slope), 0.0003, "slope of the validation loss, epochs 15 to 25, per epoch"
+    ),
+    "validation_area": Metric(
+        of_losses("validation", mean_of_first), 0.003, "mean validation loss, epochs 1 to 15"
+    ),
+    "train_area": Metric(of_losses("train", mean_of_first), 0.003, "mean training loss, epochs 1 to 15"),
+    "epochs_to_validation_0.05": Metric(
+        of_losses("validation", first_epoch_at(0.05)),
+        1.0,
+        "first epoch with a validation loss of at most 0.05",
+    ),
+    "epochs_to_train_0.1": Metric(
+        of_losses("train", first_epoch_at(0.1)), 1.0, "first epoch with a training loss of at most 0.1"
+    ),
+    "epochs_to_train_0.001": Metric(
+        of_losses("train", first_epoch_at(0.001)), 1.0, "first epoch with a training loss of at most 0.001"
+    ),
+    "best_epoch": Metric(
+        of_losses("validation", pd.DataFrame.idxmin), 1.0, "epoch of the least validation loss"
+    ),
+    "early_stopping_gain": Metric(
+        early_stopping_gain, 0.003, "test loss: last epoch minus epoch of least validation loss"
+    ),
+    "plateau_share": Metric(
+        of_losses("train", lambda losses: ((losses - CHANCE_LOSS).abs() < 0.01).mean()),
+        0.01,
+        "share of epochs with a training loss within 0.01 of ln 10",
+    ),
+    "median_distance": Metric(
+        over_epochs("median_activation"),
+        0.01,
+        "distance from 0 of the median over units of mean activation, mean over epochs",
+    ),
+    "mean_distance": Metric(
+        over_epochs("mean_absolute_activation"),
+        0.01,
+        "mean over units of the absolute mean activation, mean over epochs",
+    ),
+    "dead_rise": Metric(
+        rise("dead"),
+        0.01,
+        "share of hidden units whose pre-activation is never positive: last epoch minus initially",
+    ),
+    "saturated": Metric(
+        at_end("saturated"), 0.01, "share of hidden units with no derivative of 0.01 or more, last epoch"
+    ),
+    "saturated_rise": Metric(
+        rise("saturated"),
+        0.01,
+        "share of hidden units with no derivative of 0.01 or more: last epoch minus initially",
+    ),
+    "gradient_depth_initial": Metric(
+        gradient_depth(initial=True), 0.1, "log10 of first layer's gradient norm over last's, initially"
+    ),
+    "gradient_depth_trained": Metric(
+        gradient_depth(initial=False), 0.1, "log10 of first layer's gradient norm over last's, trained"
+    ),
+    "noise_drop": Metric(
+        accuracy_drop("input_noise"), 0.01, "accuracy lost to noise on the input, mean over levels"
+    ),
+    "planted_drop": Metric(
+        accuracy_drop("planted"), 0.01, "accuracy lost to a planted pre-activation, mean over levels"
+    ),
+    "epoch_time": Metric(epoch_time, 0.02, "ln of seconds per epoch, arms timed in turns", timed=True),
+    "deactivated_variance": Metric(
+        deactivated_variance, 0.1, "log10 variance of deactivated units under input noise of 0.2"
+    ),
+}

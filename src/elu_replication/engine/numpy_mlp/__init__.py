@@ -1,0 +1,1 @@
+"""A multilayer perceptron in NumPy alone, with backpropagation written out."""

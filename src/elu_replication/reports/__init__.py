@@ -1,0 +1,1 @@
+"""Tables, figures, the page: everything that shows results and computes none."""

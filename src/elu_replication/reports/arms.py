@@ -1,0 +1,63 @@
+"""Which arms tables and figures show, as experiments name them, and their histories."""
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+import pandas as pd
+
+from elu_replication.config import experiments, params
+from elu_replication.config.experiments import Published
+from elu_replication.config.schema import Arm, Scale, typed
+from elu_replication.errors import UserError
+from elu_replication.runs import frames
+
+
+class Row(NamedTuple):
+    """An arm as an experiment names it; runs that two experiments share make a row in each."""
+
+    experiment: str
+    label: str
+    arm: Arm
+    published: Published | None
+
+
+def declared(scope: str) -> list[Row]:
+    """The rows of a scope: "own" for the user's own arm of params.yaml, or the name of its scale for
+    every declared arm at that scale. Published scores stand beside arms at published scale only.
+
+    Raises UserError where params.yaml is at another scale."""
+    stated = params.read()
+    if scope == "own":
+        arms = params.stated_arms({"experiments": {}, "own": stated["own"]})
+        if not arms:
+            raise UserError(
+                "own: params.yaml describes no arm but published ones; "
+                "`dvc exp run -S activation.alpha=0.5` does"
+            )
+        return [Row("own", label, arm, None) for label, arm in arms.items()]
+    scale = typed(Scale, stated["scale"])
+    if scope != scale.name:
+        raise UserError(f"{scope}: params.yaml is at scale {scale.name}")
+    return declared_at(scale)
+
+
+def declared_at(scale: Scale) -> list[Row]:
+    """The rows of every declared arm at a scale."""
+    rows = []
+    for experiment, arms in experiments.declared(scale).items():
+        published = experiments.load(experiment).published if scale.name == "published" else {}
+        rows += [Row(experiment, label, arm, published.get(label)) for label, arm in arms.items()]
+    return rows
+
+
+def grouped(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
+    """The rows by experiment, in the order in which they come."""
+    return {name: list(group) for name, group in groupby(rows, key=attrgetter("experiment"))}
+
+
+def histories(rows: Iterable[Row]) -> pd.DataFrame:
+    """Every observation of the arms' finished runs, tidy: arm, seed, epoch, split, loss, accuracy."""
+    parts = [frames.history(row.arm).assign(arm=row.label) for row in rows]
+    return pd.concat([part for part in parts if len(part)] or parts)

@@ -1,0 +1,252 @@
+"""The one page: everything that was found, in a single file that needs no network; DVC stage `report`.
+
+The page is made from the stored results alone. Its text and tables are there without JavaScript; the
+curves are drawn by Vega, whose code is in the file.
+"""
+
+import base64
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+import vl_convert
+
+from elu_replication import atomic
+from elu_replication.claims.contrasts import VERDICTS
+from elu_replication.claims.metrics import METRICS
+from elu_replication.claims.schema import SOURCES
+from elu_replication.claims.verdicts import RULES, ClaimResult, counts, outcomes
+from elu_replication.config import experiments
+from elu_replication.config.compose import group_option, options
+from elu_replication.config.experiments import RESULTS
+from elu_replication.config.schema import PUBLISHED, WITH_ALPHA
+from elu_replication.errors import run_main
+from elu_replication.reports import claim_tables, claims, paper
+from elu_replication.reports.arms import Row, declared_at, grouped, histories
+from elu_replication.reports.figures import STYLES, arm_label, lines
+from elu_replication.reports.profiles import depth_profile, levels, probed
+from elu_replication.reports.tables import readable, summary
+from elu_replication.runs import frames, store
+from elu_replication.runs.frames import over_seeds
+
+FILE = RESULTS / "report.html"
+PAGE = Path(__file__).parent / "templates"
+MARKS = dict(zip(VERDICTS, "✓✗⇄?○", strict=True))  # told apart without colour
+POINTS = 60  # of a curve, at most
+SCORES = (  # no markup: it stands in Markdown and in HTML
+    "Test scores after the last epoch: mean ± standard deviation over seeds. Losses are those that were"
+    " trained on: cross-entropy; of the autoencoder of clevert_fig3, and of arms in _squared, squared error"
+    " averaged over outputs; of arms in _sum, summed over them. In names, elu1 and elu01 are alpha 1 and"
+    " 0.1, _d25 a dropout rate of 0.25, _001 to _05 of mlp_learning_rate learning rates of 0.01 to 0.5,"
+    " _1e2 of clevert_fig3 one of 1e-2."
+)
+MOST_SHOWN = 6  # arms that a chart has at first; of more, those of the first panel
+# Figures by the end of their names.
+KINDS = {"_activity": ": inside the networks", "_perturbations": ": under perturbation"}
+
+
+def thinned(table: pd.DataFrame) -> pd.DataFrame:
+    """A curve's rows at no more than about POINTS epochs, the first and the last among them."""
+    epochs = np.sort(table.epoch.unique())
+    kept = epochs[np.unique(np.linspace(0, len(epochs) - 1, POINTS).round().astype(int))]
+    return table[table.epoch.isin(kept)]
+
+
+def columns(x: pd.Series, found: pd.DataFrame, name: str) -> dict[str, Any]:
+    """Points of a chart as plain columns, five digits each, null where there is no number: arm, x, the
+    column `name`, and the least and the largest seed's value where the frame has them."""
+
+    def plain(values: pd.Series) -> list[float | None]:
+        return [None if pd.isna(value) else float(f"{value:.5g}") for value in values]
+
+    mean = found[name]
+    low, high = (plain(found.get(f"{name}_{edge}", mean)) for edge in ("min", "max"))
+    return {"arm": found.arm.tolist(), "x": plain(x), "mean": plain(mean), "low": low, "high": high}
+
+
+def view(title: str, x: str, points: dict[str, Any], log: bool, published: Any = ()) -> dict[str, Any]:
+    """What a chart can show: its points, and scores that were published beside them."""
+    return {"title": title, "x": x, "log": log, "points": points, "published": published}
+
+
+def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """An experiment's training curves: one view for each score and split."""
+    curves, views = over_seeds(histories(rows), "history"), []
+    for metric in ("loss", "accuracy"):
+        for split in ("validation", "test", "train"):
+            scored = curves[(curves.split == split) & curves[metric].notna()]
+            if scored.empty:
+                continue
+            mine = thinned(scored)
+            points = columns(mine.epoch, mine, metric)
+            published = [(r.label, getattr(r.published, f"test_{metric}", None)) for r in rows]
+            marks = [{"arm": arm, "y": y} for arm, y in published if y is not None and split == "test"]
+            views.append(view(f"{split} {metric}", "epoch", points, metric == "loss", marks))
+    return views
+
+
+def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """What the probes of an experiment's runs found, one view for each quantity."""
+    views = []
+    if not (found := probed(rows, "activity")).empty:
+        whole = over_seeds(found[found.layer == 0], "activity")
+        for name, title in (
+            ("median_activation", "median over units of mean activation"),
+            ("mean_absolute_activation", "mean over units of absolute mean activation"),
+            ("dead", "share of units whose pre-activation is never positive"),
+            ("saturated", "share of units with no derivative of 0.01 or more"),
+        ):
+            mine = whole[whole[name].notna()]
+            views.append(view(title, "epoch", columns(mine.epoch, mine, name), False))
+        profile = depth_profile(found)
+        for title, chosen in (
+            ("gradient norm by layer, initially", profile.epoch == 0),
+            ("gradient norm by layer, trained", profile.epoch > 0),
+        ):
+            mine = profile[chosen]
+            told = f"{title} (ratio to the last layer's)"
+            views.append(view(told, "layer", columns(mine.layer, mine, "ratio"), True))
+    if not (found := probed(rows, "perturbations")).empty:
+        perturbed = levels(found)
+        for kind, name, title in (
+            ("input_noise", "accuracy", "accuracy under noise on the input"),
+            ("planted", "accuracy", "accuracy with a planted pre-activation"),
+            ("input_noise", "deactivated_variance", "variance of deactivated units under noise"),
+        ):
+            mine = perturbed[(perturbed.kind == kind) & perturbed[name].notna()]
+            x = "log10 of how far below zero" if kind == "planted" else "standard deviation of the noise"
+            place = np.log10(mine.level) if kind == "planted" else mine.level
+            views.append(view(title, x, columns(place, mine, name), name != "accuracy"))
+    return views
+
+
+def chart(name: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """All that the page draws of an experiment: its arms that have runs, with their looks, and views."""
+    ran = [row for row in rows if store.current(row.arm)]
+    panels = experiments.load(name).panels.values()
+    first = next((set(arms) for arms in panels if {row.label for row in ran} & set(arms)), set())
+    arms = [
+        {
+            "label": line.row.label,
+            "name": arm_label(line.row),
+            "colour": line.colour,
+            "dash": line.repeat,
+            "seeds": len(frames.finished(line.row.arm)),
+            "shown": len(ran) <= MOST_SHOWN or line.row.label in first,
+        }
+        for line in lines(ran)
+    ]
+    document = experiments.load(name)
+    idle = [row.label for row in rows if row not in ran]
+    views = [*curve_views(ran), *probe_views(ran)] if ran else []
+    return {"id": name, "document": document, "arms": arms, "idle": idle, "views": views}
+
+
+def scores(rows: Sequence[Row]) -> pd.DataFrame:
+    """The summary as the page's table has it, with the command that makes each row."""
+    ran = summary(rows).query("status != 'not run'")
+    return readable(ran).assign(
+        Command=[f"make replicate ARMS='{name}'" for name in ran.experiment + "-" + ran.arm]
+    )
+
+
+def environments(rows: Sequence[Row]) -> pd.DataFrame:
+    """Each distinct environment of the stored runs, with how many runs it made."""
+    folders = {row.arm.folder: row.arm for row in rows}
+    records = [record for arm in folders.values() for record in store.current(arm)]
+    listed = pd.DataFrame([record.environment.model_dump() for record in records])
+    return listed.value_counts(sort=False).rename("runs").reset_index()
+
+
+def payload(charts: Sequence[dict[str, Any]]) -> str:
+    """The charts' data as JSON that may stand in HTML."""
+    plain = [{key: c[key] for key in ("id", "arms", "views")} for c in charts]
+    explorer = {
+        "activations": [
+            {
+                "name": name,
+                "colour": STYLES[name][0],
+                "alpha": group_option("activation", name).get("alpha"),
+            }
+            for name in options("activation")
+        ],
+        "with_alpha": WITH_ALPHA,
+    }
+    text = json.dumps({"charts": plain, "explorer": explorer}, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def render(rows: Sequence[Row], found: Sequence[ClaimResult]) -> str:
+    """The whole page."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PAGE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    svg = base64.b64encode((RESULTS / "claims.svg").read_bytes()).decode()
+    vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    charts = [chart(name, group) for name, group in grouped(rows).items()]
+    digests = group_option("dataset", "mnist")["digests"]
+    bench = pd.read_csv(RESULTS / "bench/bench.csv") if (RESULTS / "bench/bench.csv").is_file() else None
+    return environment.get_template("page.html").render(
+        answer=claims.answer(found),
+        bench=bench,
+        charts=charts,
+        claim_tables=claim_tables,
+        counts=counts(found),
+        digests=digests,
+        environments=environments(rows),
+        headlines=claims.headlines(found),
+        forest=f"data:image/svg+xml;base64,{svg}",
+        found=found,
+        ledger=claims.ledger(found),
+        marks=MARKS,
+        metrics=METRICS,
+        payload=payload(charts),
+        points=POINTS,
+        rules=RULES,
+        scores=scores(rows),
+        about_scores=SCORES,
+        script=(PAGE / "page.js").read_text(),
+        sources=SOURCES,
+        style=(PAGE / "page.css").read_text(),
+        vega=vega.replace("</script", "<\\/script"),
+    )
+
+
+def index(folder: Path, figures: Sequence[Path]) -> str:
+    """results/README.md: every table and figure, as a code host shows them."""
+    text = ["# Results\n", (folder / "claims_overview.md").read_text()]
+    text.append("[All claims](claims.md), [report.html](report.html) (download and open it: one file, no")
+    text.append("network), [for papers](paper), [benchmark](bench/bench.md).\n")
+    text += ["![Effects and intervals of the quantitative claims](claims.png)\n", "## Scores\n"]
+    text.append(f"{SCORES}\n")
+    text.append((folder / "published/tables/summary.md").read_text())
+    text.append("## Figures\n")
+    for path in figures:
+        name, told = path.stem, ""
+        for suffix, words in KINDS.items():
+            if name.endswith(suffix):
+                name, told = name.removesuffix(suffix), words
+        title = experiments.load(name).title if name in experiments.names() else name.replace("_", " ")
+        text.append(f"### {title}{told}\n\n![{title}{told}]({path.relative_to(folder)})\n")
+    return "\n".join(text)
+
+
+def main() -> None:
+    rows, found = declared_at(PUBLISHED), outcomes()
+    atomic.write_text(FILE, render(rows, found))
+    paper.write(rows, found, RESULTS / "paper")
+    folders = [RESULTS / "published" / kind for kind in ("figures", "mechanisms")]
+    drawn = [path for folder in folders for path in sorted(folder.glob("*.png"))]
+    atomic.write_text(RESULTS / "README.md", index(RESULTS, drawn))
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,125 @@
+"""For people who write papers: the verdicts as a LaTeX table, the runs as one tidy table with a
+dictionary, the sources as BibTeX, the figure as PDF; part of the DVC stage `report`."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from elu_replication import atomic
+from elu_replication.claims.metrics import METRICS
+from elu_replication.claims.verdicts import ClaimResult
+from elu_replication.config import experiments
+from elu_replication.reports.arms import Row
+from elu_replication.reports.claim_tables import effect_of
+from elu_replication.reports.figures import save
+from elu_replication.reports.forest import forest
+from elu_replication.runs import store
+
+SOURCES_BIB = experiments.FOLDER / "sources.bib"
+# What the columns of store.csv mean; every column must be here.
+DICTIONARY = {
+    "experiment": "document in experiments/ that declares the arm",
+    "arm": "name of the arm in that document",
+    "seed": "of weights, order of images, dropout masks; arms that differ only in activation share them",
+    "status": "finished, or diverged: the loss became NaN or infinite, and the run stopped there",
+    "dataset": "mnist or fashion_mnist",
+    "model": "cnn, mlp, autoencoder or from_scratch",
+    "hidden_layers": "of an MLP, each of 128 units",
+    "activation": "activation function",
+    "alpha": "parameter of ELU, leaky ReLU and PReLU (initial)",
+    "initializer": "of every layer's kernel",
+    "stddev": "of the initializer random_normal",
+    "optimizer": "sgd or adam",
+    "learning_rate": "of the optimizer",
+    "loss": "cross_entropy, or squared error averaged or summed over outputs",
+    "dropout": "rate: the share of activations that is dropped",
+    "batch_size": "images",
+    "epochs": "declared number",
+    "train_images": "images used, validation included",
+    "validation_images": "the last of them, held out",
+    "last_epoch": "epoch whose weights are scored",
+    "train_loss": "mean over the last epoch's batches, dropout included",
+    "train_accuracy": "likewise; of an autoencoder, none",
+    "validation_loss": "at the end of the last epoch",
+    "validation_accuracy": "likewise",
+    "test_loss": "likewise, on the 10,000 test images",
+    "test_accuracy": "likewise",
+    "best_epoch": "epoch of the least validation loss",
+    "best_epoch_test_loss": "test loss at the end of that epoch",
+    "best_epoch_test_accuracy": "likewise",
+    "wall_seconds": "of training and evaluation on one core, others at work beside it",
+}
+NOTE = (
+    "NUM: a published value; DIR: a direction; DET: mathematics; TXT: what is written. A line shows the"
+    " test that decides the primary reading, over $n$ seeds; its arms and margin are in claims.csv. Intervals"
+    " are of the mean; of a NUM, of a new run."
+)
+
+
+def latex(found: Sequence[ClaimResult]) -> str:
+    """A note and the verdicts as a longtable (packages longtable and booktabs)."""
+    rows = [
+        {
+            "Claim": each.id,
+            "Kind": each.claim.kind,
+            "Statement": each.claim.statement,
+            "Metric": METRICS[each.decisive.test.metric].meaning if each.decisive else "",
+            "$n$": each.decisive.n if each.decisive else "",
+            r"Effect [95\% interval]": in_mathematics(effect_of(each)),
+            "Verdict": each.verdict,
+        }
+        for each in found
+    ]
+    texts = pd.Index(["Statement", "Metric"])
+    styled = pd.DataFrame(rows).style.hide(axis="index").format(escape="latex", subset=texts)
+    table = styled.to_latex(
+        environment="longtable",
+        hrules=True,
+        column_format=r"llp{0.24\textwidth}p{0.12\textwidth}rp{0.15\textwidth}p{0.12\textwidth}",
+    )
+    return f"\\noindent {NOTE}\n{table}"
+
+
+def in_mathematics(text: str) -> str:
+    """A text with its numbers as LaTeX prints them, minus signs and powers of ten included."""
+    power = re.sub(r"(\d)e([+-]\d+)", lambda m: rf"{m[1]} \times 10^{{{int(m[2])}}}", text)
+    return re.sub(r"-?\d[\d.]*( \\times 10\^{-?\d+})?", r"$\g<0>$", power)
+
+
+def tidy(rows: Sequence[Row]) -> pd.DataFrame:
+    """One line a stored run, each run once, with the columns of DICTIONARY."""
+    lines: list[dict[str, Any]] = []
+    for row in {row.arm.folder: row for row in reversed(rows)}.values():
+        settings = {key.rpartition(".")[2]: value for key, value in row.arm.protocol.flat().items()}
+        for record in store.current(row.arm):
+            scores = record.final.model_dump()
+            best = record.best
+            lines.append(
+                {"experiment": row.arm.folder.parent.name, "arm": row.arm.folder.name, "seed": record.seed}
+                | {"status": record.status}
+                | settings
+                | {"last_epoch": scores.pop("epoch")}
+                | scores
+                | {
+                    "best_epoch": best and best.epoch,
+                    "best_epoch_test_loss": best and best.test_loss,
+                    "best_epoch_test_accuracy": best and best.test_accuracy,
+                    "wall_seconds": record.wall_seconds,
+                }
+            )
+    table = pd.DataFrame(lines, columns=list(DICTIONARY))
+    whole = ["hidden_layers", "best_epoch"]
+    return table.astype(dict.fromkeys(whole, "Int64")).sort_values(["experiment", "arm", "seed"])
+
+
+def write(rows: Sequence[Row], found: Sequence[ClaimResult], folder: Path) -> None:
+    """Write claims.tex, claims.pdf, sources.bib, store.csv and store.md in `folder`."""
+    atomic.write_text(folder / "claims.tex", latex(found))
+    atomic.write_text(folder / "sources.bib", SOURCES_BIB.read_text())
+    atomic.write_text(folder / "runs.csv", tidy(rows).to_csv(index=False, float_format="%.9g"))
+    meanings = pd.DataFrame(DICTIONARY.items(), columns=["Column of store.csv", "Meaning"])
+    atomic.write_text(folder / "runs.md", meanings.to_markdown(index=False) + "\n")
+    save(forest(found), folder / "claims", ["pdf"])

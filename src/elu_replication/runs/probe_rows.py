@@ -1,0 +1,40 @@
+"""What the probes of a run store: the rows of its activity and perturbations files."""
+
+import math
+from typing import NamedTuple
+
+VERSION = 1  # of these definitions and of probes.py; stored probes of another version are not tabulated
+SATURATED = 0.01  # a derivative below this is one of saturation
+
+
+class Activity(NamedTuple):
+    """A layer (from 1, in the order of the forward pass) after an epoch (0: at initialization).
+
+    A unit is a unit of a dense layer, or a channel of a convolution with all its positions as so
+    many observations. Layer 0 is the network: all its hidden units, and the norm of the gradient by
+    all kernels. The output layer has a gradient norm only.
+    """
+
+    epoch: int
+    layer: int
+    gradient_norm: float  # L2, of the kernel, for the mean loss over PROBED_IMAGES, no dropout
+    median_activation: float = math.nan  # over units, of their means (Clevert et al. 2015, figure 2)
+    mean_absolute_activation: float = math.nan  # over units, of the absolute values of their means
+    dead: float = math.nan  # share of units with a positive pre-activation for no training image
+    saturated: float = math.nan  # share of units with a derivative >= SATURATED for no probed image
+    saturated_share: float = math.nan  # of a unit's observations, over units: derivative below SATURATED
+
+
+class Perturbation(NamedTuple):
+    """A trained network under perturbation. Layer 0 is the network and has its scores on the perturbed
+    images. Layers have the variance of an activation between two draws of the noise, averaged over
+    the units and images whose pre-activation without noise is negative (deactivated), and over the
+    others."""
+
+    kind: str  # "input_noise": normal noise on every pixel; "planted": see Probes.perturbations
+    level: float  # standard deviation of the noise, or how far below zero
+    layer: int
+    accuracy: float = math.nan
+    loss: float = math.nan
+    deactivated_variance: float = math.nan
+    activated_variance: float = math.nan

@@ -1,0 +1,1 @@
+"""Runs in the making: one run, worker processes, campaigns."""

@@ -1,0 +1,51 @@
+"""How long training takes, estimated from the runs that are stored."""
+
+import json
+import statistics
+from contextlib import suppress
+from functools import cache
+
+from elu_replication.config import experiments
+from elu_replication.config.schema import TRAIN_IMAGES, Protocol
+
+START_SECONDS = 3.0  # tracing, and a share of importing TensorFlow
+
+
+@cache
+def measured() -> dict[str, list[float]]:
+    """For each model, the seconds by declared image and epoch of every stored run."""
+    found: dict[str, list[float]] = {}
+    for path in experiments.RESULTS.glob("published/runs/*/*/seed-*.json"):
+        with suppress(ValueError, LookupError):  # a broken record is reported where runs are judged
+            record = json.loads(path.read_text())
+            seen = record["protocol"]["train_images"] * record["final"]["epoch"]
+            found.setdefault(record["protocol"]["model"]["name"], []).append(record["wall_seconds"] / seen)
+    return found
+
+
+@cache
+def seconds_per_image(model: str) -> float:
+    """Seconds a model takes on one core for each image declared (validation included) and epoch: the
+    median over stored runs, or what the experiment documents state where there are none."""
+    return statistics.median(measured().get(model) or stated(model))
+
+
+def stated(model: str) -> list[float]:
+    """The same by the documents' `minutes_per_run`, of every experiment with the model."""
+    rates = []
+    for name in experiments.names():
+        document = experiments.load(name)
+        if document.protocol["model"] == model:
+            epochs = float(document.protocol["epochs"])
+            rates.append(document.minutes_per_run * 60 / (epochs * TRAIN_IMAGES))
+    return rates
+
+
+def epoch_seconds(protocol: Protocol) -> float:
+    """Estimated seconds for one epoch of a protocol on one core."""
+    return seconds_per_image(protocol.model.name) * protocol.train_images
+
+
+def seconds(protocol: Protocol) -> float:
+    """Estimated seconds for one run of a protocol on one core."""
+    return START_SECONDS + protocol.epochs * epoch_seconds(protocol)

@@ -1,0 +1,113 @@
+"""Jobs in processes of this machine, one thread each: the launcher that is always there."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+
+from elu_replication.errors import UserError, brief
+from elu_replication.training.job import Event, Job
+
+# So many a worker does before another takes its place: TensorFlow keeps some 200 MB of every trainer.
+MOST_JOBS = 20
+
+
+@dataclass
+class _Process:
+    process: multiprocessing.process.BaseProcess
+    connection: Connection
+    log: "tempfile._TemporaryFileWrapper[bytes]"
+    job: Job | None = None
+    jobs: int = 0
+
+
+def launch(jobs: Sequence[Job], processes: int) -> Iterator[Event]:
+    """Run jobs in at most `processes` workers, yielding their events as they come.
+
+    A worker that dies (a signal, no memory) fails its own job only; another takes its place, as after
+    MOST_JOBS jobs. The workers end when this generator does.
+    """
+    waiting = list(reversed(jobs))
+    workers: dict[Connection, _Process] = {}
+    try:
+        while waiting or workers:
+            while waiting and len(workers) < processes:
+                worker = _start()
+                workers[worker.connection] = worker
+                _give(worker, waiting)
+            for ready in wait(list(workers)):
+                worker = workers[ready]  # type: ignore[index]
+                job = worker.job
+                assert job is not None
+                try:
+                    event = Event(job, *worker.connection.recv())
+                except (EOFError, ConnectionResetError):
+                    worker.process.join()
+                    del workers[worker.connection]
+                    yield Event(job, "failed", detail=_cause_of_death(worker))
+                    continue
+                yield event
+                if event.kind == "epoch":
+                    continue
+                if waiting and worker.jobs < MOST_JOBS:
+                    _give(worker, waiting)
+                else:
+                    del workers[worker.connection]
+                    with suppress(BrokenPipeError):
+                        worker.connection.send(None)
+                    worker.process.join()
+    finally:
+        for worker in workers.values():
+            worker.process.terminate()
+
+
+def _start() -> _Process:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's threads, read when it is imported
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    log = tempfile.NamedTemporaryFile()  # noqa: SIM115 - it lives as long as its process
+    process = context.Process(target=_work, args=(theirs, log.name), daemon=True)
+    process.start()
+    theirs.close()
+    return _Process(process, ours, log)
+
+
+def _give(worker: _Process, waiting: list[Job]) -> None:
+    worker.job = waiting.pop()
+    worker.jobs += 1
+    with suppress(BrokenPipeError):  # it has died since: what it says next is that
+        worker.connection.send(worker.job)
+
+
+def _cause_of_death(worker: _Process) -> str:
+    code = worker.process.exitcode or 0
+    worker.log.seek(0)
+    lines = worker.log.read().decode(errors="replace").strip().splitlines()
+    how = signal.Signals(-code).name if code < 0 else f"exit {code}"
+    hint = "; out of memory?" if code == -signal.SIGKILL else ""
+    return f"its process died ({how}{hint})" + (f": {lines[-1]}" if lines and not hint else "")
+
+
+def _work(connection: Connection, log: str) -> None:
+    """A worker process: jobs come in, events go out, until None comes or the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    with open(log, "wb") as file:  # TensorFlow's chatter, read only after a death
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    from elu_replication.training.worker import Worker  # imports TensorFlow: here only
+
+    worker = Worker()
+    while (job := connection.recv()) is not None:
+        try:
+            if job.audited_epochs:
+                connection.send(("audited", job.audited_epochs, "", tuple(worker.first_epochs(job))))
+                continue
+            record = worker.train(job, lambda progress: connection.send(("epoch", progress.epoch)))
+        except (UserError, OSError) as error:
+            connection.send(("failed", 0, brief(error)))
+        else:
+            connection.send((record.status, record.final.epoch))

@@ -1,0 +1,64 @@
+"""Jobs as tasks of a running Ray cluster, which places them and tries them again when a node dies."""
+
+import logging
+import socket
+from collections.abc import Iterator, Sequence
+
+import ray
+from ray.exceptions import RayError
+from ray.util.queue import Queue
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from elu_replication.config.schema import Launcher
+from elu_replication.errors import UserError, one_line
+from elu_replication.training.job import Event, Job
+from elu_replication.training.launchers import remote
+from elu_replication.training.launchers.local import MOST_JOBS
+
+TRIES = 10  # of a task whose node or process dies, each going on from its last checkpoint
+
+
+def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
+    """Run jobs in the cluster at `launcher.address`, yielding their events as they come.
+
+    Raises UserError where no cluster is there. Tasks still under way end when this generator does.
+    """
+    _connect(launcher.address or "auto")
+    try:
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        progress = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+        resources = {"num_cpus": 1, "num_gpus": launcher.gpus_per_run}
+        run = ray.remote(max_calls=MOST_JOBS)(_run).options(max_retries=TRIES, **resources)
+        folder = str(launcher.folder)
+        places = {run.remote(remote.task(job, folder), n, progress): n for n, job in enumerate(jobs)}
+        while places:
+            done, _ = ray.wait(list(places), timeout=1.0)
+            for place, epoch in progress.get_nowait_batch(progress.qsize()):
+                yield Event(jobs[place], "epoch", epoch)
+            for reference in done:
+                job = jobs[places.pop(reference)]
+                try:
+                    yield remote.received(job, ray.get(reference))
+                except RayError as error:
+                    yield Event(job, "failed", detail=one_line(error))
+    finally:
+        ray.shutdown()  # ends this driver's tasks
+
+
+def _connect(address: str) -> None:
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    # Threads of NumPy's matrix products are read when it is imported; a run uses one.
+    environment = {"env_vars": {"OPENBLAS_NUM_THREADS": "1"}}
+    try:
+        if colon:  # Ray would go on trying for many minutes
+            socket.create_connection((host, int(port)), timeout=5).close()
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment)
+    except (OSError, RayError, ValueError) as error:
+        raise UserError(
+            f"launcher.address = {address}: no Ray cluster there ({one_line(error)}); "
+            "`ray start --head` begins one"
+        ) from error
+
+
+def _run(task: remote.Task, place: int, progress: Queue) -> remote.Result:
+    return remote.run(task, lambda epoch: progress.put((place, epoch)))

@@ -1,0 +1,103 @@
+"""Jobs of a Slurm cluster, which places them and queues them again when a node dies; by submitit."""
+
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import submitit
+from submitit.core.utils import FailedJobError, UncompletedJobError
+
+from elu_replication.config.schema import Launcher
+from elu_replication.errors import UserError, one_line
+from elu_replication.training.job import Event, Job
+from elu_replication.training.launchers import remote
+
+POLL_SECONDS = 2.0
+TIMEOUTS = 100  # of a job, each after `launcher.minutes`
+MIN_MINUTES = 5  # Slurm warns a job 90 to 150 seconds before its limit, which it must have begun by then
+ARRAY_JOBS = 1000  # Slurm's default limit of an array is 1,001
+
+
+class Run(submitit.helpers.Checkpointable):
+    """What a Slurm job does; at its time limit it is queued again, and goes on from its checkpoint."""
+
+    def __call__(self, task: remote.Task) -> remote.Result:
+        return remote.run(task, lambda epoch: print(f"epoch {epoch}", flush=True))
+
+
+def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
+    """Run each of `jobs` as a Slurm job, yielding their events as they come.
+
+    Raises UserError where there is no Slurm or the time limit is too short. Jobs still queued or running
+    end when this does.
+    """
+    if launcher.minutes is not None and launcher.minutes < MIN_MINUTES:
+        raise UserError(f"launcher.minutes = {launcher.minutes}: must be {MIN_MINUTES} or more")
+    submitted = _submit(jobs, launcher)
+    reached = dict.fromkeys(submitted, 0)
+    try:
+        while submitted:
+            for handle, job in list(submitted.items()):
+                if _done(handle):
+                    del submitted[handle]
+                    yield _ended(handle, job)
+                elif (epoch := _epoch(handle)) > reached[handle]:
+                    reached[handle] = epoch
+                    yield Event(job, "epoch", epoch)
+            if submitted:
+                time.sleep(POLL_SECONDS)
+    finally:
+        for handle in submitted:
+            handle.cancel(check=False)
+
+
+def _submit(jobs: Sequence[Job], launcher: Launcher) -> dict["submitit.Job[remote.Result]", Job]:
+    folder = str(launcher.folder)
+    try:
+        logs = Path(folder).expanduser() / "slurm"
+        subprocess.run("sacct", check=True, capture_output=True)  # submitit asks it how jobs are
+        executor = submitit.AutoExecutor(logs, cluster="slurm", slurm_max_num_timeout=TIMEOUTS)
+        executor.update_parameters(
+            name="elu-replication",
+            timeout_min=launcher.minutes,
+            cpus_per_task=1,
+            gpus_per_node=launcher.gpus_per_run or None,
+            slurm_partition=launcher.partition,
+            slurm_setup=["export OPENBLAS_NUM_THREADS=1"],
+            slurm_additional_parameters={"requeue": True},
+        )
+        submitted: dict[submitit.Job[remote.Result], Job] = {}
+        for start in range(0, len(jobs), ARRAY_JOBS):
+            batch = jobs[start : start + ARRAY_JOBS]
+            handles = executor.map_array(Run(), [remote.task(job, folder) for job in batch])
+            submitted |= dict(zip(handles, batch, strict=True))
+    except (OSError, subprocess.SubprocessError, RuntimeError, FailedJobError) as error:
+        raise UserError(
+            f"launcher = slurm: {one_line(error)}; is this a node of a Slurm cluster that keeps accounts?"
+        ) from error
+    return submitted
+
+
+def _done(handle: "submitit.Job[remote.Result]") -> bool:
+    """Whether a job has ended for good; one whose node failed is about to be queued again."""
+    if not handle.done():
+        return False
+    state = handle.watcher.get_state(handle.job_id, mode="cache")  # asked anew, it may be queued
+    if state != "NODE_FAIL" or handle.paths.result_pickle.exists():
+        return True
+    handle.watcher.clear()  # it would not ask Slurm for this job again
+    return False
+
+
+def _epoch(handle: "submitit.Job[remote.Result]") -> int:
+    """The epoch that the job's log names last; 0 before the first."""
+    told = [line for line in (handle.stdout() or "").splitlines() if line.startswith("epoch ")]
+    return int(told[-1].split()[1]) if told else 0
+
+
+def _ended(handle: "submitit.Job[remote.Result]", job: Job) -> Event:
+    try:
+        return remote.received(job, handle.result())
+    except UncompletedJobError as error:
+        return Event(job, "failed", detail=one_line(error))

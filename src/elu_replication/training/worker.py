@@ -1,0 +1,227 @@
+"""One job: a seed of an arm, trained and stored. A launcher decides where jobs run."""
+
+import gc
+import math
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from elu_replication import atomic
+from elu_replication.config.schema import Protocol
+from elu_replication.datasets import prepared
+from elu_replication.engine import data
+from elu_replication.engine.numpy_mlp.trainer import FromScratchTrainer
+from elu_replication.engine.trainer import Observation, Trainer, use_one_thread
+from elu_replication.errors import UserError
+from elu_replication.runs import probe_rows, store
+from elu_replication.runs.code_version import code_version
+from elu_replication.training import checkpoints, probes
+from elu_replication.training.early_stopping import Stop, stop
+from elu_replication.training.job import Job
+
+AnyTrainer = Trainer | FromScratchTrainer
+# A checkpoint is at most this old; machines that are taken away often may want it younger.
+CHECKPOINT_SECONDS = float(os.environ.get("CHECKPOINT_SECONDS", "30"))
+
+
+@dataclass
+class Progress:
+    """How far a run is: what was observed so far and the seconds that training and probes took."""
+
+    history: list[Observation] = field(default_factory=list)
+    activity: list[probe_rows.Activity] = field(default_factory=list)
+    seconds: float = 0.0
+    probe_seconds: float = 0.0
+
+    @property
+    def epoch(self) -> int:
+        """The last finished epoch; 0 before the first."""
+        return self.history[-1].epoch if self.history else 0
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a loss of the last epoch is NaN or infinite: such a run stops there."""
+        last = [seen for seen in self.history if seen.epoch == self.epoch]
+        return not all(math.isfinite(seen.loss) for seen in last)
+
+
+class Worker:
+    """Runs jobs one after another in this process; what an arm's seeds share is made once."""
+
+    def __init__(self) -> None:
+        use_one_thread()
+        self.environment = environment()
+        self._trainer: AnyTrainer | None = None
+        self._probes: probes.Probes | None = None
+        self._digest = ""
+
+    def train(self, job: Job, on_epoch: Callable[[Progress], None]) -> store.Record:
+        """Train and store one run, going on from its checkpoint where there is one.
+
+        Raises UserError where data are missing or not as declared, OSError where a file cannot be
+        written; the checkpoint then stays.
+        """
+        protocol, seed = job.arm.protocol, job.seed
+        trainer = self._trainer_for(protocol)
+        version = code_version(protocol.model.name)
+        determines = protocol.as_dict(), seed, self._digest, version, probe_rows.VERSION
+        checkpoint = checkpoints.path_for(*determines)
+        progress = _train(trainer, self._probes, seed, checkpoint, on_epoch)
+        start = time.perf_counter()
+        perturbations = self._probes.perturbations(seed) if self._probes and not progress.diverged else []
+        progress.probe_seconds += time.perf_counter() - start
+        best = scores(progress.history, stopped(progress.history, protocol).best)
+        final = best if protocol.patience else scores(progress.history, progress.epoch)
+        record = store.Record(
+            arm=job.arm.name,
+            seed=seed,
+            status="diverged" if progress.diverged else "finished",
+            protocol=protocol.as_dict(),
+            data_digest=self._digest,
+            code_version=version,
+            final=final,
+            best=best if protocol.validation_images else None,
+            wall_seconds=round(progress.seconds, 1),
+            probe_seconds=round(progress.probe_seconds, 1),
+            probes_version=probe_rows.VERSION,
+            environment=self.environment,
+        )
+        if job.arm.save_model:
+            with tempfile.TemporaryDirectory() as folder:
+                saved = Path(folder) / "model.keras"  # Keras goes by the suffix
+                trainer.model.save(saved)
+                atomic.write_bytes(store.model_path(job.arm, seed), saved.read_bytes())
+        store.store(
+            job.arm,
+            record,
+            progress.history,
+            {"activity": progress.activity, "perturbations": perturbations},
+        )
+        checkpoint.unlink(missing_ok=True)
+        return record
+
+    def first_epochs(self, job: Job) -> list[list[str]]:
+        """Train the first epochs of a run again, storing nothing: its history rows."""
+        trainer = self._trainer_for(job.arm.protocol)
+        trainer.begin(job.seed)
+        epochs = range(1, job.audited_epochs + 1)
+        history = [seen for epoch in epochs for seen in trainer.epoch(job.seed, epoch)]
+        return store.as_rows(job.seed, history)
+
+    def _trainer_for(self, protocol: Protocol) -> AnyTrainer:
+        if self._trainer is None or self._trainer.protocol != protocol:
+            self._trainer = self._probes = None
+            gc.collect()  # a trainer and its graphs refer to each other, and hold all images
+            name = protocol.dataset.name
+            arrays, self._digest = prepared.load(name)
+            if self._digest != store.expected_digest(name):
+                raise UserError(f"data/{name} is not what conf/dataset says: `dvc repro -f data@{name}`")
+            parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
+            if protocol.model.name == "from_scratch":
+                self._trainer = FromScratchTrainer(protocol, parts)  # nothing looks into it
+            else:
+                self._trainer = Trainer(protocol, parts)
+                self._probes = probes.Probes(self._trainer, parts)
+        return self._trainer
+
+
+def _train(
+    trainer: AnyTrainer,
+    inside: probes.Probes | None,
+    seed: int,
+    checkpoint: Path,
+    on_epoch: Callable[[Progress], None],
+) -> Progress:
+    """Train a run, going on from its checkpoint; `inside` looks into the network meanwhile."""
+    protocol, progress = trainer.protocol, Progress()
+
+    def probe() -> None:
+        last = progress.epoch if ended(progress, protocol) else protocol.epochs
+        if inside and probes.probed(progress.epoch, last) and not progress.diverged:
+            start = time.perf_counter()
+            progress.activity += inside.activity(progress.epoch, last)
+            progress.probe_seconds += time.perf_counter() - start
+
+    trainer.begin(seed)
+    best = trainer.state  # with patience: what to restore at the end
+    if (stored := checkpoints.load(checkpoint)) is None:
+        probe()
+    else:
+        (history, activity, progress.seconds, progress.probe_seconds), values = stored
+        progress.history = [Observation(*row) for row in history]
+        progress.activity = [probe_rows.Activity(*row) for row in activity]
+        trainer.state, best = values[: len(best)], values[len(best) :]
+    saved = time.monotonic()
+    while not ended(progress, protocol):
+        start = time.perf_counter()
+        progress.history += trainer.epoch(seed, progress.epoch + 1)
+        progress.seconds += time.perf_counter() - start
+        probe()
+        if protocol.patience and stopped(progress.history, protocol).best == progress.epoch:
+            best = [value.copy() for value in trainer.state]
+        on_epoch(progress)
+        if time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            seen = [progress.history, progress.activity, progress.seconds, progress.probe_seconds]
+            kept = best if protocol.patience else []
+            checkpoints.save(checkpoint, seen, [*trainer.state, *kept])
+            saved = time.monotonic()
+    if protocol.patience:
+        trainer.state = best
+    return progress
+
+
+def ended(progress: Progress, protocol: Protocol) -> bool:
+    """Whether a run is over: all epochs trained, its loss not finite, or its patience at an end."""
+    if progress.epoch == protocol.epochs or progress.diverged:
+        return True
+    reached = stopped(progress.history, protocol)
+    return protocol.patience is not None and reached.epoch - reached.best >= protocol.patience
+
+
+def stopped(history: list[Observation], protocol: Protocol) -> Stop:
+    """Where the run stops by its validation losses so far, or by its training losses where no
+    validation split is held out."""
+    split = "validation" if protocol.validation_images else "train"
+    return stop([seen.loss for seen in history if seen.split == split], protocol.patience)
+
+
+def scores(history: list[Observation], epoch: int) -> store.Scores:
+    """What every split scored after one epoch."""
+    seen = [observed for observed in history if observed.epoch == epoch]
+    losses = {f"{observed.split}_loss": observed.loss for observed in seen}
+    accuracies = {f"{observed.split}_accuracy": observed.accuracy for observed in seen}
+    return store.Scores(epoch=epoch, **losses, **accuracies)
+
+
+def environment() -> store.Environment:
+    """The versions and the hardware of this process."""
+    gpus = tf.config.list_physical_devices("GPU")
+    return store.Environment(
+        python=platform.python_version(),
+        tensorflow=tf.__version__,
+        keras=keras.__version__,
+        numpy=np.__version__,
+        system=f"{platform.system()} {platform.machine()}",
+        processor=processor(),
+        device="GPU" if gpus else "CPU",
+        threads=tf.config.threading.get_intra_op_parallelism_threads(),
+    )
+
+
+def processor() -> str:
+    """The processor's name, as Linux or Python's platform module gives it, and its widest vector
+    instructions, as NumPy names them: by these TensorFlow chooses kernels, whatever the name."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    vectors = np.show_config(mode="dicts")["SIMD Extensions"]
+    widest = [*vectors.get("baseline", []), *vectors.get("found", [])][-1:]
+    return ", ".join([*(named[:1] or [platform.processor() or platform.machine()]), *widest])
