@@ -65,7 +65,7 @@ params: $(INSTALLED)  ## make params.yaml from conf/ and experiments/ [SET=]
 	@python -m elu_replication.config.params --set "$$SET"
 
 readme: $(INSTALLED)  ## renew what README.md shows: results, and outputs of the commands it names
-	@rm -rf results/quick results/own && mkdir -p .dvc/tmp && cp dvc.lock .dvc/tmp/dvc.lock
+	@rm -rf results/quick results/custom && mkdir -p .dvc/tmp && cp dvc.lock .dvc/tmp/dvc.lock
 	@dvc exp run --quiet --temp --force --name your-arm -S activation=elu -S activation.alpha=0.5 \
 		-S initializer=glorot_uniform -S dropout=0.5 -S epochs=10 -S model=mlp
 	@python scripts/renew.py --outputs
@@ -93,4 +93,4 @@ $(INSTALLED): $(LOCK) pyproject.toml
 	@touch $@
 
 clean:  ## remove the environment, checkpoints and what is not published results
-	rm -rf .venv .checkpoints results/own results/quick
+	rm -rf .venv .checkpoints results/custom results/quick

@@ -10,8 +10,10 @@ import yaml
 from conftest import ROOT
 
 from elu_replication.config import documents, experiments, params
-from elu_replication.config.compose import composed, group_option
-from elu_replication.config.schema import PUBLISHED, Campaign, Scale, typed
+from elu_replication.config.compose import composed, configuration
+from elu_replication.config.documents import validated
+from elu_replication.config.options import group_option
+from elu_replication.config.schema import PUBLISHED, Campaign, Scale
 from elu_replication.errors import UserError
 from elu_replication.training import campaign
 
@@ -45,7 +47,7 @@ def test_another_option_of_a_group_drops_what_the_protocol_set_within_it() -> No
 
 
 def test_quick_scale_cuts_everything_and_stays_apart() -> None:
-    quick = typed(Scale, group_option("scale", "quick")["scale"])
+    quick = validated(Scale, group_option("scale", "quick")["scale"])
     for arms in experiments.declared(quick).values():
         for arm in arms.values():
             assert arm.name.startswith("quick-")
@@ -57,12 +59,12 @@ def test_quick_scale_cuts_everything_and_stays_apart() -> None:
 
 def test_published_runs_are_never_cut() -> None:
     with pytest.raises(UserError, match="scale = published: is never cut"):
-        experiments.arm("asu_mlp-sgd_elu", Scale("published", max_epochs=2))
+        configuration(composed(["scale.max_epochs=2"]))
 
 
 def test_a_scale_is_one_of_those_there_are() -> None:
-    with pytest.raises(UserError, match=r"scale.name = own: must be one of published, quick"):
-        experiments.arm("asu_mlp-sgd_elu", Scale("own", max_epochs=2))
+    with pytest.raises(UserError, match=r"scale.name = huge: must be one of published, quick"):
+        configuration(composed(["scale.name=huge"]))
 
 
 def test_a_cut_that_a_batch_does_not_fit_is_refused() -> None:
@@ -71,14 +73,14 @@ def test_a_cut_that_a_batch_does_not_fit_is_refused() -> None:
 
 
 def test_the_default_campaign_is_of_stored_runs() -> None:
-    core = typed(Campaign, group_option("campaign", "core"))
+    core = params.default_campaign()
     chosen = experiments.selected(PUBLISHED, core)
     assert {"machinecurve_25-he_elu1", "asu_mlp-sgd_elu", "clevert_fig2-lrelu"} <= set(chosen)
     assert campaign.pending(chosen.values()) == []
 
 
 def test_a_whole_experiment_can_be_named() -> None:
-    chosen = experiments.selected(PUBLISHED, Campaign("named", ["clevert_fig2"], 2))
+    chosen = experiments.selected(PUBLISHED, Campaign("named", ("clevert_fig2",), max_seeds=2))
     assert list(chosen) == ["asu_mlp-sgd_elu", "clevert_fig2-lrelu", "asu_mlp-sgd_relu"]
     assert {arm.seeds for arm in chosen.values()} == {(0, 1)}
 
@@ -88,11 +90,14 @@ def test_a_whole_experiment_can_be_named() -> None:
     [
         ({"protocol": {"dropot": 0.5}}, r"arm elu: dropot: unknown key"),
         ({"protocol": {"dropout.rate": 0.5}}, r"arm elu: dropout.rate: unknown key"),
-        ({"arms": {"elu": {"activation": "elu", "activation.alpha": 0}}}, r"activation.alpha = 0"),
+        (
+            {"arms": {"elu": {"activation": "elu", "activation.alpha": 0}}},
+            r"alpha = 0.*above 0 for elu",
+        ),
         ({"arms": {"elu": {"same_as": "asu_mlp-sgd_relu", "activation": "elu"}}}, "not the same as"),
         ({"published": {"relu": {"test_loss": 1.0}}}, "published or panels name no arm"),
-        ({"claims": ["seven"]}, r"claims.0: String should match"),
-        ({"seedz": 3}, r"seedz: Extra inputs are not permitted"),
+        ({"claims": ["seven"]}, r"claims.0 = 'seven': string should match"),
+        ({"seedz": 3}, r"seedz: unknown key; known here: title"),
         ({"extends": "wrong"}, r"wrong.yaml: extends itself"),
         ({"extends": "asu_mlp", "protocol": {"dropot": 0.5}}, r"arm elu: dropot: unknown key"),
     ],
@@ -174,11 +179,30 @@ def test_drift_is_told_with_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(UserError, match=r"dropout is 0.3, made would be 0.25.*make params"):
         params.check()
     params.FILE.write_text("")
-    with pytest.raises(UserError, match="cannot be read; `make params`"):
+    with pytest.raises(UserError, match=r"cannot be read \(it is empty\); `make params`"):
         params.check()
 
 
-def test_the_defaults_are_no_arm_of_one_s_own_but_any_change_is() -> None:
-    assert params.own(composed()) == {}
-    assert params.own(composed(["activation.alpha=0.5"]))["arm"]["activation"]["alpha"] == 0.5
-    assert params.own(composed(["seeds=[0,7]"]))["arm"]["seeds"] == [0, 7]
+def test_the_defaults_are_no_custom_arm_but_any_change_is() -> None:
+    assert params.custom(composed()) == {}
+    assert params.custom(composed(["activation.alpha=0.5"]))["arm"]["activation"]["alpha"] == 0.5
+    assert params.custom(composed(["seeds=[0,7]"]))["arm"]["seeds"] == [0, 7]
+
+
+def test_an_exclusion_takes_arms_away_and_names_one_that_is_there() -> None:
+    campaign = Campaign("few", ("mlp_depth",), exclude=("mlp_depth-*_4",))
+    names = set(experiments.selected(PUBLISHED, campaign))
+    assert {"mlp_depth-relu_2", "mlp_depth-elu_2"} <= names
+    assert not [name for name in names if name.endswith("_4")]
+    with pytest.raises(UserError, match=r"campaign.exclude: mlp_depth-x is no arm of the campaign"):
+        experiments.selected(PUBLISHED, Campaign("few", ("mlp_depth",), exclude=("mlp_depth-x",)))
+
+
+def test_params_yaml_changes_for_an_experiment_when_one_of_its_arms_does() -> None:
+    scale, changed = Scale("quick", max_epochs=2), Scale("quick", max_epochs=3)
+    campaign = Campaign("two", ("clevert_fig3_short", "mlp_depth"), exclude=("mlp_depth-*_8",))
+    before, after = params.stages(scale, campaign), params.stages(changed, campaign)
+    assert before.keys() == after.keys()
+    assert before != after
+    fewer = Campaign("one", ("clevert_fig3_short",))
+    assert params.stages(scale, fewer)["quick-clevert_fig3_short"] == before["quick-clevert_fig3_short"]

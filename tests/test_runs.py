@@ -30,7 +30,7 @@ def stored(
         arm=arm.name,
         seed=seed,
         status="finished" if math.isfinite(loss) else "diverged",
-        protocol=arm.protocol.as_dict(),
+        protocol=arm.protocol,
         data_digest=store.expected_digest("mnist"),
         code_version=code_version("mlp"),
         final=scores,
@@ -61,7 +61,9 @@ def arm(tmp_path: Path) -> Arm:
 
 def test_a_run_reads_back_as_stored(arm: Arm) -> None:
     record = stored(arm, 1, accuracy=0.1 + 0.2, loss=1 / 3)
-    assert store.load(arm, 1) == record.sealed(*[path.read_text() for path in store.file_paths(arm, 1)])
+    assert store.load(arm, 1) == record.with_checksum(
+        *[path.read_text() for path in store.file_paths(arm, 1)]
+    )
     assert store.why_not_current(arm, 1) is None
     history = pd.read_csv(store.history_path(arm, 1))
     assert tuple(history.columns) == store.HISTORY_COLUMNS

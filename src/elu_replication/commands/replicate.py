@@ -12,16 +12,16 @@ from typing import Any
 from elu_replication import atomic
 from elu_replication.commands import audit
 from elu_replication.config import params
-from elu_replication.config.compose import require_root
 from elu_replication.config.experiments import RESULTS
-from elu_replication.config.schema import Arm, Launcher, typed
+from elu_replication.config.options import require_root
+from elu_replication.config.schema import Arm, Launcher
 from elu_replication.console import say, table
 from elu_replication.errors import UserError, run_main
 from elu_replication.training import campaign
 from elu_replication.training.job import Job
 
 Status = dict[str, list[Any]]
-PREPARATIONS = ("data", "code")
+PREPARATIONS = ("fetch", "code_version")
 AUDITED = Path(".audited")  # there once the stored runs have been audited in this clone
 
 
@@ -97,13 +97,13 @@ def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status, launcher: L
         elsewhere = "" if launcher.name == "local" else f" here; they run where {launcher.name} places them"
         say(f"{len(jobs)} runs to train, about {total:.0f} min on {cores} cores{elsewhere}")
     for stage in changed:
-        if not stage.startswith(("train@", "own@")):
+        if not stage.startswith(("train@", "custom@")):
             say(f"To make again: {stage} ({reason(changed[stage])})")
 
 
 def stage_of(arm: Arm) -> str:
-    """The DVC stage that trains an arm of params.yaml; the user's own is called "arm"."""
-    return "own@arm" if arm.name == "arm" else f"train@{params.experiment_of(arm)}"
+    """The DVC stage that trains an arm of params.yaml; the custom one is called "arm"."""
+    return "custom@arm" if arm.name == "arm" else f"train@{params.experiment_of(arm)}"
 
 
 def bring_up_to_date(again: bool) -> None:
@@ -112,8 +112,8 @@ def bring_up_to_date(again: bool) -> None:
     if preparations := [s for s in changed if s.partition("@")[0] in PREPARATIONS]:
         dvc("repro", "--quiet", "--single-item", *preparations)
         changed = status()
-    stated = params.read()
-    arms, launcher = params.stated_arms(stated), typed(Launcher, stated["launcher"])
+    values = params.read()
+    arms, launcher = params.stated_arms(values), values.launcher
     wanted = [arm for arm in arms.values() if again or stage_of(arm) in changed]
     jobs = campaign.pending(wanted, again)
     plan(jobs, arms, changed, launcher)
@@ -168,13 +168,14 @@ def main() -> None:
     overrides = params.words(options.set)
     if options.arms:
         listed = ",".join(options.arms.replace(",", " ").split())
-        overrides += ["campaign.name=named", f"campaign.arms=[{listed}]", "campaign.max_seeds=null"]
+        overrides += ["campaign.name=named", f"campaign.arms=[{listed}]"]
+        overrides += ["campaign.exclude=[]", "campaign.max_seeds=null"]
     with params.alone(), stated(overrides):
         bring_up_to_date(options.again)
-        (scope,) = params.read()["reports"]
+        (scope,) = params.read().reports
         conclude(scope)
-        if params.read()["own"]:
-            conclude("own")
+        if params.read().custom:
+            conclude("custom")
         if scope == "published" and not options.no_audit:
             audit_once()
 

@@ -7,13 +7,13 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import PlainSerializer
 
 from elu_replication import atomic
-from elu_replication.config.compose import group_option
 from elu_replication.config.documents import Strict
-from elu_replication.config.schema import Arm
-from elu_replication.datasets.prepared import data_digest
+from elu_replication.config.schema import Arm, Protocol, dataset_facts
 from elu_replication.runs.code_version import code_version
 
 OTHER_CODE = "training code changed"
@@ -63,7 +63,7 @@ class Record(Strict):
     arm: str
     seed: int
     status: Literal["finished", "diverged"]
-    protocol: dict[str, Any]
+    protocol: Annotated[Protocol, PlainSerializer(Protocol.as_dict)]  # what is not set is left out
     data_digest: str
     code_version: str
     final: Scores
@@ -73,18 +73,18 @@ class Record(Strict):
     probes_version: int
     environment: Environment
     stamps: tuple[Stamp, ...] = ()
-    seal: str = ""
+    checksum: str = ""
 
-    def sealed(self, *files: str) -> "Record":
-        """The record with the SHA-256 of itself and its files' texts: a later edit of any shows."""
-        bare = self.model_copy(update={"seal": ""}).model_dump_json()
+    def with_checksum(self, *files: str) -> "Record":
+        """The record with the SHA-256 of itself and its files' texts, which shows a later edit of any."""
+        bare = self.model_copy(update={"checksum": ""}).model_dump_json()
         content = "".join([bare, *files]).encode()
-        return self.model_copy(update={"seal": hashlib.sha256(content).hexdigest()})
+        return self.model_copy(update={"checksum": hashlib.sha256(content).hexdigest()})
 
 
 def expected_digest(dataset: str) -> str:
     """The data digest that a run on `dataset` must have been trained on, from conf/dataset."""
-    return data_digest(group_option("dataset", dataset)["digests"])
+    return dataset_facts(dataset).digest
 
 
 def record_path(arm: Arm, seed: int) -> Path:
@@ -101,7 +101,7 @@ def probe_path(arm: Arm, seed: int, kind: str) -> Path:
 
 
 def file_paths(arm: Arm, seed: int) -> list[Path]:
-    """The files that a record seals."""
+    """The files that a record's checksum covers."""
     return [history_path(arm, seed), *(probe_path(arm, seed, kind) for kind in PROBES)]
 
 
@@ -127,10 +127,10 @@ def load(arm: Arm, seed: int) -> Record | None:
 
 @cache
 def _verified(files: tuple[Path, ...], times_ns: tuple[int, ...]) -> Record | None:
-    """The record in the first of `files` if it seals the others; read once while none is written to."""
-    text, *sealed = (path.read_text() for path in files)
+    """The record in the first of `files` if its checksum fits; read once while none is written to."""
+    text, *others = (path.read_text() for path in files)
     record = Record.model_validate_json(text)
-    return record if record == record.sealed(*sealed) else None
+    return record if record == record.with_checksum(*others) else None
 
 
 def why_not_current(arm: Arm, seed: int) -> str | None:
@@ -148,7 +148,7 @@ def current(arm: Arm) -> list[Record]:
 
 def _outdated(arm: Arm, seed: int, record: Record) -> str | None:
     """What has changed since a stored run was made, or None."""
-    if record.protocol != arm.protocol.as_dict() or record.seed != seed:
+    if record.protocol != arm.protocol or record.seed != seed:
         return "protocol changed"
     if record.data_digest != expected_digest(arm.protocol.dataset.name):
         return "data changed"
@@ -194,7 +194,7 @@ def store(
     record_path(arm, record.seed).unlink(missing_ok=True)
     for path, text in zip(file_paths(arm, record.seed), texts, strict=True):
         atomic.write_text(path, text)
-    write_record(arm, record.sealed(*texts))
+    write_record(arm, record.with_checksum(*texts))
 
 
 def write_record(arm: Arm, record: Record) -> None:

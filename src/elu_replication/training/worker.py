@@ -84,7 +84,7 @@ class Worker:
             arm=job.arm.name,
             seed=seed,
             status="diverged" if progress.diverged else "finished",
-            protocol=protocol.as_dict(),
+            protocol=protocol,
             data_digest=self._digest,
             code_version=version,
             final=final,
