@@ -51,7 +51,7 @@ def test_impossible_values_are_refused_by_key(override: str, key: str, allowed: 
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("dropot=0.5", "dropot: unknown key; known here: dataset, model, activation"),
+        ("dropot=0.5", "dropot: unknown key; known here: dataset, activation, initializer"),
         ("activation.alhpa=1", "activation.alhpa: unknown key; known here: name, alpha"),
         ("scale=huge", "scale = 'huge': must be one of published, quick"),
         ("model=3", "activation, .* model, .* each takes the name of an option, as in model=mlp"),

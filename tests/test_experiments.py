@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from elu_replication.commands.sweep import applicable
 from elu_replication.config import documents, experiments, params
 from elu_replication.config.compose import composed, configuration
 from elu_replication.config.documents import validated
 from elu_replication.config.options import group_option
-from elu_replication.config.schema import PUBLISHED, Campaign, Scale
+from elu_replication.config.schema import PUBLISHED, Activation, Campaign, Scale
 from elu_replication.errors import UserError
 from elu_replication.training import campaign
 
@@ -47,7 +49,7 @@ def test_another_option_of_a_group_drops_what_the_protocol_set_within_it() -> No
 
 
 def test_quick_scale_cuts_everything_and_stays_apart() -> None:
-    quick = validated(Scale, group_option("scale", "quick")["scale"])
+    quick = validated(Scale, group_option("scale", "quick"))
     for arms in experiments.declared(quick).values():
         for arm in arms.values():
             assert arm.name.startswith("quick-")
@@ -154,18 +156,38 @@ def test_set_keeps_what_is_in_quotes_and_brackets_together() -> None:
     assert composed(words[:3]).seeds == [0, 1]
 
 
-def test_params_yaml_is_one_process_s_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another folder with the repository's conf/, experiments/ and params.yaml."""
     for name in ("conf", "experiments"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / ".dvc").mkdir()
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_params_yaml_is_one_process_s_at_a_time(elsewhere: Path) -> None:
     command = [sys.executable, "-m", "elu_replication.config.params"]
     with params.alone():
         done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("error: another `make replicate` is under way here")
     subprocess.run(command, check=True)
-    assert (tmp_path / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
+    assert (elsewhere / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
+
+
+def test_a_killed_command_s_overrides_are_taken_back_by_the_next(elsewhere: Path) -> None:
+    killed = (
+        "import os, signal\nfrom elu_replication.config import params\n"
+        "with params.alone(), params.replaced(['epochs=7']): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", killed])
+    assert done.returncode == -9
+    assert "epochs: 7" in (elsewhere / "params.yaml").read_text()
+    with params.alone():
+        params.check()
+    assert (elsewhere / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
 
 
 def test_params_yaml_is_what_conf_and_experiments_make() -> None:
@@ -206,3 +228,29 @@ def test_params_yaml_changes_for_an_experiment_when_one_of_its_arms_does() -> No
     assert before != after
     fewer = Campaign("one", ("clevert_fig3_short",))
     assert params.stages(scale, fewer)["quick-clevert_fig3_short"] == before["quick-clevert_fig3_short"]
+
+
+def test_a_model_brings_its_own_source_s_protocol() -> None:
+    report = experiments.arm("asu_mlp-sgd_elu", PUBLISHED).protocol
+    assert configuration(composed(["model=mlp"])).protocol == report
+    article = experiments.arm("machinecurve_25-he_elu1", PUBLISHED).protocol
+    assert configuration(composed()).protocol == article
+    changed = configuration(composed(["model=mlp", "optimizer=adam", "dropout=0.5"])).protocol
+    assert (changed.optimizer.name, changed.dropout, changed.batch_size) == ("adam", 0.5, 64)
+
+
+@pytest.mark.parametrize(
+    "name", ["asu_mlp-adam_relu_normal", "mlp_noise-lrelu03", "clevert_fig3-elu_1e4_sum"]
+)
+def test_a_published_arm_is_where_a_custom_one_may_start(name: str) -> None:
+    published = experiments.arm(name, PUBLISHED).protocol
+    assert configuration(composed([f"arm={name}"])).protocol == published
+    changed = configuration(composed([f"arm={name}", "activation=relu", "epochs=7"])).protocol
+    assert changed == replace(published, activation=Activation("relu"), epochs=7)
+
+
+def test_in_a_sweep_a_parameter_is_for_the_options_that_have_it() -> None:
+    jobs = [["activation=elu", "activation.alpha=0.5"], ["activation=relu", "activation.alpha=0.5"]]
+    configs = [composed(job) for job in jobs]
+    assert applicable(jobs, configs) == [jobs[0], ["activation=relu"]]
+    assert applicable(jobs[1:], configs[1:]) == jobs[1:]

@@ -4,12 +4,10 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from elu_replication import atomic
 from elu_replication.commands import audit
 from elu_replication.config import params
 from elu_replication.config.experiments import RESULTS
@@ -52,21 +50,6 @@ def reason(changes: Sequence[Any]) -> str:
                     return "not in dvc.lock yet"
                 told[kind].append("parameters modified" if isinstance(how, dict) else f"{thing} {how}")
     return ", ".join(told["changed deps"] or told["changed outs"])
-
-
-@contextmanager
-def stated(overrides: Sequence[str]) -> Iterator[None]:
-    """params.yaml with overrides for as long as this lasts; then the file as it was. Raises UserError
-    unless that is what conf/ and experiments/ make."""
-    params.check()
-    before = params.FILE.read_bytes()
-    if overrides:
-        atomic.write_text(params.FILE, params.text(overrides))
-    try:
-        yield
-    finally:
-        if overrides:
-            atomic.write_bytes(params.FILE, before)
 
 
 def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status, launcher: Launcher) -> None:
@@ -170,7 +153,7 @@ def main() -> None:
         listed = ",".join(options.arms.replace(",", " ").split())
         overrides += ["campaign.name=named", f"campaign.arms=[{listed}]"]
         overrides += ["campaign.exclude=[]", "campaign.max_seeds=null"]
-    with params.alone(), stated(overrides):
+    with params.alone(), params.replaced(overrides):
         bring_up_to_date(options.again)
         (scope,) = params.read().reports
         conclude(scope)

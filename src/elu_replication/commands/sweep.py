@@ -17,13 +17,27 @@ from omegaconf import DictConfig
 
 from elu_replication.config.compose import COMPOSITION_ERRORS, configuration, explain
 from elu_replication.config.experiments import CUSTOM, custom_arm
-from elu_replication.config.options import CONF, require_root
+from elu_replication.config.options import CONF, has, require_root
 from elu_replication.config.params import default_campaign
-from elu_replication.config.schema import PUBLISHED, Arm
+from elu_replication.config.schema import PARAMETERS, PUBLISHED, Arm
 from elu_replication.console import say
 from elu_replication.errors import UserError, brief
 from elu_replication.runs import store
 from elu_replication.training import campaign
+
+
+def applicable(jobs: Sequence[Sequence[str]], configs: Sequence[DictConfig]) -> list[list[str]]:
+    """The overrides of each job, less a parameter that only other jobs' options have: activation.alpha=0.5
+    is for ELU where a sweep has ELU and ReLU. One that no job's option has stays, to be refused."""
+
+    def lacks(config: DictConfig, override: str) -> bool:
+        group, _, parameter = override.partition("=")[0].partition(".")
+        return PARAMETERS.get(group) == parameter and not has(group, config[group].name, parameter)
+
+    return [
+        [word for word in job if not lacks(config, word) or all(lacks(other, word) for other in configs)]
+        for job, config in zip(jobs, configs, strict=True)
+    ]
 
 
 def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:

@@ -24,13 +24,16 @@ def options(group: str) -> list[str]:
 
 @cache
 def group_option(group: str, option: str) -> dict[str, Any]:
-    """The content of conf/<group>/<option>.yaml; raises UserError naming the options there are."""
+    """What conf/<group>/<option>.yaml says of the group itself, and not of the protocol that it brings.
+
+    Raises UserError naming the options there are."""
     path = CONF / group / f"{option}.yaml"
     if not path.is_file():
         raise UserError(f"{group} = {option!r}: must be one of {', '.join(options(group))}")
-    return documents.read(path)
+    content = documents.read(path)
+    return content.get(group, content)
 
 
-def has(group: str, option: str, key: str) -> bool:
-    """Whether an option has a key of its own, as conf/activation/elu.yaml has alpha."""
-    return key in group_option(group, option)
+def has(group: str, option: str, parameter: str) -> bool:
+    """Whether an option has a parameter of its own: conf/activation/elu.yaml has alpha, relu.yaml null."""
+    return group_option(group, option).get(parameter) is not None

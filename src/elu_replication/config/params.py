@@ -37,6 +37,7 @@ from elu_replication.errors import UserError, one_line, run_main
 
 FILE = Path("params.yaml")
 LOCK = Path(".dvc/tmp/params.lock")
+BEFORE = Path(".dvc/tmp/params.before")  # there while a command has replaced the file
 HEADER = "# Made from conf/ and experiments/ by `make params`; edit those.\n"
 
 
@@ -107,7 +108,7 @@ def words(given: str) -> list[str]:
 @contextmanager
 def alone() -> Iterator[None]:
     """params.yaml is this process's; raises UserError where another has it, a `make replicate` that may
-    have replaced it for as long as it trains."""
+    have replaced it for as long as it trains. What a killed one left replaced is put back first."""
     LOCK.parent.mkdir(exist_ok=True)
     with LOCK.open("w") as file:
         try:
@@ -116,7 +117,29 @@ def alone() -> Iterator[None]:
             raise UserError(
                 "another `make replicate` is under way here: wait until it ends, or stop it"
             ) from None
+        restore()
         yield
+
+
+@contextmanager
+def replaced(overrides: Sequence[str]) -> Iterator[None]:
+    """params.yaml with overrides for as long as this lasts; then the file as it was. Raises UserError
+    unless that is what conf/ and experiments/ make."""
+    check()
+    if overrides:
+        content = text(overrides)
+        atomic.write_bytes(BEFORE, FILE.read_bytes())
+        atomic.write_text(FILE, content)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def restore() -> None:
+    """Put params.yaml back as it was before it was replaced; nothing where it was not."""
+    if BEFORE.exists():
+        BEFORE.replace(FILE)
 
 
 def text(overrides: Sequence[str] = ()) -> str:
