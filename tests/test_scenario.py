@@ -84,7 +84,7 @@ def test_quick_arms_run_end_to_end_and_are_then_skipped(clone: Path) -> None:
     assert "4 runs to train, about" in said
     assert "[4/4]" in said
     results = clone / "results/quick"
-    assert len(list(results.glob("runs/*/*/seed-?.csv"))) == 4
+    assert len(list(results.glob("runs/*/*/seed-?/history.csv"))) == 4
     metrics = json.loads((results / "metrics.json").read_text())
     assert set(metrics) == {"asu_mlp-sgd_elu", "machinecurve_25-he_relu"}
     assert {"machinecurve_25.png", "asu_mlp.svg"} <= {p.name for p in results.glob("figures/*")}
@@ -97,12 +97,12 @@ def test_quick_arms_run_end_to_end_and_are_then_skipped(clone: Path) -> None:
 
 def test_more_seeds_and_altered_files_train_just_what_is_needed(clone: Path) -> None:
     arm = clone / "results/quick/runs/asu_mlp/sgd_elu"
-    before = (arm / "seed-0.csv").read_bytes()
-    (arm / "seed-0.csv").write_text("seed,epoch,split,loss,accuracy\n")
+    before = (arm / "seed-0/history.csv").read_bytes()
+    (arm / "seed-0/history.csv").write_text("seed,epoch,split,loss,accuracy\n")
     said = replicate(clone, "--set", f"{TINY} scale.max_seeds=3", "--arms", "asu_mlp-sgd_elu")
     assert "seeds 0, 2 " in said
     assert "2 runs to train" in said
-    assert (arm / "seed-0.csv").read_bytes() == before
+    assert (arm / "seed-0/history.csv").read_bytes() == before
 
 
 def test_dvc_repro_alone_does_the_same(clone: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_search_finds_the_least_validation_loss(clone: Path) -> None:
     assert "1 of 1 (1 diverged)" in said
     found = yaml.safe_load((clone / "results/custom/optimization_results.yaml").read_text())
     assert found["best_params"] == {"optimizer.learning_rate": 0.01}
-    (record,) = clone.glob("results/custom/runs/*sgd0_01-*/seed-0.json")
+    (record,) = clone.glob("results/custom/runs/*sgd0_01-*/seed-0/record.json")
     final = json.loads(record.read_text())["final"]
     assert found["best_value"] == pytest.approx(final["validation_loss"])
 

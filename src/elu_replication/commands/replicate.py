@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from elu_replication.commands import audit
-from elu_replication.config import params
+from elu_replication.config import experiments, params
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.options import require_root
-from elu_replication.config.schema import Arm, Launcher
+from elu_replication.config.schema import PUBLISHED, Arm, Launcher
 from elu_replication.console import say, table
 from elu_replication.errors import UserError, run_main
+from elu_replication.runs import store
 from elu_replication.training import campaign
 from elu_replication.training.job import Job
 
@@ -91,12 +92,15 @@ def stage_of(arm: Arm) -> str:
 
 def bring_up_to_date(again: bool) -> None:
     """Make everything that params.yaml states current; with `again`, train all its arms anew."""
+    values = params.read()
+    arms, launcher = params.stated_arms(values), values.launcher
+    anew = {arm.folder for arm in arms.values()} if again else set()
+    stored = (*experiments.every_arm(PUBLISHED), *arms.values())
+    store.require_whole(arm for arm in stored if arm.folder not in anew)
     changed = status()
     if preparations := [s for s in changed if s.partition("@")[0] in PREPARATIONS]:
         dvc("repro", "--quiet", "--single-item", *preparations)
         changed = status()
-    values = params.read()
-    arms, launcher = params.stated_arms(values), values.launcher
     wanted = [arm for arm in arms.values() if again or stage_of(arm) in changed]
     jobs = campaign.pending(wanted, again)
     plan(jobs, arms, changed, launcher)

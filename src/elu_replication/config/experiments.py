@@ -159,6 +159,12 @@ def declared(scale: Scale) -> dict[str, dict[str, Arm]]:
     return {name: {a: arm(f"{name}-{a}", scale) for a in load(name).arms} for name in names()}
 
 
+def every_arm(scale: Scale) -> list[Arm]:
+    """Every declared arm at `scale`, each once."""
+    arms = [arm for of_one in declared(scale).values() for arm in of_one.values()]
+    return list({arm.folder: arm for arm in arms}.values())
+
+
 def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
     """The arms that `campaign` trains, by name; raises UserError where a name is of no arm."""
     everything = names()  # a wrong document is refused now, not by the tables hours later

@@ -244,7 +244,7 @@ class Arm:
     protocol: Protocol
     seeds: Seeds
     folder: Path
-    save_model: Annotated[bool, Field(strict=True)] = False  # as seed-<seed>.keras in the folder
+    save_model: Annotated[bool, Field(strict=True)] = False  # as model.keras beside the record
 
     def as_params(self) -> dict[str, Any]:
         """The arm as params.yaml holds it."""

@@ -15,7 +15,7 @@ START_SECONDS = 3.0  # tracing, and a share of importing TensorFlow
 def measured() -> dict[str, list[float]]:
     """For each model, the seconds by declared image and epoch of every stored run."""
     found: dict[str, list[float]] = {}
-    for path in experiments.RESULTS.glob("published/runs/*/*/seed-*.json"):
+    for path in experiments.RESULTS.glob("published/runs/*/*/seed-*/record.json"):
         with suppress(ValueError, LookupError):  # a broken record is reported where runs are judged
             record = json.loads(path.read_text())
             seen = record["protocol"]["train_images"] * record["final"]["epoch"]

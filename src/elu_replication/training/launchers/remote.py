@@ -42,12 +42,12 @@ class Task(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of a task: an Event's fields, and the run's files by path, its record last."""
+    """What became of a task: an Event's fields, and the contents of the run's files by name."""
 
     kind: str
     epoch: int = 0
     detail: str = ""
-    files: tuple[tuple[Path, bytes], ...] = ()
+    files: dict[str, bytes] = {}  # noqa: RUF012 - nothing is put into it
 
 
 @cache  # a campaign may have thousands of tasks
@@ -101,7 +101,7 @@ def _run(task: Task, on_epoch: Callable[[int], None]) -> Result:
         _worker().train(task.job, lambda progress: tell(progress.epoch))
     record = store.load(arm, seed)
     assert record is not None
-    files = tuple((path, path.read_bytes()) for path in store.paths(arm, seed))
+    files = {path.name: path.read_bytes() for path in store.run_folder(arm, seed).iterdir()}
     return Result(record.status, record.final.epoch, files=files)
 
 
@@ -115,6 +115,6 @@ def _worker() -> "Worker":
 
 def received(job: Job, result: Result) -> Event:
     """A task's result stored in this repository, as the event that it is."""
-    for path, content in result.files:
-        atomic.write_bytes(path, content)
+    if result.files:
+        atomic.write_folder(store.run_folder(job.arm, job.seed), result.files)
     return Event(job, result.kind, result.epoch, result.detail)
