@@ -3,9 +3,16 @@
 import re
 from pathlib import Path
 
+import pytest
+import yaml
+
 import renew
+from elu_replication.claims.schema import Claim
+from elu_replication.config import experiments
+from elu_replication.config.schema import PUBLISHED
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+EXAMPLE = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -50,3 +57,11 @@ def test_every_link_leads_to_a_file_and_a_heading() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len(Path("README.md").read_text().splitlines()) <= 150
+
+
+def test_the_examples_of_contributing_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment, claim = EXAMPLE.findall(Path("CONTRIBUTING.md").read_text())
+    Claim.model_validate(yaml.safe_load(claim)["C54"])
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    (tmp_path / "example.yaml").write_text(experiment)
+    assert experiments.arm("example-elu", PUBLISHED).protocol.model.hidden_layers == 3
