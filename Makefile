@@ -97,4 +97,4 @@ $(INSTALLED): $(LOCK) pyproject.toml
 	@touch $@
 
 clean:  ## remove the environment, checkpoints and what is not published results
-	rm -rf .venv .checkpoints results/own results/quick
+	rm -rf .venv .checkpoints results/custom results/quick

@@ -21,7 +21,7 @@ import pandas as pd
 
 from elu_replication import atomic
 from elu_replication.config import experiments
-from elu_replication.config.compose import group_option
+from elu_replication.config.options import group_option
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import PUBLISHED, Arm, Campaign, typed
 from elu_replication.console import say
@@ -66,13 +66,13 @@ def generate(arm: Arm, template: tuple[store.Record, pd.DataFrame, list[str]]) -
         update = {
             "arm": arm.name,
             "seed": seed,
-            "protocol": arm.protocol.as_dict(),
+            "protocol": arm.protocol,
             "code_version": code_version(arm.protocol.model.name),
             "final": scores,
         }
         for path, content in zip(store.file_paths(arm, seed), (text, *probes), strict=True):
             path.write_text(content)
-        sealed = record.model_copy(update=update).sealed(text, *probes)
+        sealed = record.model_copy(update=update).with_checksum(text, *probes)
         store.record_path(arm, seed).write_text(sealed.model_dump_json())
 
 

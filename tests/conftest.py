@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from elu_replication.config.compose import group_option
 from elu_replication.config.experiments import resolved
-from elu_replication.config.schema import Protocol
+from elu_replication.config.schema import Protocol, dataset_facts
 from elu_replication.datasets import fetch
 
 # A busy machine must not fail a test; CI tries the same examples each time, people new ones.
@@ -53,7 +52,7 @@ def mnist() -> Path:
     """The folder of the real data, fetched once where it is not there yet."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        fetch.ensure(group_option("dataset", "mnist"))
+        fetch.ensure(dataset_facts("mnist"))
     return ROOT / "data" / "mnist"
 
 

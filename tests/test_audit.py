@@ -98,7 +98,9 @@ def test_a_refactoring_keeps_its_runs_by_a_stamp_that_records_it(copy: Arm) -> N
         record = store.load(copy, seed)
         assert record is not None
         old = record.model_copy(update={"code_version": "0" * 16})
-        store.write_record(copy, old.sealed(*[path.read_text() for path in store.file_paths(copy, seed)]))
+        store.write_record(
+            copy, old.with_checksum(*[path.read_text() for path in store.file_paths(copy, seed)])
+        )
     assert store.current(copy) == []
     audit.stamp([copy])
     stamped = store.current(copy)

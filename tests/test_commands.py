@@ -16,11 +16,15 @@ def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     ("module", "arguments", "told"),
     [
         (TRAIN, ["dropout=1.5"], "error: dropout = 1.5: must be in [0, 1)"),
-        (TRAIN, ["activation=relu", "activation.alpha=1"], "error: activation.alpha: unknown key"),
+        (
+            TRAIN,
+            ["activation=relu", "activation.alpha=1"],
+            "error: activation.alpha = 1.0: must be left out: relu has no alpha",
+        ),
         (TRAIN, ["activation=relux"], "error: activation = 'relux': must be one of elu"),
         (TRAIN, ["-m", "epochs=0,1", "dropout=0.1"], "error: epochs = 0: must be 1 or more"),
         (TRAIN, ["scale=quick"], "error: scale: is of `make replicate SET=...`; here set epochs"),
-        (TRAIN, ["scale.max_epochs=1"], "error: scale: is of `make replicate SET=...`"),
+        (TRAIN, ["scale.max_epochs=1"], "error: scale = published: is never cut"),
         (TRAIN, ["-m", "campaign=core,full"], "error: campaign: is of `make replicate SET=...`"),
         (TRAIN, ["seeds=[1,1]"], "error: seeds = [1, 1]: must be a list, as in [0,1], of distinct"),
         (TRAIN, ["seeds=0"], "error: seeds = 0: must be a list"),
@@ -41,7 +45,7 @@ def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
             ["--arms", "asu_mlp-x"],
             "error: arm 'asu_mlp-x': asu_mlp has",
         ),
-        ("elu_replication.training.campaign", ["nothing"], "error: nothing: not in params.yaml; it has"),
+        ("elu_replication.training.train", ["nothing"], "error: nothing: not in params.yaml; it has"),
     ],
 )
 def test_what_is_wrong_is_one_line(module: str, arguments: list[str], told: str) -> None:
@@ -53,11 +57,14 @@ def test_what_is_wrong_is_one_line(module: str, arguments: list[str], told: str)
 
 
 def test_nothing_slow_is_imported_to_find_a_mistake() -> None:
-    code = f"import sys, {TRAIN}, elu_replication.commands.replicate; print(*sys.modules)"
+    commands = "elu_replication.commands.sweep, elu_replication.commands.replicate"
+    code = f"import sys, {commands}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"tensorflow", "keras", "pandas", "matplotlib"} & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["replicate", "campaign", "params", "fetch", "tables", "plots"])
+@pytest.mark.parametrize(
+    "module", ["commands.replicate", "training.train", "config.params", "datasets.fetch", "reports.tables"]
+)
 def test_help_is_there(module: str) -> None:
     assert "usage:" in command(f"elu_replication.{module}", "--help").stdout

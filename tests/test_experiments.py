@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -9,9 +10,12 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from elu_replication.commands.sweep import applicable
 from elu_replication.config import documents, experiments, params
-from elu_replication.config.compose import composed, group_option
-from elu_replication.config.schema import PUBLISHED, Campaign, Scale, typed
+from elu_replication.config.compose import composed, configuration
+from elu_replication.config.documents import validated
+from elu_replication.config.options import group_option
+from elu_replication.config.schema import PUBLISHED, Activation, Campaign, Scale
 from elu_replication.errors import UserError
 from elu_replication.training import campaign
 
@@ -45,7 +49,7 @@ def test_another_option_of_a_group_drops_what_the_protocol_set_within_it() -> No
 
 
 def test_quick_scale_cuts_everything_and_stays_apart() -> None:
-    quick = typed(Scale, group_option("scale", "quick")["scale"])
+    quick = validated(Scale, group_option("scale", "quick"))
     for arms in experiments.declared(quick).values():
         for arm in arms.values():
             assert arm.name.startswith("quick-")
@@ -57,12 +61,12 @@ def test_quick_scale_cuts_everything_and_stays_apart() -> None:
 
 def test_published_runs_are_never_cut() -> None:
     with pytest.raises(UserError, match="scale = published: is never cut"):
-        experiments.arm("asu_mlp-sgd_elu", Scale("published", max_epochs=2))
+        configuration(composed(["scale.max_epochs=2"]))
 
 
 def test_a_scale_is_one_of_those_there_are() -> None:
-    with pytest.raises(UserError, match=r"scale.name = own: must be one of published, quick"):
-        experiments.arm("asu_mlp-sgd_elu", Scale("own", max_epochs=2))
+    with pytest.raises(UserError, match=r"scale.name = huge: must be one of published, quick"):
+        configuration(composed(["scale.name=huge"]))
 
 
 def test_a_cut_that_a_batch_does_not_fit_is_refused() -> None:
@@ -71,14 +75,14 @@ def test_a_cut_that_a_batch_does_not_fit_is_refused() -> None:
 
 
 def test_the_default_campaign_is_of_stored_runs() -> None:
-    core = typed(Campaign, group_option("campaign", "core"))
+    core = params.default_campaign()
     chosen = experiments.selected(PUBLISHED, core)
     assert {"machinecurve_25-he_elu1", "asu_mlp-sgd_elu", "clevert_fig2-lrelu"} <= set(chosen)
     assert campaign.pending(chosen.values()) == []
 
 
 def test_a_whole_experiment_can_be_named() -> None:
-    chosen = experiments.selected(PUBLISHED, Campaign("named", ["clevert_fig2"], 2))
+    chosen = experiments.selected(PUBLISHED, Campaign("named", ("clevert_fig2",), max_seeds=2))
     assert list(chosen) == ["asu_mlp-sgd_elu", "clevert_fig2-lrelu", "asu_mlp-sgd_relu"]
     assert {arm.seeds for arm in chosen.values()} == {(0, 1)}
 
@@ -88,11 +92,14 @@ def test_a_whole_experiment_can_be_named() -> None:
     [
         ({"protocol": {"dropot": 0.5}}, r"arm elu: dropot: unknown key"),
         ({"protocol": {"dropout.rate": 0.5}}, r"arm elu: dropout.rate: unknown key"),
-        ({"arms": {"elu": {"activation": "elu", "activation.alpha": 0}}}, r"activation.alpha = 0"),
+        (
+            {"arms": {"elu": {"activation": "elu", "activation.alpha": 0}}},
+            r"alpha = 0.*above 0 for elu",
+        ),
         ({"arms": {"elu": {"same_as": "asu_mlp-sgd_relu", "activation": "elu"}}}, "not the same as"),
         ({"published": {"relu": {"test_loss": 1.0}}}, "published or panels name no arm"),
-        ({"claims": ["seven"]}, r"claims.0: String should match"),
-        ({"seedz": 3}, r"seedz: Extra inputs are not permitted"),
+        ({"claims": ["seven"]}, r"claims.0 = 'seven': string should match"),
+        ({"seedz": 3}, r"seedz: unknown key; known here: title"),
         ({"extends": "wrong"}, r"wrong.yaml: extends itself"),
         ({"extends": "asu_mlp", "protocol": {"dropot": 0.5}}, r"arm elu: dropot: unknown key"),
     ],
@@ -149,18 +156,38 @@ def test_set_keeps_what_is_in_quotes_and_brackets_together() -> None:
     assert composed(words[:3]).seeds == [0, 1]
 
 
-def test_params_yaml_is_one_process_s_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another folder with the repository's conf/, experiments/ and params.yaml."""
     for name in ("conf", "experiments"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / ".dvc").mkdir()
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_params_yaml_is_one_process_s_at_a_time(elsewhere: Path) -> None:
     command = [sys.executable, "-m", "elu_replication.config.params"]
     with params.alone():
         done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("error: another `make replicate` is under way here")
     subprocess.run(command, check=True)
-    assert (tmp_path / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
+    assert (elsewhere / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
+
+
+def test_a_killed_command_s_overrides_are_taken_back_by_the_next(elsewhere: Path) -> None:
+    killed = (
+        "import os, signal\nfrom elu_replication.config import params\n"
+        "with params.alone(), params.replaced(['epochs=7']): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", killed])
+    assert done.returncode == -9
+    assert "epochs: 7" in (elsewhere / "params.yaml").read_text()
+    with params.alone():
+        params.check()
+    assert (elsewhere / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
 
 
 def test_params_yaml_is_what_conf_and_experiments_make() -> None:
@@ -174,11 +201,56 @@ def test_drift_is_told_with_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(UserError, match=r"dropout is 0.3, made would be 0.25.*make params"):
         params.check()
     params.FILE.write_text("")
-    with pytest.raises(UserError, match="cannot be read; `make params`"):
+    with pytest.raises(UserError, match=r"cannot be read \(it is empty\); `make params`"):
         params.check()
 
 
-def test_the_defaults_are_no_arm_of_one_s_own_but_any_change_is() -> None:
-    assert params.own(composed()) == {}
-    assert params.own(composed(["activation.alpha=0.5"]))["arm"]["activation"]["alpha"] == 0.5
-    assert params.own(composed(["seeds=[0,7]"]))["arm"]["seeds"] == [0, 7]
+def test_the_defaults_are_no_custom_arm_but_any_change_is() -> None:
+    assert params.custom(composed()) == {}
+    assert params.custom(composed(["activation.alpha=0.5"]))["arm"]["activation"]["alpha"] == 0.5
+    assert params.custom(composed(["seeds=[0,7]"]))["arm"]["seeds"] == [0, 7]
+
+
+def test_an_exclusion_takes_arms_away_and_names_one_that_is_there() -> None:
+    campaign = Campaign("few", ("mlp_depth",), exclude=("mlp_depth-*_4",))
+    names = set(experiments.selected(PUBLISHED, campaign))
+    assert {"mlp_depth-relu_2", "mlp_depth-elu_2"} <= names
+    assert not [name for name in names if name.endswith("_4")]
+    with pytest.raises(UserError, match=r"campaign.exclude: mlp_depth-x is no arm of the campaign"):
+        experiments.selected(PUBLISHED, Campaign("few", ("mlp_depth",), exclude=("mlp_depth-x",)))
+
+
+def test_params_yaml_changes_for_an_experiment_when_one_of_its_arms_does() -> None:
+    scale, changed = Scale("quick", max_epochs=2), Scale("quick", max_epochs=3)
+    campaign = Campaign("two", ("clevert_fig3_short", "mlp_depth"), exclude=("mlp_depth-*_8",))
+    before, after = params.stages(scale, campaign), params.stages(changed, campaign)
+    assert before.keys() == after.keys()
+    assert before != after
+    fewer = Campaign("one", ("clevert_fig3_short",))
+    assert params.stages(scale, fewer)["quick-clevert_fig3_short"] == before["quick-clevert_fig3_short"]
+
+
+def test_a_model_brings_its_own_source_s_protocol() -> None:
+    report = experiments.arm("asu_mlp-sgd_elu", PUBLISHED).protocol
+    assert configuration(composed(["model=mlp"])).protocol == report
+    article = experiments.arm("machinecurve_25-he_elu1", PUBLISHED).protocol
+    assert configuration(composed()).protocol == article
+    changed = configuration(composed(["model=mlp", "optimizer=adam", "dropout=0.5"])).protocol
+    assert (changed.optimizer.name, changed.dropout, changed.batch_size) == ("adam", 0.5, 64)
+
+
+@pytest.mark.parametrize(
+    "name", ["asu_mlp-adam_relu_normal", "mlp_noise-lrelu03", "clevert_fig3-elu_1e4_sum"]
+)
+def test_a_published_arm_is_where_a_custom_one_may_start(name: str) -> None:
+    published = experiments.arm(name, PUBLISHED).protocol
+    assert configuration(composed([f"arm={name}"])).protocol == published
+    changed = configuration(composed([f"arm={name}", "activation=relu", "epochs=7"])).protocol
+    assert changed == replace(published, activation=Activation("relu"), epochs=7)
+
+
+def test_in_a_sweep_a_parameter_is_for_the_options_that_have_it() -> None:
+    jobs = [["activation=elu", "activation.alpha=0.5"], ["activation=relu", "activation.alpha=0.5"]]
+    configs = [composed(job) for job in jobs]
+    assert applicable(jobs, configs) == [jobs[0], ["activation=relu"]]
+    assert applicable(jobs[1:], configs[1:]) == jobs[1:]

@@ -1,4 +1,4 @@
-"""Getting the data: every route gives the same bytes, and nothing wrong gets through."""
+"""Getting the data: every mirror gives the same bytes, and nothing wrong gets through."""
 
 import gzip
 import io
@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from elu_replication.config.compose import group_option
+from elu_replication.config.schema import DatasetFacts, dataset_facts
 from elu_replication.datasets import fetch, prepared
-from elu_replication.engine import data
 from elu_replication.errors import UserError
 
 
@@ -26,8 +25,8 @@ def idx(array: np.ndarray) -> bytes:
 
 @pytest.fixture(scope="module")
 def files(mnist: Path) -> dict[str, bytes]:
-    """Real MNIST as the files that the routes serve, by name."""
-    arrays = {name: np.load(mnist / f"{name}.npy") for name in prepared.ARRAYS}
+    """Real MNIST as the files that the mirrors serve, by name."""
+    arrays = {name: np.load(mnist / f"{name}.npy") for name in prepared.shapes(dataset_facts("mnist"))}
     served = {fetch.IDX_FILES[name]: idx(array) for name, array in arrays.items()}
     served |= {f"{name}.gz": gzip.compress(content, 1) for name, content in served.items()}
     npz = io.BytesIO()
@@ -74,8 +73,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "data"
 
 
-def dataset(*routes: dict[str, str], path: Path | None = None) -> dict[str, Any]:
-    return {**group_option("dataset", "mnist"), "routes": routes, "path": path and str(path)}
+def dataset(*mirrors: dict[str, str], path: Path | None = None) -> DatasetFacts:
+    return dataset_facts("mnist").model_copy(update={"mirrors": mirrors, "path": path and str(path)})
 
 
 def written(folder: Path) -> dict[str, bytes]:
@@ -86,7 +85,7 @@ def address(server: Server, name: str = "") -> str:
     return f"http://127.0.0.1:{server.server_address[1]}/{name}"
 
 
-def test_every_route_writes_the_same_bytes(
+def test_every_mirror_writes_the_same_bytes(
     server: Server, files: dict[str, bytes], elsewhere: Path, tmp_path: Path, mnist: Path
 ) -> None:
     for suffix in ("", ".gz"):
@@ -95,18 +94,18 @@ def test_every_route_writes_the_same_bytes(
         for name in fetch.IDX_FILES.values():
             (folder / f"{name}{suffix}").write_bytes(files[name + suffix])
     (tmp_path / "mnist.npz").write_bytes(files["mnist.npz"])
-    routes = [
+    mirrors = [
         dataset({"kind": "idx", "url": address(server)}),
         dataset({"kind": "npz", "url": address(server, "mnist.npz")}),
         *(dataset(path=tmp_path / name) for name in ("idx", "idx.gz", "mnist.npz")),
     ]
     prepared = {path.name: path.read_bytes() for path in mnist.iterdir()}
-    for route in routes:
-        fetch.fetch(route)
+    for mirror in mirrors:
+        fetch.fetch(mirror)
         assert written(elsewhere) == prepared
 
 
-def test_a_wrong_file_is_quarantined_and_the_next_route_taken(
+def test_a_wrong_file_is_quarantined_and_the_next_mirror_taken(
     server: Server, files: dict[str, bytes], elsewhere: Path
 ) -> None:
     labels = "train-labels-idx1-ubyte.gz"
@@ -132,7 +131,7 @@ def test_passing_failures_are_tried_again_and_lasting_ones_not(server: Server, e
     assert server.failures["mnist.npz"] == [404]
 
 
-def test_all_routes_failing_is_one_error_with_each_reason(
+def test_all_mirrors_failing_is_one_error_with_each_reason(
     server: Server, elsewhere: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError) as refused:
@@ -189,17 +188,17 @@ def test_a_cut_file_is_refused(data: st.DataObject) -> None:
     whole = idx(np.arange(60, dtype=np.uint8).reshape(3, 4, 5))
     content = data.draw(st.sampled_from([whole, gzip.compress(whole)]))
     cut = content[: data.draw(st.integers(0, len(content) - 1))]
-    with pytest.raises(fetch.RouteError):
+    with pytest.raises(fetch.MirrorError):
         fetch.decode_idx(cut)
 
 
 def test_a_truncated_prepared_file_is_told_by_name(
     mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "PREPARED", tmp_path)
+    monkeypatch.setattr(prepared, "PREPARED", tmp_path)
     (tmp_path / "mnist").mkdir()
     for path in mnist.iterdir():
         (tmp_path / "mnist" / path.name).write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(UserError, match=r"train_images.npy: .*dvc repro data"):
+    with pytest.raises(UserError, match=r"train_images.npy: .*dvc repro fetch"):
         prepared.load("mnist")
-    assert not fetch.prepared(dataset())
+    assert not fetch.is_prepared(dataset())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import tiny
 
-from elu_replication.config.compose import group_option
+from elu_replication.config.options import group_option
 from elu_replication.config.schema import Activation
 from elu_replication.datasets import prepared
 from elu_replication.engine import activations, data

@@ -78,7 +78,7 @@ def test_a_loss_never_reached_counts_as_one_epoch_more(known: Stored) -> None:
 def test_probes_of_another_version_do_not_count(known: Stored) -> None:
     files = [path.read_text() for path in store.file_paths(known.arm, 0)]
     record = store.current(known.arm)[0]
-    store.write_record(known.arm, record.model_copy(update={"probes_version": 0}).sealed(*files))
+    store.write_record(known.arm, record.model_copy(update={"probes_version": 0}).with_checksum(*files))
     old = Stored(known.arm)
     for name in (
         "dead_rise",

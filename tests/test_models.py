@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elu_replication.config import experiments
-from elu_replication.config.compose import options
+from elu_replication.config.options import options
 from elu_replication.config.schema import PUBLISHED, Activation
 from elu_replication.engine.layers import activation_layer
 from elu_replication.engine.models import build

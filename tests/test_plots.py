@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from test_runs import stored
 
 from elu_replication.config import experiments
-from elu_replication.config.compose import options
 from elu_replication.config.experiments import Published
+from elu_replication.config.options import options
 from elu_replication.config.schema import PUBLISHED, Arm
 from elu_replication.reports import figures
 from elu_replication.reports.arms import Row

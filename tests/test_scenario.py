@@ -84,7 +84,7 @@ def test_quick_arms_run_end_to_end_and_are_then_skipped(clone: Path) -> None:
     assert "4 runs to train, about" in said
     assert "[4/4]" in said
     results = clone / "results/quick"
-    assert len(list(results.glob("runs/*/*/seed-?.csv"))) == 4
+    assert len(list(results.glob("runs/*/*/seed-?/history.csv"))) == 4
     metrics = json.loads((results / "metrics.json").read_text())
     assert set(metrics) == {"asu_mlp-sgd_elu", "machinecurve_25-he_relu"}
     assert {"machinecurve_25.png", "asu_mlp.svg"} <= {p.name for p in results.glob("figures/*")}
@@ -97,12 +97,12 @@ def test_quick_arms_run_end_to_end_and_are_then_skipped(clone: Path) -> None:
 
 def test_more_seeds_and_altered_files_train_just_what_is_needed(clone: Path) -> None:
     arm = clone / "results/quick/runs/asu_mlp/sgd_elu"
-    before = (arm / "seed-0.csv").read_bytes()
-    (arm / "seed-0.csv").write_text("seed,epoch,split,loss,accuracy\n")
+    before = (arm / "seed-0/history.csv").read_bytes()
+    (arm / "seed-0/history.csv").write_text("seed,epoch,split,loss,accuracy\n")
     said = replicate(clone, "--set", f"{TINY} scale.max_seeds=3", "--arms", "asu_mlp-sgd_elu")
     assert "seeds 0, 2 " in said
     assert "2 runs to train" in said
-    assert (arm / "seed-0.csv").read_bytes() == before
+    assert (arm / "seed-0/history.csv").read_bytes() == before
 
 
 def test_dvc_repro_alone_does_the_same(clone: Path) -> None:
@@ -112,7 +112,7 @@ def test_dvc_repro_alone_does_the_same(clone: Path) -> None:
         "-m",
         "elu_replication.config.params",
         "--set",
-        f"{TINY} campaign.arms=[asu_mlp-sgd_relu]",
+        f"{TINY} campaign.arms=[asu_mlp-sgd_relu] campaign.exclude=[]",
     )
     said = dvc(clone, "repro")
     assert "Running stage 'train@quick-asu_mlp'" in said
@@ -126,12 +126,12 @@ def test_dvc_repro_alone_does_the_same(clone: Path) -> None:
 def test_an_experiment_trains_its_own_arm_only(clone: Path) -> None:
     overrides = [f"-S{value}" for value in (*OWN, "activation=elu", "activation.alpha=0.5")]
     said = dvc(clone, "exp", "run", "--name", "softer", *overrides)
-    assert "Running stage 'own@arm'" in said
+    assert "Running stage 'custom@arm'" in said
     assert "Running stage 'train@" not in said
     shown = dvc(clone, "exp", "show", "--csv", "--only-changed")
-    assert "own-arm.test_accuracy" in shown
+    assert "custom-arm.test_accuracy" in shown
     assert "softer" in shown
-    assert "own-arm" in dvc(clone, "metrics", "show")
+    assert "custom-arm" in dvc(clone, "metrics", "show")
     assert "activation.alpha" in dvc(clone, "params", "diff")
     assert "index.html" in dvc(clone, "plots", "show", "-o", "shown")
     with pytest.raises(AssertionError, match="must be in"):
@@ -163,9 +163,9 @@ def test_a_search_finds_the_least_validation_loss(clone: Path) -> None:
     ]
     said = run(clone, "python", "-m", "elu_replication", "-m", *search, rates, *OWN)
     assert "1 of 1 (1 diverged)" in said
-    found = yaml.safe_load((clone / "results/own/optimization_results.yaml").read_text())
+    found = yaml.safe_load((clone / "results/custom/optimization_results.yaml").read_text())
     assert found["best_params"] == {"optimizer.learning_rate": 0.01}
-    (record,) = clone.glob("results/own/runs/*sgd0_01-*/seed-0.json")
+    (record,) = clone.glob("results/custom/runs/*sgd0_01-*/seed-0/record.json")
     final = json.loads(record.read_text())["final"]
     assert found["best_value"] == pytest.approx(final["validation_loss"])
 

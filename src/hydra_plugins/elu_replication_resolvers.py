@@ -6,7 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from elu_replication.config import params
 
-for resolver in (params.experiments, params.own, params.datasets, params.reports):
+for resolver in (params.experiments, params.custom, params.datasets, params.reports):
 
     def resolve(*, _root_: DictConfig, resolver: Any = resolver) -> DictConfig:
         return OmegaConf.create(resolver(_root_))

@@ -147,7 +147,7 @@ def stamp(arms: Sequence[Arm]) -> None:
         )
         update = {"code_version": version, "stamps": (*record.stamps, mark)}
         files = [path.read_text() for path in store.file_paths(job.arm, job.seed)]
-        store.write_record(job.arm, record.model_copy(update=update).sealed(*files))
+        store.write_record(job.arm, record.model_copy(update=update).with_checksum(*files))
     say(f"stamp: {len(stale)} runs have the present code version; `dvc repro` records them")
 
 
@@ -160,7 +160,7 @@ def main() -> None:
     if options.epochs < 1:
         raise UserError(f"epochs = {options.epochs}: must be 1 or more")
     named = options.arms.replace(",", " ").split() or ["all"]
-    arms = list(experiments.selected(PUBLISHED, Campaign("audit", named)).values())
+    arms = list(experiments.selected(PUBLISHED, Campaign("audit", tuple(named))).values())
     if options.stamp:
         stamp(arms)
         return

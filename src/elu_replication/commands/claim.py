@@ -8,7 +8,7 @@ from elu_replication.claims import schema
 from elu_replication.claims.schema import SOURCES
 from elu_replication.claims.verdicts import ClaimResult, outcomes
 from elu_replication.config import experiments
-from elu_replication.config.compose import require_root
+from elu_replication.config.options import require_root
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.console import say, table
 from elu_replication.errors import UserError, run_main

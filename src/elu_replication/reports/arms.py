@@ -9,7 +9,7 @@ import pandas as pd
 
 from elu_replication.config import experiments, params
 from elu_replication.config.experiments import Published
-from elu_replication.config.schema import Arm, Scale, typed
+from elu_replication.config.schema import Arm, Scale
 from elu_replication.errors import UserError
 from elu_replication.runs import frames
 
@@ -24,23 +24,22 @@ class Row(NamedTuple):
 
 
 def declared(scope: str) -> list[Row]:
-    """The rows of a scope: "own" for the user's own arm of params.yaml, or the name of its scale for
+    """The rows of a scope: "custom" for the custom arm of params.yaml, or the name of its scale for
     every declared arm at that scale. Published scores stand beside arms at published scale only.
 
     Raises UserError where params.yaml is at another scale."""
-    stated = params.read()
-    if scope == "own":
-        arms = params.stated_arms({"experiments": {}, "own": stated["own"]})
+    values = params.read()
+    if scope == "custom":
+        arms = params.custom_arms(values)
         if not arms:
             raise UserError(
-                "own: params.yaml describes no arm but published ones; "
+                "custom: params.yaml describes no arm but published ones; "
                 "`dvc exp run -S activation.alpha=0.5` does"
             )
-        return [Row("own", label, arm, None) for label, arm in arms.items()]
-    scale = typed(Scale, stated["scale"])
-    if scope != scale.name:
-        raise UserError(f"{scope}: params.yaml is at scale {scale.name}")
-    return declared_at(scale)
+        return [Row("custom", label, arm, None) for label, arm in arms.items()]
+    if scope != values.scale.name:
+        raise UserError(f"{scope}: params.yaml is at scale {values.scale.name}")
+    return declared_at(values.scale)
 
 
 def declared_at(scale: Scale) -> list[Row]:

@@ -177,9 +177,9 @@ def arm_label(row: Row) -> str:
 
 
 def panels_of(name: str, rows: Sequence[Row]) -> tuple[str, dict[str, list[Row]]]:
-    """An experiment's title and the arms of each panel, in its document's order; one for the user's own."""
-    if name == "own":
-        return "Your own arm", {"Own arm": list(rows)}
+    """An experiment's title and the arms of each panel, in its document's order; one for the custom one."""
+    if name == "custom":
+        return "Custom arm", {"Custom arm": list(rows)}
     document = experiments.load(name)
     by_label = {row.label: row for row in rows}
     return document.title, {
@@ -244,7 +244,7 @@ def save(made: Figure, path: Path, kinds: Sequence[str] = ("png", "svg")) -> Non
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the figures of a scope.")
-    parser.add_argument("scope", help="own, or the scale of params.yaml")
+    parser.add_argument("scope", help="custom, or the scale of params.yaml")
     scope = parser.parse_args().scope
     for name, rows in grouped(declared(scope)).items():
         if any(store.current(row.arm) for row in rows):

@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from elu_replication import atomic
 from elu_replication.claims.checks import DIVISOR, OFFSETS, POINTS
-from elu_replication.config.compose import group_option, options
 from elu_replication.config.experiments import RESULTS
+from elu_replication.config.options import group_option, options
 from elu_replication.config.schema import Activation
 from elu_replication.engine import activations
 from elu_replication.engine.activations import function
@@ -227,7 +227,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Tables and figures of the probes of a scope.")
-    parser.add_argument("scope", help="own, or the scale of params.yaml")
+    parser.add_argument("scope", help="custom, or the scale of params.yaml")
     scope = parser.parse_args().scope
     write(declared(scope), RESULTS / scope / "mechanisms")
 

@@ -21,9 +21,9 @@ from elu_replication.claims.metrics import METRICS
 from elu_replication.claims.schema import SOURCES
 from elu_replication.claims.verdicts import RULES, ClaimResult, counts, outcomes
 from elu_replication.config import experiments
-from elu_replication.config.compose import group_option, options
 from elu_replication.config.experiments import RESULTS
-from elu_replication.config.schema import PUBLISHED, WITH_ALPHA
+from elu_replication.config.options import group_option, has, options
+from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import run_main
 from elu_replication.reports import claim_tables, claims, paper
 from elu_replication.reports.arms import Row, declared_at, grouped, histories
@@ -174,7 +174,7 @@ def payload(charts: Sequence[dict[str, Any]]) -> str:
             }
             for name in options("activation")
         ],
-        "with_alpha": WITH_ALPHA,
+        "with_alpha": [n for n in options("activation") if has("activation", n, "alpha")],
     }
     text = json.dumps({"charts": plain, "explorer": explorer}, separators=(",", ":"))
     return text.replace("<", "\\u003c")

@@ -75,7 +75,9 @@ def score(mean: float, sd: float = math.nan) -> str:
 def shared(experiment: str, arm: str, folder: str) -> str:
     """Whose runs an arm has, where they are those of another: ", shared with asu_mlp-sgd_elu"."""
     owner = Path(folder).parts[-2:]
-    return "" if owner == (experiment, arm) or experiment == "own" else f", shared with {'-'.join(owner)}"
+    return (
+        "" if owner == (experiment, arm) or experiment == "custom" else f", shared with {'-'.join(owner)}"
+    )
 
 
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
@@ -173,7 +175,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write the tables of a scope.")
-    parser.add_argument("scope", help="own, or the scale of params.yaml")
+    parser.add_argument("scope", help="custom, or the scale of params.yaml")
     scope = parser.parse_args().scope
     write(declared(scope), RESULTS / scope)
 

@@ -1,22 +1,24 @@
-"""Stored runs: for each seed of an arm a record (JSON) and its history and probes (CSV).
+"""Stored runs: for each seed of an arm a folder with its record (JSON), history and probes (CSV).
 
-A run counts only while its record says that it was made by this protocol, data and training code.
+A run counts only while its record says that it was made by this protocol, data and engine.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import PlainSerializer
 
 from elu_replication import atomic
-from elu_replication.config.compose import group_option
 from elu_replication.config.documents import Strict
-from elu_replication.config.schema import Arm
-from elu_replication.datasets.prepared import data_digest
+from elu_replication.config.schema import Arm, Protocol, dataset_facts
+from elu_replication.errors import UserError
 from elu_replication.runs.code_version import code_version
 
-OTHER_CODE = "training code changed"
+OTHER_CODE = "engine changed"
+ALTERED = "altered"
 HISTORY_COLUMNS = ("seed", "epoch", "split", "loss", "accuracy")
 PROBES = ("activity", "perturbations")
 
@@ -63,7 +65,7 @@ class Record(Strict):
     arm: str
     seed: int
     status: Literal["finished", "diverged"]
-    protocol: dict[str, Any]
+    protocol: Annotated[Protocol, PlainSerializer(Protocol.as_dict)]  # what is not set is left out
     data_digest: str
     code_version: str
     final: Scores
@@ -73,46 +75,45 @@ class Record(Strict):
     probes_version: int
     environment: Environment
     stamps: tuple[Stamp, ...] = ()
-    seal: str = ""
+    checksum: str = ""
 
-    def sealed(self, *files: str) -> "Record":
-        """The record with the SHA-256 of itself and its files' texts: a later edit of any shows."""
-        bare = self.model_copy(update={"seal": ""}).model_dump_json()
+    def with_checksum(self, *files: str) -> "Record":
+        """The record with the SHA-256 of itself and its files' texts, which shows a later edit of any."""
+        bare = self.model_copy(update={"checksum": ""}).model_dump_json()
         content = "".join([bare, *files]).encode()
-        return self.model_copy(update={"seal": hashlib.sha256(content).hexdigest()})
+        return self.model_copy(update={"checksum": hashlib.sha256(content).hexdigest()})
 
 
 def expected_digest(dataset: str) -> str:
     """The data digest that a run on `dataset` must have been trained on, from conf/dataset."""
-    return data_digest(group_option("dataset", dataset)["digests"])
+    return dataset_facts(dataset).digest
+
+
+def run_folder(arm: Arm, seed: int) -> Path:
+    """Where a run is: its files appear there together, or not at all."""
+    return arm.folder / f"seed-{seed}"
 
 
 def record_path(arm: Arm, seed: int) -> Path:
-    return arm.folder / f"seed-{seed}.json"
+    return run_folder(arm, seed) / "record.json"
 
 
 def history_path(arm: Arm, seed: int) -> Path:
-    return arm.folder / f"seed-{seed}.csv"
+    return run_folder(arm, seed) / "history.csv"
 
 
 def probe_path(arm: Arm, seed: int, kind: str) -> Path:
     """The probes of a run of one kind of PROBES: rows as elu_replication.runs.probe_rows has them."""
-    return arm.folder / f"seed-{seed}.{kind}.csv"
-
-
-def file_paths(arm: Arm, seed: int) -> list[Path]:
-    """The files that a record seals."""
-    return [history_path(arm, seed), *(probe_path(arm, seed, kind) for kind in PROBES)]
+    return run_folder(arm, seed) / f"{kind}.csv"
 
 
 def model_path(arm: Arm, seed: int) -> Path:
-    return arm.folder / f"seed-{seed}.keras"
+    return run_folder(arm, seed) / "model.keras"
 
 
-def paths(arm: Arm, seed: int) -> list[Path]:
-    """All files of a stored run, its record last: a run without one is not there yet."""
-    model = [model_path(arm, seed)] if arm.save_model else []
-    return [*model, *file_paths(arm, seed), record_path(arm, seed)]
+def file_paths(arm: Arm, seed: int) -> list[Path]:
+    """The files that a record's checksum covers."""
+    return [history_path(arm, seed), *(probe_path(arm, seed, kind) for kind in PROBES)]
 
 
 def load(arm: Arm, seed: int) -> Record | None:
@@ -121,23 +122,23 @@ def load(arm: Arm, seed: int) -> Record | None:
     files = (record_path(arm, seed), *file_paths(arm, seed))
     try:
         return _verified(files, tuple(path.stat().st_mtime_ns for path in files))
-    except (OSError, ValueError):
+    except (OSError, ValueError, UserError):
         return None
 
 
 @cache
 def _verified(files: tuple[Path, ...], times_ns: tuple[int, ...]) -> Record | None:
-    """The record in the first of `files` if it seals the others; read once while none is written to."""
-    text, *sealed = (path.read_text() for path in files)
+    """The record in the first of `files` if its checksum fits; read once while none is written to."""
+    text, *others = (path.read_text() for path in files)
     record = Record.model_validate_json(text)
-    return record if record == record.sealed(*sealed) else None
+    return record if record == record.with_checksum(*others) else None
 
 
 def why_not_current(arm: Arm, seed: int) -> str | None:
     """Why a stored run does not stand for (arm, seed) as declared today; None where it does."""
     record = load(arm, seed)
     if record is None:
-        return "altered" if record_path(arm, seed).exists() else "not run"
+        return ALTERED if run_folder(arm, seed).exists() else "not run"
     return _outdated(arm, seed, record)
 
 
@@ -146,9 +147,26 @@ def current(arm: Arm) -> list[Record]:
     return [r for seed in arm.seeds if (r := load(arm, seed)) and not _outdated(arm, seed, r)]
 
 
+def require_whole(arms: Iterable[Arm]) -> None:
+    """Raise UserError, naming every folder, where a stored run is not as it was stored: altered, cut or
+    half there. Nothing is computed from what is left, since fewer seeds would give other verdicts."""
+    folders = {
+        str(run_folder(arm, seed)): arm.name
+        for arm in arms
+        for seed in arm.seeds
+        if why_not_current(arm, seed) == ALTERED
+    }
+    if folders:
+        names = " ".join(dict.fromkeys(folders.values()))
+        raise UserError(
+            f"not as it was stored: {', '.join(folders)}; `git checkout -- {' '.join(folders)}` brings it"
+            f" back where it is committed, `make retrain ARMS='{names}'` trains it again"
+        )
+
+
 def _outdated(arm: Arm, seed: int, record: Record) -> str | None:
     """What has changed since a stored run was made, or None."""
-    if record.protocol != arm.protocol.as_dict() or record.seed != seed:
+    if record.protocol != arm.protocol or record.seed != seed:
         return "protocol changed"
     if record.data_digest != expected_digest(arm.protocol.dataset.name):
         return "data changed"
@@ -184,18 +202,26 @@ def store(
     record: Record,
     history: Iterable[tuple[int, str, float, float]],
     probes: Mapping[str, Sequence[Any]],
+    model: bytes | None = None,
 ) -> None:
-    """Write a run: its probes are lists of named tuples, one list for each of PROBES. The record comes
-    last, so that a run without one is not there yet."""
+    """Write a run's folder at once. Its probes are lists of named tuples, one list for each of PROBES;
+    `model` is the content of a .keras file."""
     texts = [_csv(HISTORY_COLUMNS, as_rows(record.seed, history))]
     for kind in PROBES:
         columns = probes[kind][0]._fields if probes[kind] else ()
         texts.append(_csv(columns, [[*map(_cell, row)] for row in probes[kind]]))
-    record_path(arm, record.seed).unlink(missing_ok=True)
-    for path, text in zip(file_paths(arm, record.seed), texts, strict=True):
-        atomic.write_text(path, text)
-    write_record(arm, record.sealed(*texts))
+    names = [path.name for path in file_paths(arm, record.seed)]
+    files = {name: text.encode() for name, text in zip(names, texts, strict=True)}
+    files["record.json"] = _json(record.with_checksum(*texts))
+    if model is not None:
+        files["model.keras"] = model
+    atomic.write_folder(run_folder(arm, record.seed), files)
 
 
 def write_record(arm: Arm, record: Record) -> None:
-    atomic.write_text(record_path(arm, record.seed), record.model_dump_json(indent=1) + "\n")
+    """Replace the record of a stored run alone."""
+    atomic.write_bytes(record_path(arm, record.seed), _json(record))
+
+
+def _json(record: Record) -> bytes:
+    return (record.model_dump_json(indent=1) + "\n").encode()

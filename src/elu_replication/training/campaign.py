@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from elu_replication.config import params
-from elu_replication.config.compose import options
-from elu_replication.config.schema import LOCAL, Arm, Launcher, typed
+from elu_replication.config.options import options
+from elu_replication.config.schema import LOCAL, Arm, Launcher
 from elu_replication.console import console, say
 from elu_replication.errors import UserError, run_main
 from elu_replication.runs import store
@@ -127,13 +127,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Bring an experiment of params.yaml up to date.")
     parser.add_argument("experiment", help="its name there, or arm: the user's own arm")
     experiment = parser.parse_args().experiment
-    stated = params.read()
-    known = [*stated["experiments"], *stated["own"]]
+    values = params.read()
+    known = [*values.experiments, *values.custom]
     if experiment not in known:
         raise UserError(f"{experiment}: not in params.yaml; it has {', '.join(known)}")
-    arms = params.stated_arms(stated).values()
+    arms = params.stated_arms(values).values()
     jobs = pending(arm for arm in arms if experiment in (arm.name, params.experiment_of(arm)))
-    train(jobs, typed(Launcher, stated["launcher"]))
+    train(jobs, values.launcher)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import cache
 
 from elu_replication.config import experiments
-from elu_replication.config.schema import TRAIN_IMAGES, Protocol
+from elu_replication.config.schema import Protocol, dataset_facts
 
 START_SECONDS = 3.0  # tracing, and a share of importing TensorFlow
 
@@ -15,7 +15,7 @@ START_SECONDS = 3.0  # tracing, and a share of importing TensorFlow
 def measured() -> dict[str, list[float]]:
     """For each model, the seconds by declared image and epoch of every stored run."""
     found: dict[str, list[float]] = {}
-    for path in experiments.RESULTS.glob("published/runs/*/*/seed-*.json"):
+    for path in experiments.RESULTS.glob("published/runs/*/*/seed-*/record.json"):
         with suppress(ValueError, LookupError):  # a broken record is reported where runs are judged
             record = json.loads(path.read_text())
             seen = record["protocol"]["train_images"] * record["final"]["epoch"]
@@ -37,7 +37,8 @@ def stated(model: str) -> list[float]:
         document = experiments.load(name)
         if document.protocol["model"] == model:
             epochs = float(document.protocol["epochs"])
-            rates.append(document.minutes_per_run * 60 / (epochs * TRAIN_IMAGES))
+            images = dataset_facts(str(document.protocol["dataset"])).images.train
+            rates.append(document.minutes_per_run * 60 / (epochs * images))
     return rates
 
 

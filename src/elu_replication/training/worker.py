@@ -14,7 +14,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from elu_replication import atomic
 from elu_replication.config.schema import Protocol
 from elu_replication.datasets import prepared
 from elu_replication.engine import data
@@ -84,7 +83,7 @@ class Worker:
             arm=job.arm.name,
             seed=seed,
             status="diverged" if progress.diverged else "finished",
-            protocol=protocol.as_dict(),
+            protocol=protocol,
             data_digest=self._digest,
             code_version=version,
             final=final,
@@ -94,17 +93,9 @@ class Worker:
             probes_version=probe_rows.VERSION,
             environment=self.environment,
         )
-        if job.arm.save_model:
-            with tempfile.TemporaryDirectory() as folder:
-                saved = Path(folder) / "model.keras"  # Keras goes by the suffix
-                trainer.model.save(saved)
-                atomic.write_bytes(store.model_path(job.arm, seed), saved.read_bytes())
-        store.store(
-            job.arm,
-            record,
-            progress.history,
-            {"activity": progress.activity, "perturbations": perturbations},
-        )
+        inside = {"activity": progress.activity, "perturbations": perturbations}
+        model = saved(trainer.model) if job.arm.save_model else None
+        store.store(job.arm, record, progress.history, inside, model)
         checkpoint.unlink(missing_ok=True)
         return record
 
@@ -199,6 +190,14 @@ def scores(history: list[Observation], epoch: int) -> store.Scores:
     losses = {f"{observed.split}_loss": observed.loss for observed in seen}
     accuracies = {f"{observed.split}_accuracy": observed.accuracy for observed in seen}
     return store.Scores(epoch=epoch, **losses, **accuracies)
+
+
+def saved(model: keras.Model) -> bytes:
+    """The content of a model's .keras file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"  # Keras goes by the suffix
+        model.save(path)
+        return path.read_bytes()
 
 
 def environment() -> store.Environment:

@@ -13,12 +13,13 @@ from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
 from elu_replication import atomic
-from elu_replication.config.compose import CONF, group_option
+from elu_replication.config.options import CONF
+from elu_replication.config.schema import DatasetFacts, dataset_facts
 from elu_replication.errors import UserError, brief
 from elu_replication.runs import probe_rows, store
 from elu_replication.runs.code_version import code_version
@@ -34,19 +35,19 @@ class Task(NamedTuple):
     """A job with all that a machine needs that has this package and no more."""
 
     job: Job
-    dataset: dict[str, Any]  # its option of conf/dataset: routes and digests
+    dataset: DatasetFacts  # its option of conf/dataset
     versions: dict[str, str]  # those of the driver
     folder: str
     again: bool  # train it even where the worker's folder holds it
 
 
 class Result(NamedTuple):
-    """What became of a task: an Event's fields, and the run's files by path, its record last."""
+    """What became of a task: an Event's fields, and the contents of the run's files by name."""
 
     kind: str
     epoch: int = 0
     detail: str = ""
-    files: tuple[tuple[Path, bytes], ...] = ()
+    files: dict[str, bytes] = {}  # noqa: RUF012 - nothing is put into it
 
 
 @cache  # a campaign may have thousands of tasks
@@ -62,9 +63,9 @@ def versions(model: str) -> dict[str, str]:
 def task(job: Job, folder: str) -> Task:
     """A job of this repository for a worker that works in `folder`."""
     protocol = job.arm.protocol
-    option = group_option("dataset", protocol.dataset.name)
+    facts = dataset_facts(protocol.dataset.name)
     again = store.why_not_current(job.arm, job.seed) is None  # stored here, and asked for all the same
-    return Task(job, option, versions(protocol.model.name), folder, again)
+    return Task(job, facts, versions(protocol.model.name), folder, again)
 
 
 def run(task: Task, on_epoch: Callable[[int], None]) -> Result:
@@ -85,7 +86,8 @@ def _run(task: Task, on_epoch: Callable[[int], None]) -> Result:
     folder = Path(task.folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
-    atomic.write_text(CONF / "dataset" / f"{task.dataset['name']}.yaml", yaml.safe_dump(task.dataset))
+    option = yaml.safe_dump(task.dataset.model_dump(mode="json"))
+    atomic.write_text(CONF / "dataset" / f"{task.dataset.name}.yaml", option)
     told = time.monotonic()
 
     def tell(epoch: int) -> None:
@@ -99,7 +101,7 @@ def _run(task: Task, on_epoch: Callable[[int], None]) -> Result:
         _worker().train(task.job, lambda progress: tell(progress.epoch))
     record = store.load(arm, seed)
     assert record is not None
-    files = tuple((path, path.read_bytes()) for path in store.paths(arm, seed))
+    files = {path.name: path.read_bytes() for path in store.run_folder(arm, seed).iterdir()}
     return Result(record.status, record.final.epoch, files=files)
 
 
@@ -113,6 +115,6 @@ def _worker() -> "Worker":
 
 def received(job: Job, result: Result) -> Event:
     """A task's result stored in this repository, as the event that it is."""
-    for path, content in result.files:
-        atomic.write_bytes(path, content)
+    if result.files:
+        atomic.write_folder(store.run_folder(job.arm, job.seed), result.files)
     return Event(job, result.kind, result.epoch, result.detail)

@@ -1,0 +1,39 @@
+"""The options of conf/: a folder is a group, a file in it an option."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from elu_replication.config import documents
+from elu_replication.errors import UserError
+
+CONF = Path("conf")
+
+
+def require_root() -> None:
+    """Raise UserError unless this runs where conf/ is: every path is relative to it."""
+    if not (CONF / "config.yaml").is_file():
+        raise UserError("conf/config.yaml is not here: run this from the repository's root")
+
+
+@cache
+def options(group: str) -> list[str]:
+    """The options of a group, e.g. options("activation"): the files of conf/activation."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@cache
+def group_option(group: str, option: str) -> dict[str, Any]:
+    """What conf/<group>/<option>.yaml says of the group itself, and not of the protocol that it brings.
+
+    Raises UserError naming the options there are."""
+    path = CONF / group / f"{option}.yaml"
+    if not path.is_file():
+        raise UserError(f"{group} = {option!r}: must be one of {', '.join(options(group))}")
+    content = documents.read(path)
+    return content.get(group, content)
+
+
+def has(group: str, option: str, parameter: str) -> bool:
+    """Whether an option has a parameter of its own: conf/activation/elu.yaml has alpha, relu.yaml null."""
+    return group_option(group, option).get(parameter) is not None
