@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # With a shell other than its default, the make of macOS too looks commands up on the PATH set below.
 SHELL := bash
-.PHONY: help replicate retrain test test-cluster audit stamp report claim plan times bench growth overhead params readme lint lock clean
+.PHONY: help replicate retrain test test-cluster audit stamp report claim plan times bench growth overhead params docs docs-outputs lint lock clean
 
 PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64); what is installed stays.
@@ -64,12 +64,16 @@ bench: $(INSTALLED)  ## measure the engine against model.fit and, where installe
 params: $(INSTALLED)  ## make params.yaml from conf/ and experiments/ [SET=]
 	@python -m elu_replication.config.params --set "$$SET"
 
-readme: $(INSTALLED)  ## renew what README.md shows: results, and outputs of the commands it names
+docs: $(INSTALLED)  ## renew what README.md and docs/ include from results/
+	@python scripts/renew.py
+
+# Trains: the commands whose output docs/ shows run anew, beside a lock of DVC that stays as it is.
+docs-outputs: $(INSTALLED)  ## the same, and the outputs of the commands shown there; minutes
 	@rm -rf results/quick results/custom && mkdir -p .dvc/tmp && cp dvc.lock .dvc/tmp/dvc.lock
-	@dvc exp run --quiet --temp --force --name your-arm -S activation=elu -S activation.alpha=0.5 \
+	@dvc exp run --quiet --temp --force --name custom-arm -S activation=elu -S activation.alpha=0.5 \
 		-S initializer=glorot_uniform -S dropout=0.5 -S epochs=10 -S model=mlp
 	@python scripts/renew.py --outputs
-	@dvc exp remove --quiet your-arm && mv .dvc/tmp/dvc.lock dvc.lock
+	@dvc exp remove --quiet custom-arm && mv .dvc/tmp/dvc.lock dvc.lock
 
 lint: $(INSTALLED)  ## format, lint and check types, as pre-commit does
 	@pre-commit run --all-files

@@ -1,6 +1,7 @@
-"""Renew what README.md shows: included files, and the output of the commands it documents.
+"""Renew what README.md and docs/ include: `make docs`.
 
-`<!-- include FILE -->` and `<!-- output of COMMAND -->` each own the text up to `<!-- end -->`.
+`<!-- include FILE -->` and `<!-- output of COMMAND -->` each own the text up to `<!-- end -->`. A FILE's
+path begins at the repository's root. Commands run anew only with --outputs, because some of them train.
 """
 
 import argparse
@@ -12,44 +13,44 @@ from pathlib import Path
 from elu_replication import atomic
 from elu_replication.errors import UserError, run_main
 
-FILE = Path("README.md")
-INCLUDED = re.compile(r"(<!-- include (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+INCLUDE = re.compile(r"(<!-- include (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 OUTPUT = re.compile(r"(<!-- output of (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
+def documents() -> list[Path]:
+    """The files that may include others."""
+    return [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
+
+
 def with_files(text: str) -> str:
-    """README text with every included file as it is now."""
-    return INCLUDED.sub(lambda m: f"{m[1]}{Path(m[2]).read_text()}{m[3]}", text)
+    """The text with today's content of every file that it includes."""
+    return INCLUDE.sub(lambda match: f"{match[1]}{Path(match[2]).read_text()}{match[3]}", text)
 
 
 def with_outputs(text: str) -> str:
-    """README text with the output of every command it shows, run anew; raises UserError when one fails."""
+    """The text with a new output of every command that it shows; raises UserError when a command fails."""
+    return OUTPUT.sub(_with_output, text)
 
-    # A make inside a make would tell its folder.
+
+def _with_output(match: re.Match[str]) -> str:
+    # A make that is started by make prints the folder that it enters.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-
-    def shown(match: re.Match[str]) -> str:
-        done = subprocess.run(
-            match[2],
-            shell=True,
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        if done.returncode:
-            raise UserError(f"README: {match[2]}: {done.stdout}")
-        lines = "\n".join(line.rstrip() for line in done.stdout.splitlines())
-        return f"{match[1]}```text\n$ {match[2]}\n{lines}\n```\n{match[3]}"
-
-    return OUTPUT.sub(shown, text)
+    result = subprocess.run(
+        match[2], shell=True, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if result.returncode:
+        raise UserError(f"{match[2]}: exit {result.returncode}: {result.stdout}")
+    lines = "\n".join(line.rstrip() for line in result.stdout.splitlines())
+    return f"{match[1]}```text\n$ {match[2]}\n{lines}\n```\n{match[3]}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Renew the generated parts of README.md.")
-    parser.add_argument("--outputs", action="store_true", help="run the commands shown as well")
-    text = with_files(FILE.read_text())
-    atomic.write_text(FILE, with_outputs(text) if parser.parse_args().outputs else text)
+    parser = argparse.ArgumentParser(description="Renew what README.md and docs/ include.")
+    parser.add_argument("--outputs", action="store_true", help="run the commands that are shown, too")
+    outputs = parser.parse_args().outputs
+    for document in documents():
+        text = with_files(document.read_text())
+        atomic.write_text(document, with_outputs(text) if outputs else text)
 
 
 if __name__ == "__main__":

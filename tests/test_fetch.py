@@ -62,6 +62,7 @@ def server(files: dict[str, bytes]) -> Iterator[Server]:
     threading.Thread(target=serving.serve_forever, daemon=True).start()
     yield serving
     serving.shutdown()
+    serving.server_close()
 
 
 @pytest.fixture
