@@ -41,7 +41,7 @@ def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
             ["--arms", "asu_mlp-x"],
             "error: arm 'asu_mlp-x': asu_mlp has",
         ),
-        ("elu_replication.training.campaign", ["nothing"], "error: nothing: not in params.yaml; it has"),
+        ("elu_replication.training.train", ["nothing"], "error: nothing: not in params.yaml; it has"),
     ],
 )
 def test_what_is_wrong_is_one_line(module: str, arguments: list[str], told: str) -> None:

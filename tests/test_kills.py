@@ -23,7 +23,7 @@ KILLS = int(os.environ.get("KILLS", "2"))  # `make test KILLS=20` for the long v
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """A campaign as its own process group, so that all of it can be killed at once."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "CHECKPOINT_SECONDS": "0.5"}
-    command = [sys.executable, "-m", "elu_replication.training.campaign", "killed"]
+    command = [sys.executable, "-m", "elu_replication.training.train", "killed"]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=quiet, start_new_session=True)
 
