@@ -14,8 +14,8 @@ from pathlib import Path
 import clusters
 import psutil
 import pytest
-from conftest import ROOT, tiny
 from clusters import Cluster
+from conftest import ROOT, tiny
 
 from elu_replication.config.experiments import OWN
 from elu_replication.config.schema import Arm
