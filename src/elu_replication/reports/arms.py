@@ -64,8 +64,8 @@ def grouped(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
 
 
 def at_chance(accuracies: ArrayLike) -> np.ndarray:
-    """Which seeds of an arm ended within NEAR_CHANCE of guessing although another ended above LEARNED: bool,
-    one for each of their final accuracies.
+    """Which seeds of an arm ended within NEAR_CHANCE of guessing although another ended above LEARNED, by
+    their final accuracies: bool, shape (seeds,).
 
     Such seeds are of two kinds, and a mean over both is the score of neither. Where all seeds are at
     chance they are of one kind, and none is marked.

@@ -13,8 +13,18 @@ from numpy.typing import ArrayLike
 
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
-from elu_replication.reports.arms import Row, alike, declared, grouped, histories
-from elu_replication.reports.style import BAND, Line, band, handles, lines, panel_parts, panels_of, save
+from elu_replication.reports.arms import Row, declared, grouped, histories
+from elu_replication.reports.style import (
+    BAND,
+    Line,
+    band,
+    bundles,
+    lines,
+    panel_legend,
+    panel_parts,
+    panels_of,
+    save,
+)
 from elu_replication.runs import frames, store
 
 ACCURACY_TICKS = (0.0, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999, 1.0)
@@ -31,26 +41,24 @@ def beyond(line: Line) -> float:
     return line.row.arm.protocol.epochs * (1.05 + 0.03 * line.index)
 
 
-def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str, single: bool) -> None:
-    """An arm's curves over seeds, or those of a `single` one: validation (test where none is held out) in
-    full, training dashed, and the test score of the last epoch at the right."""
+def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
+    """An arm's curves: validation (test where none is held out) in full, training dashed, and the test
+    score of the last epoch at the right."""
     to_axis = error_axis if metric == "accuracy" else np.asarray
-    protocol = line.row.arm.protocol
+    protocol, style = line.row.arm.protocol, line.style
     held_out = curves[curves.split == ("validation" if protocol.validation_images else "test")]
     training = curves[curves.split == "train"]
     every = max(1, protocol.epochs // 8)
-    markers = {"marker": line.marker, "markevery": (math.ceil(line.index * every / 4), every)}
-    thin = {"linewidth": 0.6, "marker": ""} if single else {}
-    for part, style in (
-        (held_out, {"markersize": 4.5}),
-        (training, {"markersize": 3, "linestyle": "--", "linewidth": 0.9}),
-    ):
+    first = math.ceil(line.index * every / 4)  # so that markers of arms that coincide do not
+    dashed = {"linestyle": "--", "linewidth": min(0.9, style["linewidth"]), "markersize": 3}
+    for part, changes in ((held_out, {}), (training, dashed)):
         curve = [to_axis(part[metric + edge]) for edge in BAND]
-        band(axes, line, part.epoch, curve, **{**markers, **style, **thin})
+        band(axes, line, part.epoch, curve, markevery=(first, every), **changes)
     test = curves[curves.split == "test"].tail(1)  # a run with patience may end before its last epoch
     mean, least, largest = (to_axis(test[metric + edge]) for edge in BAND)
     axes.plot([beyond(line)] * 2, np.ravel([least, largest]), color=line.colour, linewidth=1)
-    axes.plot([beyond(line)], mean, line.marker, markersize=3 if single else 6, **line.style)
+    point = {"marker": line.marker, "markersize": 3 if line.single else 6}
+    axes.plot([beyond(line)], mean, **{**style, **point})
 
 
 def draw_published(axes: Axes, drawn: Sequence[Line], metric: str) -> None:
@@ -72,7 +80,7 @@ def format_axes(axes: Axes, metric: str, last: int) -> None:
     axes.set_title(metric, fontsize=9, loc="left")
     axes.set_xlabel("epoch", fontsize=9)
     epochs = [tick for tick in axes.get_xticks() if 0 <= tick <= last]
-    axes.set_xticks([*epochs, last * 1.1], [*(f"{tick:g}" for tick in epochs), "test"])
+    axes.set_xticks([*epochs, last * 1.1], [*(f"{tick:g}" for tick in epochs), "\ntest"])
     axes.grid(alpha=0.25)
     low, high = axes.get_ylim()
     if metric == "accuracy":
@@ -105,19 +113,18 @@ def kinds_of_line(rows: Sequence[Row]) -> list[Line2D]:
 
 
 def figure(name: str, rows: Sequence[Row]) -> Figure:
-    """An experiment's curves: loss, and accuracy where its networks have one, for each panel of its document
-    that has curves. The title names the panels without."""
+    """An experiment's curves: loss, and accuracy where its networks have one, for each panel of its
+    document that has curves. The title names the panels without."""
     title, panels = panels_of(name, rows)
     metrics = ["loss"] if rows[0].arm.protocol.model.name == "autoencoder" else ["loss", "accuracy"]
     history = histories(rows)
     measured = set(history.arm)
     ran = {panel: mine for panel, mine in panels.items() if any(row.label in measured for row in mine)}
-    empty = {
-        panel: any(store.current(row.arm) for row in panels[panel]) for panel in panels if panel not in ran
-    }
-    for reason, diverged in (("Not run", False), ("Diverged", True)):
-        if names := [panel for panel in empty if empty[panel] == diverged]:
-            title += f"\n{reason}: {'; '.join(names)}"
+    without = {panel: mine for panel, mine in panels.items() if panel not in ran}
+    diverged = {panel for panel, mine in without.items() if any(store.current(row.arm) for row in mine)}
+    for reason, names in (("Not run", without.keys() - diverged), ("Diverged", diverged)):
+        if names:
+            title += f"\n{reason}: {'; '.join(panel for panel in panels if panel in names)}"
     if rows[0].arm.folder.parts[1:2] == ("quick",):
         title += "\nCUT TO QUICK SCALE, not a result"
     drawing, parts = panel_parts(title, len(ran), 11.0)
@@ -126,14 +133,12 @@ def figure(name: str, rows: Sequence[Row]) -> Figure:
         part.suptitle(panel, fontsize=10, x=0.01, ha="left")
         for axes, metric in zip(part.subplots(1, len(metrics), squeeze=False).flat, metrics, strict=True):
             for line in drawn:
-                bundles = alike(history, line.row)
-                for bundle in bundles:
-                    curves = frames.over_seeds(bundle, "history")
-                    draw(axes, line, curves, metric, single=len(bundles) > 1)
+                for style, seeds in bundles(line, history):
+                    draw(axes, style, frames.over_seeds(seeds, "history"), metric)
             draw_published(axes, drawn, metric)
             format_axes(axes, metric, rows[0].arm.protocol.epochs)
         missing = [row for row in mine if row.label not in measured]
-        part.legend(handles=handles(drawn, missing), fontsize=8, loc="outside lower center", ncols=3)
+        panel_legend(part, drawn, missing)
     if ran:
         drawing.legend(handles=kinds_of_line(rows), fontsize=8, loc="outside lower center", ncols=4)
     return drawing

@@ -1,4 +1,4 @@
-"""What probes measured inside the networks of stored runs, as tables and figures; the DVC stage `internals`."""
+"""Probes of stored runs, as tables and figures by experiment; the DVC stage `internals`."""
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
@@ -16,12 +16,23 @@ from elu_replication import atomic
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
 from elu_replication.reports import functions
-from elu_replication.reports.arms import Row, alike, declared, grouped
-from elu_replication.reports.style import BAND, Line, band, handles, lines, panel_parts, panels_of, save
+from elu_replication.reports.arms import Row, declared, grouped
+from elu_replication.reports.style import (
+    BAND,
+    Line,
+    band,
+    bundles,
+    lines,
+    panel_legend,
+    panel_parts,
+    panels_of,
+    save,
+)
 from elu_replication.runs import frames
 from elu_replication.runs.frames import over_seeds
 
 FOLDER = "internals"  # below results/<scope>
+LEAST_RATIO = 1e-8  # of a gradient: a smaller one changes no float32 weight
 LEAST_SPAN = 0.05  # of an axis of accuracies, so that chance differences look small
 Kind = Literal["activity", "perturbations"]
 
@@ -41,7 +52,7 @@ def probed(rows: Iterable[Row], kind: Kind) -> pd.DataFrame:
 
 
 def levels(perturbations: pd.DataFrame) -> pd.DataFrame:
-    """Mean and spread over seeds for each kind and level of perturbation; variances are means over layers."""
+    """Mean and spread over seeds of each kind and level of perturbation; variances are means over layers."""
     run = perturbations.groupby(["arm", "seed", "kind", "level"], sort=False, as_index=False).mean()
     return over_seeds(run, "perturbations")
 
@@ -67,12 +78,13 @@ class Quantity(NamedTuple):
 def draw_curve(axes: Axes, line: Line, x: pd.Series, table: pd.DataFrame, name: str) -> None:
     """A mean over seeds with its band; where there is a single x, a point with a bar in the arm's place."""
     curve = [table[name + edge] for edge in BAND]
-    style = {"marker": line.marker, "markersize": 4.5}
     if len(x) == 1:
         mean, least, largest = curve
-        axes.errorbar([line.row.label], mean, [mean - least, largest - mean], **{**style, **line.style})
+        axes.errorbar(
+            [line.row.label], mean, [mean - least, largest - mean], **{**line.style, "marker": line.marker}
+        )
     else:
-        band(axes, line, x, curve, **style)
+        band(axes, line, x, curve)
 
 
 def draw_by_epoch(axes: Axes, line: Line, activity: pd.DataFrame, name: str) -> None:
@@ -95,8 +107,7 @@ def draw_depth(axes: Axes, line: Line, activity: pd.DataFrame) -> None:
             x, y = 0.97, 0.92 - 0.08 * line.index
             axes.text(x, y, note, color=line.colour, fontsize=8, ha="right", transform=axes.transAxes)
             continue
-        style = {"linestyle": "-" if epoch else "--", "marker": line.marker, "markersize": 4.5}
-        axes.plot(layers.layer, layers.ratio, **{**line.style, **style})
+        axes.plot(layers.layer, layers.ratio, **line.style, linestyle="-" if epoch else "--")
 
 
 def format_axes(axes: Axes, x: str, y: str, log_x: bool = False, log_y: bool = False) -> None:
@@ -119,6 +130,7 @@ def format_axes(axes: Axes, x: str, y: str, log_x: bool = False, log_y: bool = F
         axes.set_yscale("log")
     if x.startswith("layer"):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], LEAST_RATIO))
     axes.grid(alpha=0.25)
 
 
@@ -180,12 +192,12 @@ def figure(name: str, rows: Sequence[Row], kind: Kind) -> Figure | None:
         part.suptitle(panel, fontsize=10, x=0.01, ha="left")
         for axes, quantity in zip(part.subplots(1, len(QUANTITIES[kind])), QUANTITIES[kind], strict=True):
             for line in drawn:
-                for seeds in alike(table, line.row):
-                    quantity.draw(axes, line, seeds)
+                for style, seeds in bundles(line, table):
+                    quantity.draw(axes, style, seeds)
             quantity.format_axes(axes)
             axes.set_title(quantity.title, fontsize=9, loc="left")
         missing = [row for row in mine if row.label not in measured]
-        part.legend(handles=handles(drawn, missing), fontsize=8, loc="outside lower center", ncols=3)
+        panel_legend(part, drawn, missing)
     return drawing
 
 

@@ -168,7 +168,7 @@ def panels_of(name: str, rows: Sequence[Row]) -> tuple[str, dict[str, list[Row]]
 
 
 def panel_parts(title: str, panels: int, width: float) -> tuple[Figure, list[SubFigure]]:
-    """A figure with a title and room for some panels, each `width` inches wide if it has a row to itself."""
+    """A figure with a title and room for some panels, each `width` inches wide if alone in its row."""
     columns = 2 if panels > MOST_ROWS else 1
     rows = max(1, math.ceil(panels / columns))
     figure = Figure(figsize=(width * (1 + 0.45 * (columns - 1)), 3.5 * rows + 0.9), layout="constrained")
