@@ -38,7 +38,7 @@ def error_axis(accuracy: ArrayLike) -> np.ndarray:
 
 def beyond(line: Line) -> float:
     """Where, right of the last epoch, an arm's test score stands; an arm has 3% of the axis."""
-    return line.row.arm.protocol.epochs * (1.05 + 0.03 * line.index)
+    return line.row.arm.protocol.epochs * (1.05 + 0.03 * line.position)
 
 
 def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
@@ -49,7 +49,7 @@ def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
     held_out = curves[curves.split == ("validation" if protocol.validation_images else "test")]
     training = curves[curves.split == "train"]
     every = max(1, protocol.epochs // 8)
-    first = math.ceil(line.index * every / 4)  # so that markers of arms that coincide do not
+    first = math.ceil(line.position * every / 4)  # so that markers of arms that coincide do not
     dashed = {"linestyle": "--", "linewidth": min(0.9, style["linewidth"]), "markersize": 3}
     for part, changes in ((held_out, {}), (training, dashed)):
         curve = [to_axis(part[metric + edge]) for edge in BAND]
@@ -70,8 +70,8 @@ def draw_published(axes: Axes, drawn: Sequence[Line], metric: str) -> None:
             owners[line.colour, score] = line  # the last one stands farthest to the right
     for (colour, score), line in owners.items():
         x = beyond(line) + 0.015 * line.row.arm.protocol.epochs
-        y = error_axis(score) if metric == "accuracy" else score
-        axes.plot([x], [y], "x", color=colour, markersize=7, markeredgewidth=1.6)
+        y = error_axis([score]) if metric == "accuracy" else [score]
+        axes.plot([x], y, "x", color=colour, markersize=7, markeredgewidth=1.6)
 
 
 def format_axes(axes: Axes, metric: str, last: int) -> None:

@@ -52,7 +52,7 @@ def probed(rows: Iterable[Row], kind: Kind) -> pd.DataFrame:
 
 
 def levels(perturbations: pd.DataFrame) -> pd.DataFrame:
-    """Mean and spread over seeds of each kind and level of perturbation; variances are means over layers."""
+    """Mean and spread over seeds by kind and level of perturbation; variances are means over layers."""
     run = perturbations.groupby(["arm", "seed", "kind", "level"], sort=False, as_index=False).mean()
     return over_seeds(run, "perturbations")
 
@@ -104,7 +104,7 @@ def draw_depth(axes: Axes, line: Line, activity: pd.DataFrame) -> None:
     for epoch, layers in depth_profile(activity).groupby("epoch"):
         if layers.ratio.isna().all():  # 0 by 0, for which a logarithmic axis has no place
             note = f"{line.row.label} at epoch {epoch:g}: all gradients are 0"
-            x, y = 0.97, 0.92 - 0.08 * line.index
+            x, y = 0.97, 0.92 - 0.08 * line.position
             axes.text(x, y, note, color=line.colour, fontsize=8, ha="right", transform=axes.transAxes)
             continue
         axes.plot(layers.layer, layers.ratio, **line.style, linestyle="-" if epoch else "--")

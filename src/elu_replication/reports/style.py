@@ -100,7 +100,7 @@ class Line(NamedTuple):
     colour: str
     marker: str
     repeat: int  # how many arms of the same activation stand before it
-    index: int  # among the panel's arms
+    position: int  # among the panel's arms
     single: bool = False
 
     @property
