@@ -21,8 +21,8 @@ import pandas as pd
 
 from elu_replication import atomic
 from elu_replication.config import experiments
-from elu_replication.config.options import group_option
 from elu_replication.config.experiments import RESULTS
+from elu_replication.config.options import group_option
 from elu_replication.config.schema import PUBLISHED, Arm, Campaign, typed
 from elu_replication.console import say
 from elu_replication.errors import UserError, run_main

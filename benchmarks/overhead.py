@@ -4,7 +4,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import engines
+import clusters
 import pandas as pd
 from conftest import tiny
 
@@ -33,7 +33,7 @@ def measured(name: str, workers: int) -> dict[str, object]:
             list(local.launch(jobs, workers))
             took = time.perf_counter() - start
         else:
-            made = {"ray": engines.ray_cluster, "slurm": engines.slurm_cluster}[name]
+            made = {"ray": clusters.ray_cluster, "slurm": clusters.slurm_cluster}[name]
             with made(worker, tmp, workers) as engine:
                 start = time.perf_counter()
                 list(campaign.launch(jobs, engine.launcher))

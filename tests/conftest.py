@@ -30,8 +30,8 @@ TINY = {
 
 
 SLOW = (
-    *("plots", "commands", "models", "scenario", "from_scratch", "training", "probes", "campaign"),
-    *("audit", "stopping", "remote", "kills", "cluster"),
+    *("figures", "commands", "models", "scenario", "from_scratch", "training", "probes", "campaign"),
+    *("audit", "early_stopping", "remote", "kills", "cluster"),
 )  # the scenario takes as long as all after it: first, so that two processes end together
 
 

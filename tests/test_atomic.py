@@ -2,11 +2,18 @@
 
 import errno
 import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from elu_replication import atomic
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_failing_write_names_the_file_and_leaves_what_was_there(
@@ -19,5 +26,37 @@ def test_a_failing_write_names_the_file_and_leaves_what_was_there(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match=r"No space left on device: .*kept"):
         atomic.write_text(tmp_path / "kept", "after")
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert names(tmp_path) == ["kept"]
     assert (tmp_path / "kept").read_text() == "before"
+
+
+def test_a_folder_is_replaced_whole_or_stays_as_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    atomic.write_folder(folder, {"history": b"before", "probes": b"before"})
+    with pytest.raises(OSError, match="name too long"):
+        atomic.write_folder(folder, {"history": b"after", "x" * 300: b"after"})
+    assert names(tmp_path) == ["run"]
+    assert names(folder) == ["history", "probes"]
+    assert (folder / "history").read_text() == "before"
+    atomic.write_folder(folder, {"history": b"after"})
+    assert names(tmp_path) == ["run"]
+    assert names(folder) == ["history"]
+
+
+def test_the_umask_says_who_can_read_a_file(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        atomic.write_text(tmp_path / "file", "")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_the_next_write_removes_what_a_killed_process_left(tmp_path: Path) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    left = {process: f".file.{socket.gethostname()}.{process}" for process in (killed.pid, os.getppid())}
+    for name in left.values():
+        (tmp_path / name).write_text("half of")
+    atomic.write_text(tmp_path / "file", "whole")
+    assert names(tmp_path) == sorted([left[os.getppid()], "file"])

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import engines
+import clusters
 import psutil
 import pytest
+from clusters import Cluster
 from conftest import ROOT, tiny
-from engines import Engine
 
-from elu_replication.config.experiments import OWN
+from elu_replication.config.experiments import CUSTOM
 from elu_replication.config.schema import Arm
 from elu_replication.runs import store
 from elu_replication.training import campaign
@@ -37,13 +37,13 @@ def repository(tmp_path: Path, mnist: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture(params=["ray", "slurm"])
-def engine(request: pytest.FixtureRequest, repository: Path, tmp_path: Path) -> Iterator[Engine]:
+def cluster(request: pytest.FixtureRequest, repository: Path, tmp_path: Path) -> Iterator[Cluster]:
     folder = tmp_path / "worker"
     folder.mkdir()
     (folder / "data").symlink_to(repository / "data")
-    start = {"ray": engines.ray_cluster, "slurm": engines.slurm_cluster}[request.param]
-    with start(folder, tmp_path) as engine:
-        yield engine
+    start = {"ray": clusters.ray_cluster, "slurm": clusters.slurm_cluster}[request.param]
+    with start(folder, tmp_path) as cluster:
+        yield cluster
 
 
 def contents(arm: Arm) -> dict[str, object]:
@@ -67,19 +67,19 @@ def trained_here(arm: Arm) -> dict[str, object]:
     return contents(twin)
 
 
-def test_a_campaign_is_the_same_as_here(engine: Engine) -> None:
-    arm = Arm("short", tiny(), tuple(range(12)), OWN / "short")
-    campaign.train(campaign.pending([arm]), engine.launcher)
+def test_a_campaign_is_the_same_as_here(cluster: Cluster) -> None:
+    arm = Arm("short", tiny(), tuple(range(12)), CUSTOM / "short")
+    campaign.train(campaign.pending([arm]), cluster.launcher)
     assert len(store.current(arm)) == 12
     assert contents(arm) == trained_here(arm)
 
 
-def test_a_node_that_dies_delays_its_runs_only(engine: Engine, tmp_path: Path) -> None:
-    arm = Arm("long", tiny(epochs=EPOCHS), tuple(range(12)), OWN / "long")
+def test_a_node_that_dies_delays_its_runs_only(cluster: Cluster, tmp_path: Path) -> None:
+    arm = Arm("long", tiny(epochs=EPOCHS), tuple(range(12)), CUSTOM / "long")
     reached: dict[int, int] = {}
     finished: dict[int, int] = {}  # seed to the time at which the worker stored it
     at_kill: dict[int, int] = {}
-    for event in campaign.launch(campaign.pending([arm]), engine.launcher):
+    for event in campaign.launch(campaign.pending([arm]), cluster.launcher):
         seed = event.job.seed
         if event.kind == "epoch":
             again = at_kill.get(seed, 0)
@@ -95,7 +95,7 @@ def test_a_node_that_dies_delays_its_runs_only(engine: Engine, tmp_path: Path) -
         if not at_kill and len(finished) >= 2 and on_the_way == 2:
             at_kill = under_way
             done_before = dict(finished)
-            engine.kill_node()
+            cluster.kill_node()
     assert at_kill, "no node was killed: the runs were too short"
     assert sorted(finished) == list(range(12))
     for seed, when in done_before.items():
@@ -104,9 +104,11 @@ def test_a_node_that_dies_delays_its_runs_only(engine: Engine, tmp_path: Path) -
 
 
 def test_ctrl_c_ends_the_runs_and_the_same_command_goes_on(
-    engine: Engine, repository: Path, tmp_path: Path
+    cluster: Cluster, repository: Path, tmp_path: Path
 ) -> None:
-    where = [f"launcher.{key}={value}" for key, value in vars(engine.launcher).items() if value is not None]
+    where = [
+        f"launcher.{key}={value}" for key, value in vars(cluster.launcher).items() if value is not None
+    ]
     settings = [
         "model=mlp",
         f"epochs={EPOCHS}",
@@ -114,7 +116,7 @@ def test_ctrl_c_ends_the_runs_and_the_same_command_goes_on(
         "validation_images=100",
         "batch_size=50",
     ]
-    chosen = [f"launcher={engine.launcher.name}", *where[1:]]
+    chosen = [f"launcher={cluster.launcher.name}", *where[1:]]
     command = [sys.executable, "-m", "elu_replication.commands.sweep", *settings, "seeds=[0,1,2]", *chosen]
     driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     checkpoints = tmp_path / "worker/.checkpoints"
@@ -129,5 +131,5 @@ def test_ctrl_c_ends_the_runs_and_the_same_command_goes_on(
     while working_in(tmp_path / "worker"):
         assert time.monotonic() < deadline, "runs go on"
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    (folder,) = OWN.iterdir()
+    (folder,) = CUSTOM.iterdir()
     assert sorted(path.name for path in folder.glob("*.json")) == [f"seed-{seed}.json" for seed in range(3)]

@@ -23,7 +23,7 @@ KILLS = int(os.environ.get("KILLS", "2"))  # `make test KILLS=20` for the long v
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """A campaign as its own process group, so that all of it can be killed at once."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "CHECKPOINT_SECONDS": "0.5"}
-    command = [sys.executable, "-m", "elu_replication.training.campaign", "killed"]
+    command = [sys.executable, "-m", "elu_replication.training.train", "killed"]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=quiet, start_new_session=True)
 
@@ -35,7 +35,7 @@ def test_a_killed_campaign_ends_as_an_uninterrupted_one(mnist: Path, tmp_path: P
     took = sum(record.wall_seconds for record in store.current(uninterrupted))
 
     killed = replace(uninterrupted, name="killed", folder=tmp_path / "killed")
-    stated = {"experiments": {}, "own": {"killed": killed.as_params()}, "launcher": {"name": "local"}}
+    stated = {"experiments": {}, "custom": {"killed": killed.as_params()}, "launcher": {"name": "local"}}
     (tmp_path / params.FILE).write_text(yaml.safe_dump(stated))
     for name in ("conf", "data", "experiments"):
         (tmp_path / name).symlink_to(ROOT / name)

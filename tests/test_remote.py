@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, tiny
 
-from elu_replication.config.experiments import OWN
+from elu_replication.config.experiments import CUSTOM
 from elu_replication.config.schema import Arm, Launcher
 from elu_replication.errors import UserError
 from elu_replication.runs import store
@@ -35,7 +35,7 @@ def worker(tmp_path: Path, mnist: Path) -> Iterator[ProcessPoolExecutor]:
 def test_a_task_gives_the_files_of_a_run_here_and_is_done_once(
     worker: ProcessPoolExecutor, tmp_path: Path
 ) -> None:
-    arm = Arm("tried", tiny(), (0,), OWN / tmp_path.name)
+    arm = Arm("tried", tiny(), (0,), CUSTOM / tmp_path.name)
     task = remote.task(Job(arm, 0), str(tmp_path / "worker"))
     first = worker.submit(done, task).result()
     assert (first.kind, first.epoch) == ("finished", 3)

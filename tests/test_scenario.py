@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import engines
+import clusters
 import pytest
 import yaml
 from conftest import ROOT
@@ -174,7 +174,7 @@ def test_a_search_finds_the_least_validation_loss(clone: Path) -> None:
 def test_dvc_records_a_cluster_s_runs_as_if_trained_here(clone: Path, mnist: Path, tmp_path: Path) -> None:
     (tmp_path / "worker").mkdir()
     (tmp_path / "worker/data").symlink_to(mnist.parent)
-    with engines.ray_cluster(tmp_path / "worker", tmp_path) as engine:
+    with clusters.ray_cluster(tmp_path / "worker", tmp_path) as engine:
         where = (
             f"launcher=ray launcher.address={engine.launcher.address} launcher.folder={tmp_path / 'worker'}"
         )

@@ -11,7 +11,7 @@ from test_runs import stored
 from elu_replication.config.experiments import Published
 from elu_replication.config.schema import Arm
 from elu_replication.reports import tables
-from elu_replication.reports.arms import Row, histories
+from elu_replication.reports.arms import Row, at_chance, histories
 from elu_replication.runs import frames, store
 from elu_replication.runs.code_version import code_version
 
@@ -44,7 +44,38 @@ def test_stale_and_missing_runs_are_said_and_not_counted(rows: list[Row]) -> Non
     assert missing.status == "not run"
     assert (stale.seeds, missing.seeds) == (0, 0)
     assert math.isnan(stale.test_accuracy)
-    assert set(tables.metrics(tables.summary(rows))) == {"trial-ran"}
+
+
+def test_dvc_lists_a_number_for_each_experiment_and_the_scores_of_an_own_arm(rows: list[Row]) -> None:
+    stored(rows[1].arm, 0, accuracy=0.95)
+    assert tables.metrics(tables.summary(rows)) == {"highest_test_accuracy": {"trial": 0.95}}
+    own = [rows[0]._replace(experiment="custom")]
+    assert tables.metrics(tables.summary(own)) == {"test_accuracy": 0.92, "test_loss": 0.3}
+
+
+def test_seeds_of_two_kinds_have_a_range_and_no_mean(rows: list[Row]) -> None:
+    for seed, accuracy in enumerate((0.1135, 0.9639, 0.9693)):
+        stored(rows[0].arm, seed, accuracy=accuracy)
+    scores = tables.summary(rows[:1])
+    assert scores.at_chance[0] == 1
+    assert math.isnan(scores.test_accuracy[0])
+    text = tables.readable(scores).iloc[0]
+    assert text.Seeds == "3 of 3 (1 at chance)"
+    assert text["Test accuracy"] == "2 of 3 trained: 0.9639 to 0.9693"
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "expected"),
+    [
+        ([0.1427, 0.0974, 0.96], [True, True, False]),
+        ([0.1135, 0.1135], [False, False]),  # of one kind
+        ([0.2, 0.96], [False, False]),  # it learned something
+        ([math.nan, math.nan], [False, False]),
+        ([], []),
+    ],
+)
+def test_which_seeds_are_at_chance(accuracies: list[float], expected: list[bool]) -> None:
+    assert at_chance(accuracies).tolist() == expected
 
 
 def test_extra_seeds_do_not_count(rows: list[Row]) -> None:
@@ -69,9 +100,9 @@ def test_an_autoencoder_has_early_stopping_without_accuracies(tmp_path: Path) ->
         (epoch, s, 0.5 / epoch, math.nan) for epoch in (1, 2) for s in ("train", "validation", "test")
     ]
     store.store(arm, record, history, {kind: [] for kind in store.PROBES})
-    found = tables.early_stopping(histories([Row("trial", "auto", arm, None)]))
-    assert set(found.best_epoch) == {2}
-    assert found.test_accuracy.isna().all()
+    stops = tables.early_stopping(histories([Row("trial", "auto", arm, None)]))
+    assert set(stops.best_epoch) == {2}
+    assert stops.test_accuracy.isna().all()
 
 
 def test_curves_are_means_over_seeds_by_epoch(rows: list[Row]) -> None:

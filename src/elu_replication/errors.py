@@ -1,4 +1,4 @@
-"""Errors that are meant for a person: one line, what was given, what to do."""
+"""Errors for people: one line that names what is wrong and what to do."""
 
 import os
 import sys
@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 
 class UserError(Exception):
-    """A problem the user can mend; its text is the one line that is shown."""
+    """A problem that the user can solve; its text is the one line that is shown."""
 
 
 def one_line(error: BaseException | str) -> str:
-    """The error's text with every run of white space made a single space."""
+    """The error's text, with single spaces for line breaks; the name of its type where it has none."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def brief(error: UserError | OSError) -> str:
-    """Either kind of error as one line: a system's own with the file that it is about."""
+    """The error as one line; one of the system names its file."""
     if isinstance(error, UserError):
         return one_line(error)
     where = f" ({error.filename})" if error.filename else ""
@@ -23,7 +23,8 @@ def brief(error: UserError | OSError) -> str:
 
 
 def run_main(main: Callable[[], int | None]) -> None:
-    """Run a command's main(); a UserError or a full disk becomes one line, exit 1 (Ctrl-C: 130)."""
+    """Run a command's main() and exit with what it returns. A UserError or an error of the system, such as
+    a full disk, becomes one line and exit code 1; Ctrl-C becomes exit code 130, as shells expect."""
     try:
         sys.exit(main())
     except UserError as error:
@@ -35,4 +36,4 @@ def run_main(main: Callable[[], int | None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        sys.exit(f"error: {brief(error)}; no file is left half written")
+        sys.exit(f"error: {brief(error)}; no file is half written")

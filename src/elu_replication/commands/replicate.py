@@ -129,7 +129,7 @@ def conclude(scope: str) -> None:
         say("Claims:  " + ", ".join(f"{n} {verdict}" for verdict, n in counted.items()))
         say("Report:  results/report.html (`make report` opens it, `make claim ID=C7` explains a claim)")
     say(f"Tables:  {RESULTS / scope / 'tables/summary.md'}")
-    say(f"Figures: {RESULTS / scope / 'figures'} and {RESULTS / scope / 'mechanisms'}")
+    say(f"Figures: {RESULTS / scope / 'figures'} and {RESULTS / scope / 'internals'}")
 
 
 def audit_once() -> None:

@@ -5,7 +5,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from elu_replication.config import experiments, params
 from elu_replication.config.experiments import Published
@@ -13,9 +15,13 @@ from elu_replication.config.schema import Arm, Scale
 from elu_replication.errors import UserError
 from elu_replication.runs import frames
 
+CHANCE = 0.1  # the accuracy of guessing among ten classes
+NEAR_CHANCE = 0.05  # a network that puts nearly all images in one class scores 0.09 to 0.15
+LEARNED = 0.5
+
 
 class Row(NamedTuple):
-    """An arm as an experiment names it; runs that two experiments share make a row in each."""
+    """An arm as an experiment names it; an arm that two experiments share is a row in each."""
 
     experiment: str
     label: str
@@ -56,7 +62,27 @@ def grouped(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
     return {name: list(group) for name, group in groupby(rows, key=attrgetter("experiment"))}
 
 
+def at_chance(accuracies: ArrayLike) -> np.ndarray:
+    """Which seeds of an arm ended within NEAR_CHANCE of guessing although another ended above LEARNED, by
+    their final accuracies: bool, shape (seeds,).
+
+    Such seeds are of two kinds, and a mean over both is the score of neither. Where all seeds are at
+    chance they are of one kind, and none is marked.
+    """
+    values = np.asarray(accuracies, float)
+    return (np.abs(values - CHANCE) <= NEAR_CHANCE) & (values > LEARNED).any()
+
+
+def alike(table: pd.DataFrame, row: Row) -> list[pd.DataFrame]:
+    """The lines of an arm in a table with a column `seed`, in parts that may be averaged over seeds: the
+    whole, or one part for each seed where some seeds are at chance."""
+    mine = table[table.arm == row.label]
+    if at_chance([record.final.test_accuracy for record in frames.finished(row.arm)]).any():
+        return [part for _, part in mine.groupby("seed")]
+    return [mine]
+
+
 def histories(rows: Iterable[Row]) -> pd.DataFrame:
-    """Every observation of the arms' finished runs, tidy: arm, seed, epoch, split, loss, accuracy."""
+    """Every observation of the arms' finished runs: columns arm, seed, epoch, split, loss, accuracy."""
     parts = [frames.history(row.arm).assign(arm=row.label) for row in rows]
     return pd.concat([part for part in parts if len(part)] or parts)

@@ -26,8 +26,8 @@ from elu_replication.reports.claim_tables import (
     formula,
     table,
 )
-from elu_replication.reports.figures import save
 from elu_replication.reports.forest import forest
+from elu_replication.reports.style import save
 
 # The best-known claims, which stand first.
 HEADLINES = ("C3", "C7", "C43", "C11", "C12", "C14", "C23", "C22", "C26", "C46")

@@ -1,10 +1,10 @@
-"""Figures of activation functions, and of what the probes found; the DVC stage `mechanisms`."""
+"""Probes of stored runs, as tables and figures by experiment; the DVC stage `internals`."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,83 +13,112 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from elu_replication import atomic
-from elu_replication.claims.checks import DIVISOR, OFFSETS, POINTS
 from elu_replication.config.experiments import RESULTS
-from elu_replication.config.options import group_option, options
-from elu_replication.config.schema import Activation
-from elu_replication.engine import activations
-from elu_replication.engine.activations import function
 from elu_replication.errors import run_main
+from elu_replication.reports import functions
 from elu_replication.reports.arms import Row, declared, grouped
-from elu_replication.reports.figures import (
+from elu_replication.reports.style import (
     BAND,
-    STYLES,
     Line,
-    activation_name,
+    band,
+    bundles,
     lines,
     panel_legend,
+    panel_parts,
     panels_of,
     save,
-    seeds_told,
 )
-from elu_replication.reports.profiles import Kind, depth_profile, levels, probed
+from elu_replication.runs import frames
 from elu_replication.runs.frames import over_seeds
 
+FOLDER = "internals"  # below results/<scope>
+LEAST_RATIO = 1e-8  # of a gradient: a smaller one changes no float32 weight
 LEAST_SPAN = 0.05  # of an axis of accuracies, so that chance differences look small
+Kind = Literal["activity", "perturbations"]
+
+
+def probed(rows: Iterable[Row], kind: Kind) -> pd.DataFrame:
+    """All probes of one kind of the arms' finished runs: arm, seed, and the fields of runs.probe_rows.
+
+    Activity has one column more, `gradient_ratio`: a layer's gradient norm over the output layer's in the
+    same run and epoch.
+    """
+    parts = [frames.probes(row.arm, kind).assign(arm=row.label) for row in rows]
+    table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    if kind == "activity":
+        run = table.groupby(["arm", "seed", "epoch"])
+        table["gradient_ratio"] = table.gradient_norm / run.gradient_norm.transform("last")
+    return table
+
+
+def levels(perturbations: pd.DataFrame) -> pd.DataFrame:
+    """Mean and spread over seeds by kind and level of perturbation; variances are means over layers."""
+    run = perturbations.groupby(["arm", "seed", "kind", "level"], sort=False, as_index=False).mean()
+    return over_seeds(run, "perturbations")
+
+
+def depth_profile(activity: pd.DataFrame) -> pd.DataFrame:
+    """Gradient ratios of the layers of each arm at initialization and after the last probed epoch:
+    columns arm, epoch, layer, ratio (geometric mean over seeds, since ratios span many powers of ten)."""
+    layers = activity[activity.layer > 0]
+    ends = layers[(layers.epoch == 0) | (layers.epoch == layers.groupby("arm").epoch.transform("max"))]
+    logs = np.log(ends.gradient_ratio.clip(lower=1e-30))
+    mean = logs.groupby([ends.arm, ends.epoch, ends.layer], sort=False).mean()
+    return np.exp(mean).rename("ratio").reset_index()
 
 
 class Quantity(NamedTuple):
-    """One column of an experiment's figure: what is drawn, and how its axes look."""
+    """One column of an experiment's figure: what is drawn, and the format of its axes."""
 
     title: str
     draw: Callable[[Axes, Line, pd.DataFrame], None]
-    dress: Callable[[Axes], None]
+    format_axes: Callable[[Axes], None]
 
 
-def curve(axes: Axes, line: Line, x: pd.Series, found: pd.DataFrame, name: str) -> None:
-    """A mean over seeds with a band from the least to the largest; at a single place, by arm with a bar."""
-    mean, least, most = (found[name + part] for part in BAND)
-    looks = {"marker": line.marker, "markersize": 4.5, **line.style}
+def draw_curve(axes: Axes, line: Line, x: pd.Series, table: pd.DataFrame, name: str) -> None:
+    """A mean over seeds with its band; where there is a single x, a point with a bar in the arm's place."""
+    curve = [table[name + edge] for edge in BAND]
     if len(x) == 1:
-        axes.errorbar([line.row.label], mean, [mean - least, most - mean], **looks)
-        return
-    axes.plot(x, mean, **looks)
-    axes.fill_between(x, least, most, color=line.colour, alpha=0.18, linewidth=0)
+        mean, least, largest = curve
+        axes.errorbar(
+            [line.row.label], mean, [mean - least, largest - mean], **{**line.style, "marker": line.marker}
+        )
+    else:
+        band(axes, line, x, curve)
 
 
-def by_epoch(axes: Axes, line: Line, found: pd.DataFrame, name: str) -> None:
+def draw_by_epoch(axes: Axes, line: Line, activity: pd.DataFrame, name: str) -> None:
     """A quantity of the whole network over epochs."""
-    whole = over_seeds(found[found.layer == 0], "activity").dropna(subset=[name])
-    curve(axes, line, whole.epoch, whole, name)
+    network = over_seeds(activity[activity.layer == 0], "activity").dropna(subset=[name])
+    draw_curve(axes, line, network.epoch, network, name)
 
 
-def by_level(axes: Axes, line: Line, found: pd.DataFrame, kind: str, name: str) -> None:
+def draw_by_level(axes: Axes, line: Line, perturbations: pd.DataFrame, kind: str, name: str) -> None:
     """A score of the network, or the mean of a variance over layers, by the perturbation's level."""
-    perturbed = levels(found[found.kind == kind]).dropna(subset=[name])
-    curve(axes, line, perturbed.level, perturbed, name)
+    table = levels(perturbations[perturbations.kind == kind]).dropna(subset=[name])
+    draw_curve(axes, line, table.level, table, name)
 
 
-def draw_depth(axes: Axes, line: Line, found: pd.DataFrame) -> None:
+def draw_depth(axes: Axes, line: Line, activity: pd.DataFrame) -> None:
     """Gradient ratios by layer: dashed at initialization, in full after the last epoch."""
-    profile = depth_profile(found)
-    for epoch, layers in profile.groupby("epoch"):
-        if layers.ratio.isna().all():  # 0 by 0: a logarithmic axis has no place for it
-            told = f"{line.row.label} at epoch {epoch:g}: all gradients are 0"
-            place = (0.97, 0.92 - 0.08 * line.place)
-            axes.text(*place, told, color=line.colour, ha="right", transform=axes.transAxes)
+    for epoch, layers in depth_profile(activity).groupby("epoch"):
+        if layers.ratio.isna().all():  # 0 by 0, for which a logarithmic axis has no place
+            note = f"{line.row.label} at epoch {epoch:g}: all gradients are 0"
+            x, y = 0.97, 0.92 - 0.08 * line.position
+            axes.text(x, y, note, color=line.colour, fontsize=8, ha="right", transform=axes.transAxes)
             continue
-        looks = {"linestyle": "-" if epoch else "--", "marker": line.marker, "markersize": 4.5}
-        axes.plot(layers.layer, layers.ratio, **{**line.style, **looks})
+        axes.plot(layers.layer, layers.ratio, **line.style, linestyle="-" if epoch else "--")
 
 
-def dress(axes: Axes, x: str, y: str, log_x: bool = False, log_y: bool = False) -> None:
-    """Axes and grid of what has been drawn."""
+def format_axes(axes: Axes, x: str, y: str, log_x: bool = False, log_y: bool = False) -> None:
+    """Labels, scales and grid of axes that have been drawn on."""
+    ylabel = y + " (log axis)" * log_y
     if {np.size(line.get_xdata()) for line in axes.lines} == {1}:
-        axes.set(xlabel="arm, after the last epoch", ylabel=y + " (log axis)" * log_y)
+        axes.set(xlabel="arm, after the last epoch", ylabel=ylabel)
         axes.margins(x=0.2)
         axes.tick_params(axis="x", labelsize=7)
     else:
-        axes.set(xlabel=x + " (log axis from 1)" * log_x, ylabel=y + " (log axis)" * log_y)
+        axes.set(xlabel=x + " (log axis from 1)" * log_x, ylabel=ylabel)
         if log_x:
             axes.set_xscale("symlog", linthresh=1)
     low, high = axes.get_ylim()
@@ -101,135 +130,94 @@ def dress(axes: Axes, x: str, y: str, log_x: bool = False, log_y: bool = False) 
         axes.set_yscale("log")
     if x.startswith("layer"):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], LEAST_RATIO))
     axes.grid(alpha=0.25)
 
 
 ACTIVITY = (
     Quantity(
-        "median over units of mean activation",
-        partial(by_epoch, name="median_activation"),
-        partial(dress, x="epoch", y="activation", log_x=True),
+        "median of mean activations",
+        partial(draw_by_epoch, name="median_activation"),
+        partial(format_axes, x="epoch", y="activation", log_x=True),
     ),
     Quantity(
-        "pre-activation never above zero (dead, if ReLU)",
-        partial(by_epoch, name="dead"),
-        partial(dress, x="epoch", y="share", log_x=True),
+        "units never on (dead, if ReLU)",
+        partial(draw_by_epoch, name="dead"),
+        partial(format_axes, x="epoch", y="share", log_x=True),
     ),
     Quantity(
         "gradient norm by layer",
         draw_depth,
-        partial(dress, x="layer, from the input", y="ratio to the output layer's", log_y=True),
+        partial(format_axes, x="layer, from the input", y="ratio to the output layer's", log_y=True),
     ),
 )
 PERTURBATIONS = (
     Quantity(
-        "accuracy under noise on the input",
-        partial(by_level, kind="input_noise", name="accuracy"),
-        partial(dress, x="standard deviation of the noise", y="accuracy"),
+        "under noise on the input",
+        partial(draw_by_level, kind="input_noise", name="accuracy"),
+        partial(format_axes, x="standard deviation of the noise", y="accuracy"),
     ),
     Quantity(
-        "accuracy with a planted pre-activation",
-        partial(by_level, kind="planted", name="accuracy"),
-        partial(dress, x="how far below zero", y="accuracy", log_x=True),
+        "with a planted pre-activation",
+        partial(draw_by_level, kind="planted", name="accuracy"),
+        partial(format_axes, x="how far below zero", y="accuracy", log_x=True),
     ),
     Quantity(
-        "variance of deactivated units",
-        partial(by_level, kind="input_noise", name="deactivated_variance"),
-        partial(dress, x="standard deviation of the noise", y="variance, mean over layers", log_y=True),
+        "variance of units that are off",
+        partial(draw_by_level, kind="input_noise", name="deactivated_variance"),
+        partial(
+            format_axes, x="standard deviation of the noise", y="variance, mean over layers", log_y=True
+        ),
     ),
 )
-TITLES = {
-    "activity": "inside the network ({}; dashed: gradients at initialization)",
-    "perturbations": "trained networks under perturbation ({})",
+QUANTITIES: dict[Kind, tuple[Quantity, ...]] = {"activity": ACTIVITY, "perturbations": PERTURBATIONS}
+TITLES: dict[Kind, str] = {
+    "activity": "inside the networks (gradients: dashed at initialization, full after the last epoch)",
+    "perturbations": "trained networks under perturbation",
 }
 
 
 def figure(name: str, rows: Sequence[Row], kind: Kind) -> Figure | None:
-    """What the probes of one kind found in an experiment: a line of axes for each panel of its document
-    that has any; None where there is none."""
-    found = probed(rows, kind)
-    by_arm = dict(list(found.groupby("arm")))
+    """The probes of one kind of an experiment: a row of axes for each panel of its document that has
+    probes; None where none has."""
+    table = probed(rows, kind)
+    measured = set(table.arm)
     title, panels = panels_of(name, rows)
-    ran = {panel: mine for panel, mine in panels.items() if any(row.label in by_arm for row in mine)}
+    ran = {panel: mine for panel, mine in panels.items() if any(row.label in measured for row in mine)}
     if not ran:
         return None
-    quantities = ACTIVITY if kind == "activity" else PERTURBATIONS
-    made = Figure(figsize=(16, 3.4 * len(ran) + 0.8), layout="constrained")
-    grid = made.subplots(len(ran), len(quantities), squeeze=False)
-    for line_of_axes, (panel, mine) in zip(grid, ran.items(), strict=True):
-        drawn = lines([row for row in mine if row.label in by_arm])
-        for axes, quantity in zip(line_of_axes, quantities, strict=True):
+    drawing, parts = panel_parts(f"{title}: {TITLES[kind]}", len(ran), 13.0)
+    for part, (panel, mine) in zip(parts, ran.items(), strict=True):
+        drawn = lines([row for row in mine if row.label in measured])
+        part.suptitle(panel, fontsize=10, x=0.01, ha="left")
+        for axes, quantity in zip(part.subplots(1, len(QUANTITIES[kind])), QUANTITIES[kind], strict=True):
             for line in drawn:
-                quantity.draw(axes, line, by_arm[line.row.label])
-            quantity.dress(axes)
-            axes.set_title(f"{panel}:\n{quantity.title}", fontsize=10, loc="left")
-        panel_legend(line_of_axes[-1], drawn, [row for row in mine if row.label not in by_arm])
-    told = seeds_told(found.groupby("arm").seed.nunique())
-    made.suptitle(f"{title}: {TITLES[kind].format(told)}", fontsize=11)
-    return made
-
-
-def functions_figure() -> Figure:
-    """Every activation function that can be chosen, and its derivative."""
-    x = np.linspace(-6, 6, 601)
-    made = Figure(figsize=(12.5, 5), layout="constrained")
-    for axes, part, title in zip(made.subplots(1, 2), (0, 1), ("functions", "derivatives"), strict=True):
-        for name in options("activation"):
-            activation = Activation(name, group_option("activation", name).get("alpha"))
-            colour, marker = STYLES[name]
-            place = list(STYLES).index(name) * 6
-            looks = {"color": colour, "marker": marker, "markersize": 4.5, "markevery": (place, 60)}
-            axes.plot(x, function(activation)[part](x), label=activation_name(activation), **looks)
-        axes.set(title=f"Activation {title}", xlabel="x", ylim=(-2, 4) if part == 0 else (-0.2, 1.85))
-        axes.grid(alpha=0.25)
-    made.axes[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
-    return made
-
-
-def sum_figure() -> Figure:
-    """The blog post's sum of shifted sigmoids beside softplus and ReLU, beyond its own range as well."""
-    x = np.linspace(-10, 25, 701)
-    made = Figure(figsize=(12.5, 4.2), layout="constrained")
-    shifted = (OFFSETS, DIVISOR)
-    curves = (
-        (
-            "sum of shifted sigmoids",
-            activations.sum_of_sigmoids(x, *shifted),
-            activations.sum_of_sigmoids_derivative(x, *shifted),
-            ("#009E73", "-"),
-        ),
-        ("softplus", activations.softplus(x), activations.sigmoid(x), ("#7F7F7F", "--")),
-        ("ReLU", activations.relu(x), activations.relu_derivative(x), ("#D55E00", ":")),
-    )
-    for axes, part, title in zip(made.subplots(1, 2), (1, 2), ("value", "derivative"), strict=True):
-        for name, *values, (colour, style) in curves:
-            axes.plot(x, values[part - 1], color=colour, linestyle=style, label=name)
-        axes.axvspan(*POINTS[[0, -1]], color="0.5", alpha=0.1, linewidth=0, label="the post's points")
-        axes.set(title=f"Sum of sigmoids, softplus, ReLU: {title}", xlabel="x")
-        axes.grid(alpha=0.25)
-    made.axes[0].legend(fontsize=8)
-    return made
+                for style, seeds in bundles(line, table):
+                    quantity.draw(axes, style, seeds)
+            quantity.format_axes(axes)
+            axes.set_title(quantity.title, fontsize=9, loc="left")
+        missing = [row for row in mine if row.label not in measured]
+        panel_legend(part, drawn, missing)
+    return drawing
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:
-    """Write <experiment>_activity and _perturbations as tables (CSV) and figures (PNG and SVG), and the
-    figures of the functions, in `folder`."""
+    """Write, in `folder`, <experiment>_activity and _perturbations as tables (CSV) and figures (PNG, SVG),
+    and the figures of the activation functions."""
     for name, group in grouped(rows).items():
-        for kind in ("activity", "perturbations"):
-            if made := figure(name, group, kind):
-                save(made, folder / f"{name}_{kind}")
-                table = over_seeds(probed(group, kind), kind)
-                text = table.to_csv(index=False, float_format="%.5g")
+        for kind in QUANTITIES:
+            if drawing := figure(name, group, kind):
+                save(drawing, folder / f"{name}_{kind}")
+                text = over_seeds(probed(group, kind), kind).to_csv(index=False, float_format="%.5g")
                 atomic.write_text(folder / f"{name}_{kind}.csv", text)
-    save(functions_figure(), folder / "functions")
-    save(sum_figure(), folder / "sum_of_sigmoids")
+    functions.write(folder)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Tables and figures of the probes of a scope.")
     parser.add_argument("scope", help="custom, or the scale of params.yaml")
     scope = parser.parse_args().scope
-    write(declared(scope), RESULTS / scope / "mechanisms")
+    write(declared(scope), RESULTS / scope / FOLDER)
 
 
 if __name__ == "__main__":

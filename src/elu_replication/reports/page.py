@@ -27,8 +27,8 @@ from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import run_main
 from elu_replication.reports import claim_tables, claims, paper
 from elu_replication.reports.arms import Row, declared_at, grouped, histories
-from elu_replication.reports.figures import STYLES, arm_label, lines
-from elu_replication.reports.profiles import depth_profile, levels, probed
+from elu_replication.reports.internals import depth_profile, levels, probed
+from elu_replication.reports.style import STYLES, arm_label, lines
 from elu_replication.reports.tables import readable, summary
 from elu_replication.runs import frames, store
 from elu_replication.runs.frames import over_seeds
@@ -243,7 +243,7 @@ def main() -> None:
     rows, found = declared_at(PUBLISHED), outcomes()
     atomic.write_text(FILE, render(rows, found))
     paper.write(rows, found, RESULTS / "paper")
-    folders = [RESULTS / "published" / kind for kind in ("figures", "mechanisms")]
+    folders = [RESULTS / "published" / kind for kind in ("figures", "internals")]
     drawn = [path for folder in folders for path in sorted(folder.glob("*.png"))]
     atomic.write_text(RESULTS / "README.md", index(RESULTS, drawn))
 

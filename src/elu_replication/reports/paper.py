@@ -14,8 +14,8 @@ from elu_replication.claims.verdicts import ClaimResult
 from elu_replication.config import experiments
 from elu_replication.reports.arms import Row
 from elu_replication.reports.claim_tables import effect_of
-from elu_replication.reports.figures import save
 from elu_replication.reports.forest import forest
+from elu_replication.reports.style import save
 from elu_replication.runs import store
 
 SOURCES_BIB = experiments.FOLDER / "sources.bib"

@@ -1,9 +1,9 @@
-"""Tables of what is stored, per experiment and over all; the DVC stage `tables`."""
+"""Tables of the scores of all arms and of the curves of each experiment; the DVC stage `tables`."""
 
 import argparse
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,16 @@ from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import Arm
 from elu_replication.console import table
 from elu_replication.errors import run_main
-from elu_replication.reports.arms import Row, declared, grouped, histories
+from elu_replication.reports.arms import Row, at_chance, declared, grouped, histories
 from elu_replication.runs import frames, store
 from elu_replication.training.early_stopping import stop
 
 PATIENCES = (1, 2, 3, 5, 10, 20, 50)
-SCORED = (("loss", "validation"), ("accuracy", "test"), ("loss", "test"))  # what early stopping looks at
+SCORES = ("test_accuracy", "test_loss")
 
 
 def status(arm: Arm) -> str:
-    """How many of the declared seeds are stored as declared, or why none is; stale runs are named."""
+    """How many of the declared seeds are stored as declared, and why others are stale; or "not run"."""
     reasons = [store.why_not_current(arm, seed) for seed in arm.seeds]
     stored = reasons.count(None)
     stale = sorted({reason for reason in reasons if reason not in (None, "not run")})
@@ -33,122 +33,149 @@ def status(arm: Arm) -> str:
 
 
 def summary(rows: Iterable[Row]) -> pd.DataFrame:
-    """One line an arm: mean and sample standard deviation over the stored seeds of what the last
-    epoch scored on the test images, and of what the epoch of least validation loss scored there.
+    """One line an arm: mean, sample standard deviation (_sd), least (_min) and largest (_max) over the
+    stored seeds of the test scores after the last epoch, and mean and _sd of those after the epoch of
+    least validation loss. Accuracies are shares of images, losses are means over images.
 
-    Diverged seeds are counted in `diverged` and left out of the means.
+    Diverged seeds are counted in `diverged` and have no part in the scores. Where some seeds are at chance
+    (arms.at_chance), they are counted in `at_chance`; _min and _max are then those of the other seeds, and
+    there is no mean, since it would be the score of neither kind.
     """
     lines = []
     for row in rows:
         records = store.current(row.arm)
-        whole = [record for record in records if record.status == "finished"]
-        final = pd.DataFrame([record.final.model_dump() for record in whole])
-        best = pd.DataFrame([record.best.model_dump() for record in whole if record.best])
+        finished = [record for record in records if record.status == "finished"]
+        final = pd.DataFrame([record.final.model_dump() for record in finished], columns=SCORES)
+        best = pd.DataFrame([r.best.model_dump() for r in finished if r.best], columns=["epoch", *SCORES])
+        idle = at_chance(final.test_accuracy)
         line = {
             "experiment": row.experiment,
             "arm": row.label,
             "status": status(row.arm),
-            "seeds": len(whole),
-            "diverged": len(records) - len(whole),
+            "seeds": len(finished),
+            "diverged": len(records) - len(finished),
+            "at_chance": int(idle.sum()),
         }
-        for name, scores in (("test", final), ("best_epoch_test", best)):
-            for metric in ("accuracy", "loss"):
-                values = scores.get(f"test_{metric}", pd.Series(dtype=float))
-                line[f"{name}_{metric}"] = values.mean()
-                line[f"{name}_{metric}_sd"] = values.std()
-        line["best_epoch"] = best.get("epoch", pd.Series(dtype=float)).mean()
+        for name in SCORES:
+            scores = final[name].astype(float)
+            alike = scores if not idle.any() else scores.iloc[:0]
+            trained = scores[~idle]
+            line |= {name: alike.mean(), f"{name}_sd": alike.std()}
+            line |= {f"{name}_min": trained.min(), f"{name}_max": trained.max()}
+        for name in SCORES:
+            line |= {f"best_epoch_{name}": best[name].mean(), f"best_epoch_{name}_sd": best[name].std()}
+        line["best_epoch"] = best.epoch.mean()
         line["published_accuracy"] = row.published and row.published.test_accuracy
         line["published_loss"] = row.published and row.published.test_loss
         line["runs"] = str(row.arm.folder)
         lines.append(line)
-    numbers = [c for c in lines[0] if c.startswith(("test", "best", "published"))]
+    numbers = [name for name in lines[0] if name.startswith(("test", "best", "published"))]
     return pd.DataFrame(lines).astype(dict.fromkeys(numbers, float))
 
 
-def score(mean: float, sd: float = math.nan) -> str:
-    """A score to 4 decimals with its standard deviation where there is one; "-" for no score."""
-    if math.isnan(mean):
-        return "-"
-    return f"{mean:.4f}" if math.isnan(sd) else f"{mean:.4f} ± {sd:.4f}"
+def seeds(line: Any) -> str:
+    """The status of an arm, how many of its seeds failed, and whose runs it shares, if any."""
+    failed = [(line.diverged, "diverged"), (line.at_chance, "at chance")]
+    counts = ", ".join(f"{count} {kind}" for count, kind in failed if count)
+    *_, experiment, arm = Path(line.runs).parts
+    shared = (experiment, arm) != (line.experiment, line.arm) and line.experiment != "custom"
+    return line.status + f" ({counts})" * bool(counts) + f", shared with {experiment}-{arm}" * shared
 
 
-def shared(experiment: str, arm: str, folder: str) -> str:
-    """Whose runs an arm has, where they are those of another: ", shared with asu_mlp-sgd_elu"."""
-    owner = Path(folder).parts[-2:]
-    return (
-        "" if owner == (experiment, arm) or experiment == "custom" else f", shared with {'-'.join(owner)}"
+def score(line: Any, metric: str) -> str:
+    """A test score to 4 decimals: mean ± standard deviation over seeds, or, where some are at chance, the
+    range of those that trained; "-" where there is none."""
+    mean, sd, least, largest = (
+        getattr(line, f"test_{metric}{part}") for part in ("", "_sd", "_min", "_max")
     )
+    if line.at_chance:
+        return f"{line.seeds - line.at_chance} of {line.seeds} trained: {least:.4f} to {largest:.4f}"
+    return number(mean) if math.isnan(sd) else f"{mean:.4f} ± {sd:.4f}"
+
+
+def number(value: float) -> str:
+    """To 4 decimals; "-" for none."""
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+# The columns of the readable summary, in order: heading, and text of a line. A column without any score is
+# left out.
+COLUMNS: dict[str, Callable[[Any], str]] = {
+    "Experiment": lambda line: line.experiment,
+    "Arm": lambda line: line.arm,
+    "Seeds": seeds,
+    "Test accuracy": lambda line: score(line, "accuracy"),
+    "Published accuracy": lambda line: number(line.published_accuracy),
+    "Test loss": lambda line: score(line, "loss"),
+    "Published loss": lambda line: number(line.published_loss),
+}
 
 
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary as a person reads it: scores as mean ± SD over seeds, the published beside them."""
-    columns: dict[str, Any] = {
-        "Experiment": summary.experiment,
-        "Arm": summary.arm,
-        "Seeds": summary.status
-        + summary.diverged.map(lambda n: f" ({n} diverged)" if n else "")
-        + [shared(*names) for names in zip(summary.experiment, summary.arm, summary.runs, strict=True)],
-    }
-    for metric in ("accuracy", "loss"):
-        means, sds = summary[f"test_{metric}"], summary[f"test_{metric}_sd"]
-        columns[f"Test {metric}"] = [score(*pair) for pair in zip(means, sds, strict=True)]
-        if summary[f"published_{metric}"].notna().any():
-            columns[f"Published {metric}"] = summary[f"published_{metric}"].map(score)
-    return pd.DataFrame(columns)
+    """The summary as text, by COLUMNS."""
+    texts = {heading: [*map(text, summary.itertuples())] for heading, text in COLUMNS.items()}
+    return pd.DataFrame({heading: texts[heading] for heading in texts if {*texts[heading]} != {"-"}})
 
 
 def markdown(summary: pd.DataFrame) -> str:
-    """The arms that have runs as a readable Markdown table, and how many of each experiment have none."""
+    """The arms that have runs as a Markdown table, and how many arms of each experiment have none."""
     idle = summary.status == "not run"
     text = readable(summary[~idle]).to_markdown(index=False, disable_numparse=True) + "\n"
     if idle.any():
-        left = [
-            f"{experiment} {n}"
-            for experiment, n in summary[idle].experiment.value_counts(sort=False).items()
-        ]
-        text += f"\nNot run: {idle.sum()} of {len(summary)} arms ({', '.join(left)}).\n"
+        counts = summary[idle].experiment.value_counts(sort=False)
+        by_experiment = ", ".join(f"{experiment} {count}" for experiment, count in counts.items())
+        text += f"\nNot run: {idle.sum()} of {len(summary)} arms ({by_experiment}).\n"
     return text
 
 
 def show(summary: pd.DataFrame, title: str) -> None:
-    """The readable summary as a table in the terminal."""
+    """Print the readable summary in the terminal, without whose runs an arm shares."""
     text = readable(summary)
-    text["Seeds"] = text.Seeds.str.partition(", shared")[0]  # whose runs they are, files have room for
+    text["Seeds"] = text.Seeds.str.partition(", shared")[0]
     names = (text.pop("Experiment") + "-" + text.pop("Arm")).str.lstrip("-")
     rows = [[name, *line] for name, line in zip(names, text.to_numpy().tolist(), strict=True)]
     table(title, ["Arm", *text.columns], rows)
 
 
-def metrics(summary: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """What `dvc metrics` and `dvc exp show` list: the mean scores of the arms that have runs."""
-    ran = summary[summary.seeds > 0].drop_duplicates("runs")
-    scores = ran.set_index(ran.experiment + "-" + ran.arm)[["test_accuracy", "test_loss"]].round(6)
-    return {str(name): dict(each.dropna()) for name, each in scores.iterrows()}
+def metrics(summary: pd.DataFrame) -> dict[str, Any]:
+    """What `dvc metrics show`, `dvc metrics diff` and `dvc exp show` list.
+
+    Of a user's own arm: its mean test scores, under the same names whatever the arm, so that DVC compares
+    arms. Of a scale: the highest mean test accuracy among the arms of each experiment (of an autoencoder's,
+    the lowest test loss), since a column for each score of each arm would fill several screens.
+    """
+    ran = summary[summary.seeds > 0]
+    if (summary.experiment == "custom").all():
+        scores = ran[list(SCORES)].mean().dropna()
+        return {name: round(scores[name], 6) for name in scores.index}
+    by_experiment = ran.groupby("experiment", sort=False)
+    highest = by_experiment.test_accuracy.max()
+    lowest = by_experiment.test_loss.min()[highest.isna()]
+    headlines = {"highest_test_accuracy": highest.dropna(), "lowest_test_loss": lowest}
+    return {name: scores.round(6).to_dict() for name, scores in headlines.items() if len(scores)}
 
 
 def early_stopping(history: pd.DataFrame) -> pd.DataFrame:
-    """What early stopping would have given, from stored histories: for each arm and patience, means
-    over seeds of the epochs at which it stops and is best and of the test scores there, and how much
-    higher the test loss of the last epoch is than that, by seed. An arm without a validation split has
-    no line."""
+    """What early stopping would have given, computed from stored histories: one line for each arm and
+    patience, with means over seeds of the epochs at which it stops and is best, of the test scores at the
+    best epoch, and of the excess of the last epoch's test loss over that one.
+
+    An arm without a validation split has no line.
+    """
     lines = []
-    for arm, seen in history.groupby("arm", sort=False):
-        by_seed = seen.pivot(index="epoch", columns=["split", "seed"], values=["loss", "accuracy"])
+    for arm, curves in history.groupby("arm", sort=False):
+        by_seed = curves.pivot(index="epoch", columns=["split", "seed"], values=["loss", "accuracy"])
         if "validation" not in by_seed.loss:
             continue
-        scores = [
-            [by_seed[metric, split, seed].to_numpy() for metric, split in SCORED]
-            for seed in by_seed.loss.validation
-        ]
         for patience in PATIENCES:
-            found = []
-            for losses, accuracy, loss in scores:
-                trained = losses[~np.isnan(losses)]  # with patience, seeds end at epochs of their own
-                reached = stop(trained.tolist(), patience)
-                best = reached.best - 1
-                excess = loss[len(trained) - 1] - loss[best]
-                found.append([*reached, accuracy[best], loss[best], excess])
-            lines.append([arm, patience, *np.mean(found, axis=0)])
+            results = []
+            for seed, losses in by_seed.loss.validation.items():
+                trained = losses.dropna()  # with patience, seeds end at epochs of their own
+                stopped = stop(trained.tolist(), patience)
+                accuracy, loss = by_seed.accuracy.test[seed], by_seed.loss.test[seed]
+                excess = loss[trained.index[-1]] - loss[stopped.best]
+                results.append([*stopped, accuracy[stopped.best], loss[stopped.best], excess])
+            lines.append([arm, patience, *np.mean(results, axis=0)])
     numbers = ["stop_epoch", "best_epoch", "test_accuracy", "test_loss", "last_epoch_test_loss_excess"]
     means = pd.DataFrame(lines, columns=["arm", "patience", *numbers])
     return means.astype({"patience": int, **dict.fromkeys(numbers, float)})
@@ -168,8 +195,8 @@ def write(rows: Sequence[Row], folder: Path) -> None:
         curves = frames.over_seeds(history, "history").to_csv(index=False, float_format="%.6g")
         atomic.write_text(folder / f"tables/{experiment}_epochs.csv", curves)
         stopping.append(early_stopping(history).assign(experiment=experiment))
-    every = pd.concat(stopping).set_index("experiment").reset_index()
-    atomic.write_text(folder / "tables/early_stopping.csv", every.to_csv(index=False, float_format="%.6g"))
+    stops = pd.concat(stopping).set_index("experiment").to_csv(float_format="%.6g")
+    atomic.write_text(folder / "tables/early_stopping.csv", stops)
     atomic.write_text(folder / "metrics.json", json.dumps(metrics(scores), indent=1) + "\n")
 
 

@@ -13,25 +13,26 @@ START_SECONDS = 3.0  # tracing, and a share of importing TensorFlow
 
 @cache
 def measured() -> dict[str, list[float]]:
-    """For each model, the seconds by declared image and epoch of every stored run."""
-    found: dict[str, list[float]] = {}
+    """For each model, the seconds that every stored run took for one declared image in one epoch."""
+    rates: dict[str, list[float]] = {}
     for path in experiments.RESULTS.glob("published/runs/*/*/seed-*/record.json"):
         with suppress(ValueError, LookupError):  # a broken record is reported where runs are judged
             record = json.loads(path.read_text())
-            seen = record["protocol"]["train_images"] * record["final"]["epoch"]
-            found.setdefault(record["protocol"]["model"]["name"], []).append(record["wall_seconds"] / seen)
-    return found
+            images = record["protocol"]["train_images"] * record["final"]["epoch"]
+            model = record["protocol"]["model"]["name"]
+            rates.setdefault(model, []).append(record["wall_seconds"] / images)
+    return rates
 
 
 @cache
 def seconds_per_image(model: str) -> float:
-    """Seconds a model takes on one core for each image declared (validation included) and epoch: the
-    median over stored runs, or what the experiment documents state where there are none."""
+    """Seconds that a model takes on one core for one declared image (validation included) in one epoch:
+    the median over stored runs, or over what the experiments' documents state where there are none."""
     return statistics.median(measured().get(model) or stated(model))
 
 
 def stated(model: str) -> list[float]:
-    """The same by the documents' `minutes_per_run`, of every experiment with the model."""
+    """The same by the `minutes_per_run` of the documents of every experiment with the model."""
     rates = []
     for name in experiments.names():
         document = experiments.load(name)

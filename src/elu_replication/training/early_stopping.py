@@ -1,4 +1,4 @@
-"""Early stopping: when a run with some patience stops, and which epoch's weights it ends with."""
+"""Early stopping: after which epoch a run stops, and which epoch's weights it ends with."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,8 +12,9 @@ class Stop(NamedTuple):
 
 
 def stop(validation_losses: Sequence[float], patience: int | None) -> Stop:
-    """Where a run with these losses by epoch stops: after `patience` epochs without a lower one, or,
-    with None, at the end. Like Keras' EarlyStopping with restore_best_weights and no minimum change.
+    """Where a run with these losses, one for each epoch, stops: after `patience` epochs without a lower
+    one, or at the end where `patience` is None. The same as keras.callbacks.EarlyStopping with
+    restore_best_weights and min_delta 0. A NaN is never lower.
     """
     best = 1
     for epoch, loss in enumerate(validation_losses, 1):

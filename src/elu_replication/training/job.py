@@ -1,12 +1,12 @@
-"""What launchers run and tell of: a job, and the events of it."""
+"""A job of a launcher, and the events that it reports."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from elu_replication.config.schema import Arm
 
 
 class Job(NamedTuple):
-    """A run to be made and stored; or with `audited_epochs`, its beginning only, not stored."""
+    """A run to train and store; or, with `audited_epochs`, its first epochs only, which are not stored."""
 
     arm: Arm
     seed: int
@@ -17,10 +17,10 @@ class Job(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What became of a job: an epoch of it is done, or it ended, well or not."""
+    """An epoch of a job is done, or the job ended: finished, diverged, failed or audited."""
 
     job: Job
-    kind: str  # epoch, finished, diverged, failed or audited
+    kind: Literal["epoch", "finished", "diverged", "failed", "audited"]
     epoch: int = 0
-    detail: str = ""
-    rows: tuple[list[str], ...] = ()  # of an audited beginning
+    detail: str = ""  # why it failed
+    rows: tuple[list[str], ...] = ()  # of the history of an audited job

@@ -1,7 +1,7 @@
-"""What goes on inside a network: measured at chosen epochs of its training, and perturbed at its end.
+"""Measurements inside a network: at chosen epochs of its training, and under perturbation at its end.
 
-Nothing here changes a weight or draws from a random generator of the training, so that a run with
-probes and one without have the same history to the bit.
+Nothing here changes a weight or draws from a random generator of the training: a run with probes and a
+run without have the same history to the bit.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from elu_replication.runs.probe_rows import SATURATED, Activity, Perturbation
 EPOCHS = (0, 1, 2, 5, 10, 20, 50, 100, 150, 200, 250, 300, 400, 500)  # and the last
 PROBED_IMAGES = 1000  # the first of the training images
 PERTURBED_IMAGES = 1000  # the first of the test images
-BATCH = 500
+BATCH = 500  # images in memory at once
 INPUT_NOISE = (0.1, 0.2, 0.4, 0.8)  # standard deviations; a pixel is in [0, 1]
 PLANTED = (1.0, 100.0, 1e4, 5e6)  # how far below zero a pre-activation is put
 
@@ -34,7 +34,8 @@ def weighted(model: keras.Sequential) -> list[keras.layers.Layer]:
 
 
 def hidden(model: keras.Sequential, images: tf.Tensor) -> Iterator[tuple[keras.layers.Layer, tf.Tensor]]:
-    """Each hidden activation layer with its pre-activations, in order, without dropout."""
+    """Each hidden activation layer with its pre-activations, shape (images, ..., units), in order of the
+    forward pass and without dropout."""
     previous, signal = None, images
     for layer in model.layers[:-1]:
         if hasattr(previous, "kernel"):
@@ -44,12 +45,12 @@ def hidden(model: keras.Sequential, images: tf.Tensor) -> Iterator[tuple[keras.l
 
 
 def over_units(reduce: Callable[..., tf.Tensor], values: tf.Tensor) -> tf.Tensor:
-    """A reduction over images and positions: shape (units,)."""
+    """A reduction of shape (images, ..., units) over all but the units: shape (units,)."""
     return reduce(values, axis=list(range(len(values.shape) - 1)))
 
 
 class Probes:
-    """A trainer's network looked at as it is at the time of each call."""
+    """Measurements of a trainer's network, each with the weights that it has at the call."""
 
     def __init__(self, trainer: Trainer, data: dict[str, Split]) -> None:
         self.trainer, self.model = trainer, trainer.model
@@ -58,15 +59,18 @@ class Probes:
         self._variances, self._outputs = tf.function(self._variances_of), tf.function(self._planted)
 
     def activity(self, epoch: int, last: int) -> list[Activity]:
-        """Every layer after `epoch` of `last`. Dead units are looked for among all training images: in
-        an MLP at every call, in larger networks, where that takes seconds, at the last epoch only."""
+        """The rows of the network (layer 0) and of every layer after `epoch`, where `last` is the last.
+
+        Dead units are those that are off for all training images. In an MLP they are counted at every
+        call; in larger networks, where that takes seconds, after the last epoch only.
+        """
         norms = self._gradient_norms()
         batches = [self._sums(batch) for batch in self._batches(self.train, PROBED_IMAGES)]
         layers = [
             np.sum([np.stack(sums) for sums in layer], 0, float) for layer in zip(*batches, strict=True)
         ]
-        looked = self.trainer.protocol.model.name == "mlp" or epoch == last
-        dead = self._dead() if looked else [np.full(sums.shape[1], np.nan) for sums in layers]
+        counted = self.trainer.protocol.model.name == "mlp" or epoch == last
+        dead = self._dead() if counted else [np.full(sums.shape[1], np.nan) for sums in layers]
 
         def row(layer: int, norm: float, sums: np.ndarray, dead: np.ndarray) -> Activity:
             activation, saturated, observations = sums
@@ -87,9 +91,10 @@ class Probes:
         return [whole, *inner, Activity(epoch, len(norms), norms[-1])]
 
     def perturbations(self, seed: int) -> list[Perturbation]:
-        """A classifier under normal noise on its input, and with planted pre-activations: in each image,
-        one unit of the first hidden layer, drawn at random, is put far below zero (a channel at all
-        its positions). Arms that share a seed share the noise. Nothing for an autoencoder."""
+        """The rows of a classifier under normal noise on its input, and with planted pre-activations: in
+        each image, one unit of the first hidden layer, drawn at random, is put far below zero (a channel
+        at all its positions). Arms with the same seed have the same noise. None for an autoencoder, which
+        has no accuracy to lose."""
         if self.trainer.protocol.model.name == "autoencoder":
             return []
         images, labels = self.test.images[:PERTURBED_IMAGES], self.test.labels[:PERTURBED_IMAGES]
@@ -125,7 +130,7 @@ class Probes:
         return [float(tf.norm(gradient)) for gradient in tape.gradient(loss, kernels)]
 
     def _dead(self) -> list[np.ndarray]:
-        """Which units of each hidden layer are dead, bool; goes on only while there may be one."""
+        """Which units of each hidden layer are dead, bool; stops once every unit was on for an image."""
         dead = [np.ones(layer.kernel.shape[-1], bool) for layer in weighted(self.model)[:-1]]
         for batch in self._batches(self.train, len(self.train.labels)):
             for units, peaks in zip(dead, self._peaks(batch), strict=True):
@@ -143,10 +148,10 @@ class Probes:
             self._outputs(images[s : s + BATCH], units[s : s + BATCH], np.float32(level)) for s in starts
         ]
         outputs = tf.concat(parts, axis=0)
-        each = losses(self.trainer.protocol, tf.constant(images), labels, outputs)
-        return int(count_hits(labels, outputs)) / len(labels), float(tf.reduce_mean(each))
+        by_image = losses(self.trainer.protocol, tf.constant(images), labels, outputs)
+        return int(count_hits(labels, outputs)) / len(labels), float(tf.reduce_mean(by_image))
 
-    # What follows is compiled.
+    # The functions below are compiled, since they go over all images many times.
 
     def _sums_of(self, images: tf.Tensor) -> list[tuple[tf.Tensor, ...]]:
         """For each hidden layer, per unit: sum of activations, observations with a derivative below
@@ -157,8 +162,8 @@ class Probes:
                 tape.watch(before)
                 after = layer(before)
             flat = tf.cast(tf.abs(tape.gradient(after, before)) < SATURATED, tf.float32)
-            each = (after, flat, tf.ones_like(flat))
-            sums.append(tuple(over_units(tf.reduce_sum, values) for values in each))
+            quantities = (after, flat, tf.ones_like(flat))
+            sums.append(tuple(over_units(tf.reduce_sum, values) for values in quantities))
         return sums
 
     def _peaks_of(self, images: tf.Tensor) -> list[tf.Tensor]:

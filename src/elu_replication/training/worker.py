@@ -1,4 +1,4 @@
-"""One job: a seed of an arm, trained and stored. A launcher decides where jobs run."""
+"""One job: a seed of an arm, trained and stored. A launcher decides in which process it runs."""
 
 import gc
 import math
@@ -6,9 +6,10 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,18 +23,19 @@ from elu_replication.engine.trainer import Observation, Trainer, use_one_thread
 from elu_replication.errors import UserError
 from elu_replication.runs import probe_rows, store
 from elu_replication.runs.code_version import code_version
-from elu_replication.training import checkpoints, probes
+from elu_replication.training import checkpoints
 from elu_replication.training.early_stopping import Stop, stop
 from elu_replication.training.job import Job
+from elu_replication.training.probes import Probes, probed
 
 AnyTrainer = Trainer | FromScratchTrainer
-# A checkpoint is at most this old; machines that are taken away often may want it younger.
+# The training that is lost when a process dies, at most; machines that are taken away often need less.
 CHECKPOINT_SECONDS = float(os.environ.get("CHECKPOINT_SECONDS", "30"))
 
 
 @dataclass
 class Progress:
-    """How far a run is: what was observed so far and the seconds that training and probes took."""
+    """How far a run is: its observations and probes so far, and the seconds that each of them took."""
 
     history: list[Observation] = field(default_factory=list)
     activity: list[probe_rows.Activity] = field(default_factory=list)
@@ -48,24 +50,27 @@ class Progress:
     @property
     def diverged(self) -> bool:
         """Whether a loss of the last epoch is NaN or infinite: such a run stops there."""
-        last = [seen for seen in self.history if seen.epoch == self.epoch]
-        return not all(math.isfinite(seen.loss) for seen in last)
+        return not all(math.isfinite(o.loss) for o in self.history if o.epoch == self.epoch)
 
 
 class Worker:
-    """Runs jobs one after another in this process; what an arm's seeds share is made once."""
+    """Runs jobs one after another in this process.
+
+    The seeds of an arm share a trainer, since tracing its graphs takes seconds.
+    """
 
     def __init__(self) -> None:
         use_one_thread()
         self.environment = environment()
         self._trainer: AnyTrainer | None = None
-        self._probes: probes.Probes | None = None
+        self._probes: Probes | None = None
         self._digest = ""
 
     def train(self, job: Job, on_epoch: Callable[[Progress], None]) -> store.Record:
-        """Train and store one run, going on from its checkpoint where there is one.
+        """Train and store one run, from its checkpoint on where there is one. `on_epoch` is called after
+        each epoch.
 
-        Raises UserError where data are missing or not as declared, OSError where a file cannot be
+        Raises UserError where data are missing or not as declared, and OSError where a file cannot be
         written; the checkpoint then stays.
         """
         protocol, seed = job.arm.protocol, job.seed
@@ -93,21 +98,23 @@ class Worker:
             probes_version=probe_rows.VERSION,
             environment=self.environment,
         )
-        inside = {"activity": progress.activity, "perturbations": perturbations}
+        rows: dict[str, Sequence[Any]] = {"activity": progress.activity, "perturbations": perturbations}
         model = saved(trainer.model) if job.arm.save_model else None
-        store.store(job.arm, record, progress.history, inside, model)
+        store.store(job.arm, record, progress.history, rows, model)
         checkpoint.unlink(missing_ok=True)
         return record
 
     def first_epochs(self, job: Job) -> list[list[str]]:
-        """Train the first epochs of a run again, storing nothing: its history rows."""
+        """The history rows of the first `audited_epochs` of a run, trained again; nothing is stored."""
         trainer = self._trainer_for(job.arm.protocol)
         trainer.begin(job.seed)
         epochs = range(1, job.audited_epochs + 1)
-        history = [seen for epoch in epochs for seen in trainer.epoch(job.seed, epoch)]
+        history = [observation for epoch in epochs for observation in trainer.epoch(job.seed, epoch)]
         return store.as_rows(job.seed, history)
 
     def _trainer_for(self, protocol: Protocol) -> AnyTrainer:
+        """The trainer of a protocol. `_probes` then look into its network; they are None for the network
+        from scratch, which has no layers of Keras to look into."""
         if self._trainer is None or self._trainer.protocol != protocol:
             self._trainer = self._probes = None
             gc.collect()  # a trainer and its graphs refer to each other, and hold all images
@@ -117,28 +124,28 @@ class Worker:
                 raise UserError(f"data/{name} is not what conf/dataset says: `dvc repro -f data@{name}`")
             parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
             if protocol.model.name == "from_scratch":
-                self._trainer = FromScratchTrainer(protocol, parts)  # nothing looks into it
+                self._trainer = FromScratchTrainer(protocol, parts)
             else:
                 self._trainer = Trainer(protocol, parts)
-                self._probes = probes.Probes(self._trainer, parts)
+                self._probes = Probes(self._trainer, parts)
         return self._trainer
 
 
 def _train(
     trainer: AnyTrainer,
-    inside: probes.Probes | None,
+    probes: Probes | None,
     seed: int,
     checkpoint: Path,
     on_epoch: Callable[[Progress], None],
 ) -> Progress:
-    """Train a run, going on from its checkpoint; `inside` looks into the network meanwhile."""
+    """Train a run, from its checkpoint on where there is one; `probes` look into the network meanwhile."""
     protocol, progress = trainer.protocol, Progress()
 
     def probe() -> None:
         last = progress.epoch if ended(progress, protocol) else protocol.epochs
-        if inside and probes.probed(progress.epoch, last) and not progress.diverged:
+        if probes and probed(progress.epoch, last) and not progress.diverged:
             start = time.perf_counter()
-            progress.activity += inside.activity(progress.epoch, last)
+            progress.activity += probes.activity(progress.epoch, last)
             progress.probe_seconds += time.perf_counter() - start
 
     trainer.begin(seed)
@@ -160,9 +167,9 @@ def _train(
             best = [value.copy() for value in trainer.state]
         on_epoch(progress)
         if time.monotonic() - saved >= CHECKPOINT_SECONDS:
-            seen = [progress.history, progress.activity, progress.seconds, progress.probe_seconds]
-            kept = best if protocol.patience else []
-            checkpoints.save(checkpoint, seen, [*trainer.state, *kept])
+            counts = [progress.history, progress.activity, progress.seconds, progress.probe_seconds]
+            arrays = [*trainer.state, *(best if protocol.patience else [])]
+            checkpoints.save(checkpoint, counts, arrays)
             saved = time.monotonic()
     if protocol.patience:
         trainer.state = best
@@ -170,7 +177,7 @@ def _train(
 
 
 def ended(progress: Progress, protocol: Protocol) -> bool:
-    """Whether a run is over: all epochs trained, its loss not finite, or its patience at an end."""
+    """Whether a run is over: all epochs are trained, its loss is not finite, or its patience ran out."""
     if progress.epoch == protocol.epochs or progress.diverged:
         return True
     reached = stopped(progress.history, protocol)
@@ -181,14 +188,16 @@ def stopped(history: list[Observation], protocol: Protocol) -> Stop:
     """Where the run stops by its validation losses so far, or by its training losses where no
     validation split is held out."""
     split = "validation" if protocol.validation_images else "train"
-    return stop([seen.loss for seen in history if seen.split == split], protocol.patience)
+    return stop(
+        [observation.loss for observation in history if observation.split == split], protocol.patience
+    )
 
 
 def scores(history: list[Observation], epoch: int) -> store.Scores:
     """What every split scored after one epoch."""
-    seen = [observed for observed in history if observed.epoch == epoch]
-    losses = {f"{observed.split}_loss": observed.loss for observed in seen}
-    accuracies = {f"{observed.split}_accuracy": observed.accuracy for observed in seen}
+    observations = [observation for observation in history if observation.epoch == epoch]
+    losses = {f"{o.split}_loss": o.loss for o in observations}
+    accuracies = {f"{o.split}_accuracy": o.accuracy for o in observations}
     return store.Scores(epoch=epoch, **losses, **accuracies)
 
 

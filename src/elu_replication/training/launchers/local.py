@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection, wait
 from elu_replication.errors import UserError, brief
 from elu_replication.training.job import Event, Job
 
-# So many a worker does before another takes its place: TensorFlow keeps some 200 MB of every trainer.
+# After so many jobs, another process takes a worker's place. TensorFlow keeps about 200 MB of every
+# trainer that it had; more often would cost the seconds that importing TensorFlow takes.
 MOST_JOBS = 20
 
 
@@ -29,8 +30,8 @@ class _Process:
 def launch(jobs: Sequence[Job], processes: int) -> Iterator[Event]:
     """Run jobs in at most `processes` workers, yielding their events as they come.
 
-    A worker that dies (a signal, no memory) fails its own job only; another takes its place, as after
-    MOST_JOBS jobs. The workers end when this generator does.
+    A worker that dies (by a signal, or for lack of memory) fails its own job only, and another takes its
+    place. The workers end when this generator does.
     """
     waiting = list(reversed(jobs))
     workers: dict[Connection, _Process] = {}
@@ -68,7 +69,7 @@ def launch(jobs: Sequence[Job], processes: int) -> Iterator[Event]:
 
 def _start() -> _Process:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's threads, read when it is imported
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
     ours, theirs = context.Pipe()
     log = tempfile.NamedTemporaryFile()  # noqa: SIM115 - it lives as long as its process
     process = context.Process(target=_work, args=(theirs, log.name), daemon=True)
@@ -80,7 +81,7 @@ def _start() -> _Process:
 def _give(worker: _Process, waiting: list[Job]) -> None:
     worker.job = waiting.pop()
     worker.jobs += 1
-    with suppress(BrokenPipeError):  # it has died since: what it says next is that
+    with suppress(BrokenPipeError):  # it has died: reading from it reports that
         worker.connection.send(worker.job)
 
 
@@ -88,15 +89,15 @@ def _cause_of_death(worker: _Process) -> str:
     code = worker.process.exitcode or 0
     worker.log.seek(0)
     lines = worker.log.read().decode(errors="replace").strip().splitlines()
-    how = signal.Signals(-code).name if code < 0 else f"exit {code}"
+    cause = signal.Signals(-code).name if code < 0 else f"exit {code}"
     hint = "; out of memory?" if code == -signal.SIGKILL else ""
-    return f"its process died ({how}{hint})" + (f": {lines[-1]}" if lines and not hint else "")
+    return f"its process died ({cause}{hint})" + (f": {lines[-1]}" if lines and not hint else "")
 
 
 def _work(connection: Connection, log: str) -> None:
     """A worker process: jobs come in, events go out, until None comes or the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    with open(log, "wb") as file:  # TensorFlow's chatter, read only after a death
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the parent ends its workers
+    with open(log, "wb") as file:  # TensorFlow's messages, which are read only if the process dies
         os.dup2(file.fileno(), sys.stderr.fileno())
     from elu_replication.training.worker import Worker  # imports TensorFlow: here only
 

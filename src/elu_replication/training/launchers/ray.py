@@ -1,4 +1,4 @@
-"""Jobs as tasks of a running Ray cluster, which places them and tries them again when a node dies."""
+"""Jobs as tasks of a running Ray cluster, which runs them again elsewhere when a node dies."""
 
 import logging
 import socket
@@ -15,28 +15,29 @@ from elu_replication.training.job import Event, Job
 from elu_replication.training.launchers import remote
 from elu_replication.training.launchers.local import MOST_JOBS
 
-TRIES = 10  # of a task whose node or process dies, each going on from its last checkpoint
+TRIES = 10  # of a task whose node or process dies; each goes on from the last checkpoint
 
 
 def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
     """Run jobs in the cluster at `launcher.address`, yielding their events as they come.
 
-    Raises UserError where no cluster is there. Tasks still under way end when this generator does.
+    Raises UserError where no cluster answers. Tasks that are under way end when this generator does.
     """
     _connect(launcher.address or "auto")
     try:
+        # The queue lives on the driver's node: it would be lost with any other.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         progress = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         resources = {"num_cpus": 1, "num_gpus": launcher.gpus_per_run}
         run = ray.remote(max_calls=MOST_JOBS)(_run).options(max_retries=TRIES, **resources)
         folder = str(launcher.folder)
-        places = {run.remote(remote.task(job, folder), n, progress): n for n, job in enumerate(jobs)}
-        while places:
-            done, _ = ray.wait(list(places), timeout=1.0)
-            for place, epoch in progress.get_nowait_batch(progress.qsize()):
-                yield Event(jobs[place], "epoch", epoch)
+        running = {run.remote(remote.task(job, folder), n, progress): n for n, job in enumerate(jobs)}
+        while running:
+            done, _ = ray.wait(list(running), timeout=1.0)
+            for index, epoch in progress.get_nowait_batch(progress.qsize()):
+                yield Event(jobs[index], "epoch", epoch)
             for reference in done:
-                job = jobs[places.pop(reference)]
+                job = jobs[running.pop(reference)]
                 try:
                     yield remote.received(job, ray.get(reference))
                 except RayError as error:
@@ -50,7 +51,7 @@ def _connect(address: str) -> None:
     # Threads of NumPy's matrix products are read when it is imported; a run uses one.
     environment = {"env_vars": {"OPENBLAS_NUM_THREADS": "1"}}
     try:
-        if colon:  # Ray would go on trying for many minutes
+        if colon:  # Ray itself would try for many minutes
             socket.create_connection((host, int(port)), timeout=5).close()
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment)
     except (OSError, RayError, ValueError) as error:
@@ -60,5 +61,5 @@ def _connect(address: str) -> None:
         ) from error
 
 
-def _run(task: remote.Task, place: int, progress: Queue) -> remote.Result:
-    return remote.run(task, lambda epoch: progress.put((place, epoch)))
+def _run(task: remote.Task, index: int, progress: Queue) -> remote.Result:
+    return remote.run(task, lambda epoch: progress.put((index, epoch)))

@@ -1,7 +1,7 @@
-"""A run on another machine: what it is given, where it works, what it gives back.
+"""A run on another machine: the task that it receives, and the result that it returns.
 
-An engine (Ray, Slurm) carries a Task there and its Result back. A worker's folder is laid out as the
-repository is: the data set's option, data, checkpoints, results.
+A cluster's launcher (ray, slurm) carries a Task there and its Result back. The folder of a worker is laid
+out as the repository: conf/dataset, data, .checkpoints, results.
 """
 
 import os
@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import yaml
 
@@ -28,23 +28,23 @@ from elu_replication.training.job import Event, Job
 if TYPE_CHECKING:
     from elu_replication.training.worker import Worker
 
-EPOCH_SECONDS = 2.0  # a worker tells of its progress at most so often
+EPOCH_SECONDS = 2.0  # between two reports of a worker: thousands of short epochs would crowd the network
 
 
 class Task(NamedTuple):
     """A job with all that a machine needs that has this package and no more."""
 
     job: Job
-    dataset: DatasetFacts  # its option of conf/dataset
-    versions: dict[str, str]  # those of the driver
-    folder: str
-    again: bool  # train it even where the worker's folder holds it
+    dataset: DatasetFacts  # its option of conf/dataset: where to get it, and its digests
+    versions: dict[str, str]  # as versions() gives them on the driver
+    folder: str  # in which the worker works
+    again: bool  # train it even where the worker's folder has it stored
 
 
 class Result(NamedTuple):
-    """What became of a task: an Event's fields, and the contents of the run's files by name."""
+    """The fields of an Event, and the contents of the run's files by name."""
 
-    kind: str
+    kind: Literal["finished", "diverged", "failed"]
     epoch: int = 0
     detail: str = ""
     files: dict[str, bytes] = {}  # noqa: RUF012 - nothing is put into it
@@ -52,24 +52,25 @@ class Result(NamedTuple):
 
 @cache  # a campaign may have thousands of tasks
 def versions(model: str) -> dict[str, str]:
-    """What must be the same for a model's numbers to be, in this environment."""
-    found = {"Python": ".".join(platform.python_version_tuple()[:2]), "training code": code_version(model)}
+    """The versions on which a model's numbers depend, in this environment."""
+    here = {"Python": ".".join(platform.python_version_tuple()[:2]), "training code": code_version(model)}
     for name in ("keras", "numpy", "tensorflow", "tensorflow-cpu"):
         with suppress(metadata.PackageNotFoundError):
-            found[name.removesuffix("-cpu")] = metadata.version(name)
-    return found | {"probes": str(probe_rows.VERSION)}
+            here[name.removesuffix("-cpu")] = metadata.version(name)
+    return here | {"probes": str(probe_rows.VERSION)}
 
 
 def task(job: Job, folder: str) -> Task:
     """A job of this repository for a worker that works in `folder`."""
     protocol = job.arm.protocol
     facts = dataset_facts(protocol.dataset.name)
-    again = store.why_not_current(job.arm, job.seed) is None  # stored here, and asked for all the same
+    again = store.why_not_current(job.arm, job.seed) is None  # stored here, so it is to be trained again
     return Task(job, facts, versions(protocol.model.name), folder, again)
 
 
 def run(task: Task, on_epoch: Callable[[int], None]) -> Result:
-    """Do a task on this machine; what goes wrong is a Result too. `on_epoch` hears of some epochs."""
+    """Do a task on this machine. An error of it is a Result too: a launcher carries no exceptions.
+    `on_epoch` is called with an epoch at most once in EPOCH_SECONDS."""
     try:
         return _run(task, on_epoch)
     except (UserError, OSError) as error:
@@ -88,17 +89,18 @@ def _run(task: Task, on_epoch: Callable[[int], None]) -> Result:
     os.chdir(folder)
     option = yaml.safe_dump(task.dataset.model_dump(mode="json"))
     atomic.write_text(CONF / "dataset" / f"{task.dataset.name}.yaml", option)
-    told = time.monotonic()
+    last_report = time.monotonic()
 
-    def tell(epoch: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= EPOCH_SECONDS:
+    def report(epoch: int) -> None:
+        nonlocal last_report
+        if time.monotonic() - last_report >= EPOCH_SECONDS:
             on_epoch(epoch)
-            told = time.monotonic()
+            last_report = time.monotonic()
 
-    if task.again or store.why_not_current(arm, seed):  # else a driver went away before it had the result
+    # A run that is stored already was finished for a driver that stopped before it had the result.
+    if task.again or store.why_not_current(arm, seed):
         fetch.ensure(task.dataset)
-        _worker().train(task.job, lambda progress: tell(progress.epoch))
+        _worker().train(task.job, lambda progress: report(progress.epoch))
     record = store.load(arm, seed)
     assert record is not None
     files = {path.name: path.read_bytes() for path in store.run_folder(arm, seed).iterdir()}
@@ -107,14 +109,14 @@ def _run(task: Task, on_epoch: Callable[[int], None]) -> Result:
 
 @cache
 def _worker() -> "Worker":
-    """This process's worker, which keeps what the seeds of an arm share."""
+    """This process's worker: the seeds of an arm share its trainer."""
     from elu_replication.training.worker import Worker  # imports TensorFlow: where runs are trained only
 
     return Worker()
 
 
 def received(job: Job, result: Result) -> Event:
-    """A task's result stored in this repository, as the event that it is."""
+    """Store a task's result in this repository; the event that ends its job."""
     if result.files:
         atomic.write_folder(store.run_folder(job.arm, job.seed), result.files)
     return Event(job, result.kind, result.epoch, result.detail)

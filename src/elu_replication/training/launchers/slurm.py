@@ -1,4 +1,4 @@
-"""Jobs of a Slurm cluster, which places them and queues them again when a node dies; by submitit."""
+"""Jobs of a Slurm cluster, which queues them again when a node dies; by submitit."""
 
 import subprocess
 import time
@@ -13,9 +13,9 @@ from elu_replication.errors import UserError, one_line
 from elu_replication.training.job import Event, Job
 from elu_replication.training.launchers import remote
 
-POLL_SECONDS = 2.0
+POLL_SECONDS = 2.0  # between two looks at the jobs' logs
 TIMEOUTS = 100  # of a job, each after `launcher.minutes`
-MIN_MINUTES = 5  # Slurm warns a job 90 to 150 seconds before its limit, which it must have begun by then
+MIN_MINUTES = 5  # Slurm warns a job 90 to 150 seconds before its limit; the job must have begun by then
 ARRAY_JOBS = 1000  # Slurm's default limit of an array is 1,001
 
 
@@ -29,8 +29,8 @@ class Run(submitit.helpers.Checkpointable):
 def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
     """Run each of `jobs` as a Slurm job, yielding their events as they come.
 
-    Raises UserError where there is no Slurm or the time limit is too short. Jobs still queued or running
-    end when this does.
+    Raises UserError where there is no Slurm or the time limit is too short. Jobs that are queued or
+    running end when this generator does.
     """
     if launcher.minutes is not None and launcher.minutes < MIN_MINUTES:
         raise UserError(f"launcher.minutes = {launcher.minutes}: must be {MIN_MINUTES} or more")
@@ -56,7 +56,9 @@ def _submit(jobs: Sequence[Job], launcher: Launcher) -> dict["submitit.Job[remot
     folder = str(launcher.folder)
     try:
         logs = Path(folder).expanduser() / "slurm"
-        subprocess.run("sacct", check=True, capture_output=True)  # submitit asks it how jobs are
+        subprocess.run(
+            "sacct", check=True, capture_output=True
+        )  # by which submitit learns the jobs' states
         executor = submitit.AutoExecutor(logs, cluster="slurm", slurm_max_num_timeout=TIMEOUTS)
         executor.update_parameters(
             name="elu-replication",
@@ -83,17 +85,18 @@ def _done(handle: "submitit.Job[remote.Result]") -> bool:
     """Whether a job has ended for good; one whose node failed is about to be queued again."""
     if not handle.done():
         return False
-    state = handle.watcher.get_state(handle.job_id, mode="cache")  # asked anew, it may be queued
+    # The cached state is the one by which the job was done; a new one may say that it is queued again.
+    state = handle.watcher.get_state(handle.job_id, mode="cache")
     if state != "NODE_FAIL" or handle.paths.result_pickle.exists():
         return True
-    handle.watcher.clear()  # it would not ask Slurm for this job again
+    handle.watcher.clear()  # submitit asks Slurm no more about a job that was done
     return False
 
 
 def _epoch(handle: "submitit.Job[remote.Result]") -> int:
     """The epoch that the job's log names last; 0 before the first."""
-    told = [line for line in (handle.stdout() or "").splitlines() if line.startswith("epoch ")]
-    return int(told[-1].split()[1]) if told else 0
+    lines = [line for line in (handle.stdout() or "").splitlines() if line.startswith("epoch ")]
+    return int(lines[-1].split()[1]) if lines else 0
 
 
 def _ended(handle: "submitit.Job[remote.Result]", job: Job) -> Event:

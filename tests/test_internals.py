@@ -7,7 +7,7 @@ from conftest import ROOT, tiny
 from test_runs import stored
 
 from elu_replication.config.schema import PUBLISHED, Arm
-from elu_replication.reports import internals, profiles
+from elu_replication.reports import internals
 from elu_replication.reports.arms import Row, declared_at, grouped
 from elu_replication.runs import frames, store
 from elu_replication.runs.probe_rows import Activity, Perturbation
@@ -32,19 +32,19 @@ def row(tmp_path: Path) -> Row:
         ]
         history = [(epoch, split, 0.1, 0.9) for epoch in (1, 2) for split in ("train", "test")]
         store.store(arm, record, history, {"activity": activity, "perturbations": perturbations})
-    return Row("own", "probed", arm, None)
+    return Row("custom", "probed", arm, None)
 
 
 def test_gradient_ratios_are_to_the_output_layer_and_averaged_as_ratios(row: Row) -> None:
-    found = profiles.probed([row], "activity")
-    assert sorted(found.seed.unique()) == [0, 1]
-    profile = profiles.depth_profile(found).set_index(["epoch", "layer"]).ratio
+    table = internals.probed([row], "activity")
+    assert sorted(table.seed.unique()) == [0, 1]
+    profile = internals.depth_profile(table).set_index(["epoch", "layer"]).ratio
     assert profile[(0, 1)] == profile[(2, 1)] == pytest.approx(0.01)
     assert profile[(0, 2)] == 1
 
 
 def test_tables_give_mean_sd_and_seeds(row: Row) -> None:
-    table = frames.over_seeds(profiles.probed([row], "activity"), "activity")
+    table = frames.over_seeds(internals.probed([row], "activity"), "activity")
     first = table[(table.epoch == 0) & (table.layer == 1)].iloc[0]
     assert first.gradient_norm == pytest.approx((0.1 + 0.001) / 2)
     assert first.gradient_norm_sd == pytest.approx((0.1 - 0.001) / 2**0.5)
@@ -62,9 +62,9 @@ def test_what_is_written_is_the_same_to_the_byte_and_drawn_from_the_probes(
     }
     for name in written:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-    made = internals.figure("own", [row], "perturbations")
-    assert made is not None
-    accuracy, planted, variance = made.axes
+    drawing = internals.figure("custom", [row], "perturbations")
+    assert drawing is not None
+    accuracy, planted, variance = drawing.get_axes()
     assert list(accuracy.lines[0].get_ydata()) == [0.9, 0.8]
     assert list(planted.lines[0].get_ydata()) == [0.7]
     assert list(variance.lines[0].get_ydata()) == [0.1]
@@ -73,11 +73,11 @@ def test_what_is_written_is_the_same_to_the_byte_and_drawn_from_the_probes(
 def test_an_arm_without_probes_has_no_figure(row: Row) -> None:
     for seed in (0, 1):
         stored(row.arm, seed, probes_version=0)
-    assert profiles.probed([row], "activity").empty
-    assert internals.figure("own", [row], "activity") is None
+    assert internals.probed([row], "activity").empty
+    assert internals.figure("custom", [row], "activity") is None
 
 
 def test_the_published_tables_are_those_of_the_stored_runs() -> None:
-    found = profiles.probed(grouped(declared_at(PUBLISHED))["asu_mlp"], "activity")
-    made = frames.over_seeds(found, "activity").to_csv(index=False, float_format="%.5g")
-    assert made == (ROOT / "results/published/mechanisms/asu_mlp_activity.csv").read_text()
+    table = internals.probed(grouped(declared_at(PUBLISHED))["asu_mlp"], "activity")
+    text = frames.over_seeds(table, "activity").to_csv(index=False, float_format="%.5g")
+    assert text == (ROOT / "results/published/internals/asu_mlp_activity.csv").read_text()

@@ -21,7 +21,7 @@ SLURM_DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
 
 
 @dataclass
-class Engine:
+class Cluster:
     """A launcher whose cluster is up, and what takes a node away from it in the middle of its work."""
 
     launcher: Launcher
@@ -29,13 +29,13 @@ class Engine:
 
 
 @contextmanager
-def ray_cluster(folder: Path, tmp: Path, workers: int = 2) -> Iterator[Engine]:
+def ray_cluster(folder: Path, tmp: Path, workers: int = 2) -> Iterator[Cluster]:
     """A head that runs nothing and nodes with one CPU each."""
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "CHECKPOINT_SECONDS": "0.5"}
     import ray
-    from ray.cluster_utils import Cluster
+    from ray.cluster_utils import Cluster as RayCluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    cluster = RayCluster(initialize_head=True, head_node_args={"num_cpus": 0})
     nodes = [cluster.add_node(num_cpus=1) for _ in range(workers)]
     cluster.wait_for_nodes()
     launcher = Launcher("ray", address=cluster.address, folder=str(folder), gpus_per_run=0)
@@ -47,13 +47,13 @@ def ray_cluster(folder: Path, tmp: Path, workers: int = 2) -> Iterator[Engine]:
         cluster.remove_node(victim, allow_graceful=False)
 
     try:
-        yield Engine(launcher, kill_node)
+        yield Cluster(launcher, kill_node)
     finally:
         cluster.shutdown()
 
 
 @contextmanager
-def slurm_cluster(folder: Path, tmp: Path, workers: int = 2) -> Iterator[Engine]:
+def slurm_cluster(folder: Path, tmp: Path, workers: int = 2) -> Iterator[Cluster]:
     """A controller with accounting and one node with a CPU for each worker, all of it on the loopback."""
     if missing := [name for name in SLURM_DAEMONS if not shutil.which(name)]:
         pytest.skip(f"no {missing[0]}: install slurm-wlm, slurmdbd, munge and mariadb-server")
@@ -87,7 +87,7 @@ def slurm_cluster(folder: Path, tmp: Path, workers: int = 2) -> Iterator[Engine]
             node.wait()
             start("slurmd", "-D")
 
-        yield Engine(Launcher("slurm", folder=str(folder), minutes=10, gpus_per_run=0), kill_node)
+        yield Cluster(Launcher("slurm", folder=str(folder), minutes=10, gpus_per_run=0), kill_node)
 
 
 def configure(tmp: Path, workers: int) -> list[str]:
@@ -125,15 +125,15 @@ def configure(tmp: Path, workers: int) -> list[str]:
 
 
 def free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [opened.getsockname()[1] for opened in sockets]
 
 
 def until(command: Sequence[str], seconds: float = 60) -> None:
     """Try a command until it succeeds: the daemon that it asks may only be starting."""
     deadline = time.monotonic() + seconds
-    while (done := subprocess.run(command, capture_output=True, text=True)).returncode:
+    while (result := subprocess.run(command, capture_output=True, text=True)).returncode:
         if time.monotonic() > deadline:
-            raise AssertionError(f"{command[0]}: {done.stderr or done.stdout}")
+            raise AssertionError(f"{command[0]}: {result.stderr or result.stdout}")
         time.sleep(0.3)

@@ -1,0 +1,24 @@
+"""Train what the arms of an experiment of params.yaml lack, or the custom arm; the DVC stage `train`."""
+
+import argparse
+
+from elu_replication.config import params
+from elu_replication.errors import UserError, run_main
+from elu_replication.training import campaign
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Bring an experiment of params.yaml up to date.")
+    parser.add_argument("experiment", help="its name there, or arm: the custom arm")
+    experiment = parser.parse_args().experiment
+    values = params.read()
+    known = [*values.experiments, *values.custom]
+    if experiment not in known:
+        raise UserError(f"{experiment}: not in params.yaml; it has {', '.join(known)}")
+    arms = params.stated_arms(values).values()
+    chosen = [arm for arm in arms if experiment in (arm.name, params.experiment_of(arm))]
+    campaign.train(campaign.pending(chosen), values.launcher)
+
+
+if __name__ == "__main__":
+    run_main(main)

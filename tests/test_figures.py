@@ -1,0 +1,113 @@
+"""Figures hold the stored curves, and say what was not run."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import tiny
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from test_runs import stored
+
+from elu_replication.config import experiments
+from elu_replication.config.experiments import Published
+from elu_replication.config.options import options
+from elu_replication.config.schema import PUBLISHED, Arm
+from elu_replication.reports import figures, style
+from elu_replication.reports.arms import Row
+
+
+def test_every_activation_has_its_own_colour_and_marker() -> None:
+    assert set(style.STYLES) == set(options("activation"))
+    colours, markers = zip(*style.STYLES.values(), strict=True)
+    assert len(set(colours)) == len(set(markers)) == len(style.STYLES)
+
+
+def test_the_accuracy_axis_rises_and_ends() -> None:
+    places = figures.error_axis([0.0, 0.5, 0.9, 0.99, 0.999, 1.0])
+    assert places.tolist() == pytest.approx([0, np.log10(2), 1, 2, 3, 4])
+
+
+def test_a_figure_draws_stored_means_and_published_scores(tmp_path: Path) -> None:
+    arm = Arm("ran", tiny(epochs=2, validation_images=0), (0, 1), tmp_path / "ran")
+    stored(arm, 0, accuracy=0.90)
+    stored(arm, 1, accuracy=0.98)
+    published = Published(test_accuracy=0.95)
+    drawing = figures.figure("custom", [Row("custom", "ran", arm, published)])
+    loss, accuracy = drawing.get_axes()
+    drawn = {tuple(np.round(line.get_ydata(), 6)) for line in accuracy.lines}
+    mean = round(float(figures.error_axis(0.94)), 6)
+    assert (mean, mean) in drawn
+    assert (round(float(figures.error_axis(0.95)), 6),) in drawn
+    assert loss.get_yscale() == "log"
+    style.save(drawing, tmp_path / "one")
+    style.save(figures.figure("custom", [Row("custom", "ran", arm, published)]), tmp_path / "two")
+    for kind in ("png", "svg"):
+        assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()
+
+
+def crosses(axes: Axes) -> list[tuple[str, float]]:
+    return [(line.get_color(), line.get_ydata()[0]) for line in axes.lines if line.get_marker() == "x"]
+
+
+def test_a_score_that_was_published_for_two_alphas_is_drawn_once(tmp_path: Path) -> None:
+    rows = []
+    for name, alpha in (("one", 1.0), ("tenth", 0.1)):
+        arm = Arm(name, tiny(epochs=2, activation__alpha=alpha), (0,), tmp_path / name)
+        stored(arm, 0, accuracy=0.90)
+        rows.append(Row("custom", name, arm, Published(test_loss=0.05)))
+    loss, _ = figures.figure("custom", rows).get_axes()
+    assert crosses(loss) == [(style.STYLES["elu"][0], 0.05)]
+    rows[1] = rows[1]._replace(published=Published(test_loss=0.06))
+    loss, _ = figures.figure("custom", rows).get_axes()
+    assert [y for _, y in crosses(loss)] == [0.05, 0.06]
+
+
+def test_seeds_of_two_kinds_are_drawn_one_by_one(tmp_path: Path) -> None:
+    arm = Arm("mixed", tiny(epochs=2, validation_images=0), (0, 1), tmp_path / "mixed")
+    stored(arm, 0, accuracy=0.10)
+    stored(arm, 1, accuracy=0.96)
+    drawing = figures.figure("custom", [Row("custom", "mixed", arm, None)])
+    _, accuracy = drawing.get_axes()
+    curves = [tuple(line.get_ydata()) for line in accuracy.lines if len(line.get_xdata()) == 2]
+    for score in (0.10, 0.96):
+        assert (figures.error_axis(score),) * 2 in curves
+    assert (figures.error_axis(0.53),) * 2 not in curves
+    (legend,) = drawing.subfigs[0].legends
+    assert legend.get_texts()[0].get_text() == "mixed: ELU (alpha 1), n 2, 1 at chance"
+
+
+def test_why_an_arm_has_no_curve(tmp_path: Path) -> None:
+    arms = {name: Arm(name, tiny(), (0,), tmp_path / name) for name in ("lost", "unprobed", "idle")}
+    stored(arms["lost"], 0, loss=math.inf)
+    stored(arms["unprobed"], 0)
+    part = Figure().subfigures()
+    style.panel_legend(part, [], [Row("trial", name, arm, None) for name, arm in arms.items()])
+    texts = [text.get_text().partition(": ELU (alpha 1): ")[2] for text in part.legends[0].get_texts()]
+    assert texts == ["diverged", "not measured", "not run"]
+
+
+def test_an_experiment_with_many_panels_has_two_in_a_row() -> None:
+    for panels, rows in ((0, 1), (1, 1), (4, 4), (5, 3), (10, 5)):
+        figure, parts = style.panel_parts("", panels, 11.0)
+        assert len(parts) == panels
+        assert figure.get_figheight() == pytest.approx(3.5 * rows + 0.9)
+
+
+@pytest.mark.parametrize("kind", style.CAPTIONS)
+def test_every_figure_has_a_caption(kind: str) -> None:
+    title = experiments.load("asu_mlp").title
+    caption = style.caption("asu_mlp", kind)
+    assert caption.endswith(style.CAPTIONS[kind])
+    assert caption.startswith(title) == (kind not in ("functions", "sum_of_sigmoids"))
+
+
+@pytest.mark.parametrize("name", experiments.names())
+def test_an_experiment_without_runs_says_so(name: str, tmp_path: Path) -> None:
+    arms = experiments.declared(PUBLISHED)[name]
+    rows = [Row(name, label, Arm(a.name, a.protocol, a.seeds, tmp_path), None) for label, a in arms.items()]
+    drawing = figures.figure(name, rows)
+    document = experiments.load(name)
+    assert drawing.get_suptitle() == f"{document.title}\nNot run: {'; '.join(document.panels)}"
+    assert not drawing.get_axes()
