@@ -40,7 +40,7 @@ def test_scores_are_means_and_sample_deviations_over_finished_seeds(rows: list[R
 
 def test_stale_and_missing_runs_are_said_and_not_counted(rows: list[Row]) -> None:
     _, stale, missing = tables.summary(rows).itertuples()
-    assert stale.status == "0 of 3 (stale: training code changed)"
+    assert stale.status == "0 of 3 (stale: engine changed)"
     assert missing.status == "not run"
     assert (stale.seeds, missing.seeds) == (0, 0)
     assert math.isnan(stale.test_accuracy)
