@@ -72,17 +72,16 @@ def final(name: str) -> Computed:
 
 
 def of_losses(split: str, compute: Callable[[pd.DataFrame], pd.Series]) -> Computed:
-    """What `compute` makes of the losses of a split, a row an epoch and a column a seed; nothing where
-    the split is not there."""
+    """`compute` of the losses of a split (rows are epochs, columns are seeds); empty without the split."""
     return lambda stored: compute(pd.DataFrame(stored.losses[split])) if split in stored.losses else NOTHING
 
 
 def slope(losses: pd.DataFrame) -> pd.Series:
     """By how much losses rise an epoch, fitted to the epochs from 15 to 25."""
-    seen = losses.loc[15:25]
-    if len(seen) < 2:
+    fitted = losses.loc[15:25]
+    if len(fitted) < 2:
         return NOTHING
-    return pd.Series(np.polyfit(seen.index, seen, 1)[0], seen.columns)
+    return pd.Series(np.polyfit(fitted.index, fitted, 1)[0], fitted.columns)
 
 
 def mean_of_first(losses: pd.DataFrame) -> pd.Series:
@@ -107,8 +106,11 @@ def early_stopping_gain(stored: Stored) -> pd.Series:
 
 
 def over_epochs(name: str) -> Computed:
-    """The distance from 0 of a quantity of the whole network, averaged over the epochs from the first to
-    the last, linear between those probed, which are denser at the beginning."""
+    """The mean over epochs of a quantity's distance from 0, for the whole network.
+
+    Epochs between two probed ones are interpolated linearly: probes are denser at the beginning, so that
+    their plain mean would weigh the first epochs more.
+    """
 
     def mean(run: pd.DataFrame) -> float:
         values = run[name].abs()
@@ -151,22 +153,24 @@ def accuracy_drop(kind: str) -> Computed:
 def deactivated_variance(stored: Stored) -> pd.Series:
     """The decimal logarithm of the mean over layers of deactivated units' variance, under input noise of
     standard deviation 0.2."""
-    found = stored.perturbations
-    layers = found[(found.layer > 0) & (found.level == 0.2)]
+    rows = stored.perturbations
+    layers = rows[(rows.layer > 0) & (rows.level == 0.2)]
     return by_seed(layers, lambda run: math.log10(max(run.deactivated_variance.mean(), TINY)))
 
 
-def by_seed(found: pd.DataFrame, compute: Callable[[pd.DataFrame], float]) -> pd.Series:
-    """What `compute` makes of the rows of each run."""
-    return pd.Series({seed: compute(run) for seed, run in found.groupby("seed")}, dtype=float)
+def by_seed(rows: pd.DataFrame, compute: Callable[[pd.DataFrame], float]) -> pd.Series:
+    """`compute` of the rows of each run."""
+    return pd.Series({seed: compute(run) for seed, run in rows.groupby("seed")}, dtype=float)
 
 
 def epoch_time(stored: Stored) -> pd.Series:
     """The natural logarithm of an arm's measured seconds per epoch, by round."""
-    found = timing.measured()
-    return found[found.arm == stored.arm.name].set_index("round").seconds.astype(float).map(math.log)
+    times = timing.measured()
+    return times[times.arm == stored.arm.name].set_index("round").seconds.astype(float).map(math.log)
 
 
+# A margin is what would not matter in practice: 0.001 of accuracy is 10 of the 10,000 test images. Those of
+# accuracy and loss were fixed before any run; the ledger says when the others were.
 METRICS = {
     "test_accuracy": Metric(final("test_accuracy"), 0.001, "test accuracy, last epoch"),
     "validation_accuracy": Metric(final("validation_accuracy"), 0.001, "validation accuracy, last epoch"),
