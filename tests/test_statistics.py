@@ -15,12 +15,12 @@ SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
 
 
 def test_the_sleep_data_give_the_textbook_s_values() -> None:
-    found = statistics.paired(SLEEP)
-    assert found.mean == pytest.approx(1.58)
-    assert found.sd == pytest.approx(1.2300, abs=1e-4)
-    assert found.p == pytest.approx(0.002833, abs=1e-6)
+    difference = statistics.paired(SLEEP)
+    assert difference.mean == pytest.approx(1.58)
+    assert difference.sd == pytest.approx(1.2300, abs=1e-4)
+    assert difference.p == pytest.approx(0.002833, abs=1e-6)
     assert statistics.t_interval(SLEEP) == pytest.approx((0.7001142, 2.4598858), abs=1e-6)
-    assert found.sign_flip_p == pytest.approx(2 / 2**9)  # one zero: its sign does not matter
+    assert difference.sign_flip_p == pytest.approx(2 / 2**9)  # one zero: its sign does not matter
 
 
 def test_a_prediction_interval_by_hand() -> None:

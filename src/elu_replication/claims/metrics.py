@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
@@ -76,6 +76,19 @@ def of_losses(split: str, compute: Callable[[pd.DataFrame], pd.Series]) -> Compu
     return lambda stored: compute(pd.DataFrame(stored.losses[split])) if split in stored.losses else NOTHING
 
 
+train, validation, test = (partial(of_losses, split) for split in ("train", "validation", "test"))
+
+
+def rise_at_end(losses: pd.DataFrame) -> pd.Series:
+    """How far the last loss is above the least."""
+    return losses.ffill().iloc[-1] - losses.min()
+
+
+def share_at_chance(losses: pd.DataFrame) -> pd.Series:
+    """The share of epochs with a loss within 0.01 of guessing's."""
+    return ((losses - CHANCE_LOSS).abs() < 0.01).mean()
+
+
 def slope(losses: pd.DataFrame) -> pd.Series:
     """By how much losses rise an epoch, fitted to the epochs from 15 to 25."""
     fitted = losses.loc[15:25]
@@ -96,13 +109,13 @@ def first_epoch_at(threshold: float) -> Callable[[pd.DataFrame], pd.Series]:
 
 def early_stopping_gain(stored: Stored) -> pd.Series:
     """Test loss of the last epoch minus that of the epoch of least validation loss."""
-    best = of_losses("validation", pd.DataFrame.idxmin)(stored)
+    best = validation(pd.DataFrame.idxmin)(stored)
 
-    def gain(test: pd.DataFrame) -> pd.Series:
-        at_best = pd.Series({seed: test[seed][epoch] for seed, epoch in best.items()}, dtype=float)
-        return test.ffill().iloc[-1] - at_best
+    def gain(losses: pd.DataFrame) -> pd.Series:
+        at_best = pd.Series({seed: losses[seed][epoch] for seed, epoch in best.items()}, dtype=float)
+        return losses.ffill().iloc[-1] - at_best
 
-    return of_losses("test", gain)(stored)
+    return test(gain)(stored)
 
 
 def over_epochs(name: str) -> Computed:
@@ -177,39 +190,27 @@ METRICS = {
     "test_loss": Metric(final("test_loss"), 0.003, "test loss, last epoch"),
     "validation_loss": Metric(final("validation_loss"), 0.003, "validation loss, last epoch"),
     "train_loss": Metric(final("train_loss"), 0.003, "training loss, last epoch"),
-    "validation_rise": Metric(
-        of_losses("validation", lambda losses: losses.ffill().iloc[-1] - losses.min()),
-        0.003,
-        "validation loss: last epoch minus least",
-    ),
+    "validation_rise": Metric(validation(rise_at_end), 0.003, "validation loss: last epoch minus least"),
     "validation_slope": Metric(
-        of_losses("validation", slope), 0.0003, "slope of the validation loss, epochs 15 to 25, per epoch"
+        validation(slope), 0.0003, "slope of the validation loss, epochs 15 to 25, per epoch"
     ),
-    "validation_area": Metric(
-        of_losses("validation", mean_of_first), 0.003, "mean validation loss, epochs 1 to 15"
-    ),
-    "train_area": Metric(of_losses("train", mean_of_first), 0.003, "mean training loss, epochs 1 to 15"),
+    "validation_area": Metric(validation(mean_of_first), 0.003, "mean validation loss, epochs 1 to 15"),
+    "train_area": Metric(train(mean_of_first), 0.003, "mean training loss, epochs 1 to 15"),
     "epochs_to_validation_0.05": Metric(
-        of_losses("validation", first_epoch_at(0.05)),
-        1.0,
-        "first epoch with a validation loss of at most 0.05",
+        validation(first_epoch_at(0.05)), 1.0, "first epoch with a validation loss of at most 0.05"
     ),
     "epochs_to_train_0.1": Metric(
-        of_losses("train", first_epoch_at(0.1)), 1.0, "first epoch with a training loss of at most 0.1"
+        train(first_epoch_at(0.1)), 1.0, "first epoch with a training loss of at most 0.1"
     ),
     "epochs_to_train_0.001": Metric(
-        of_losses("train", first_epoch_at(0.001)), 1.0, "first epoch with a training loss of at most 0.001"
+        train(first_epoch_at(0.001)), 1.0, "first epoch with a training loss of at most 0.001"
     ),
-    "best_epoch": Metric(
-        of_losses("validation", pd.DataFrame.idxmin), 1.0, "epoch of the least validation loss"
-    ),
+    "best_epoch": Metric(validation(pd.DataFrame.idxmin), 1.0, "epoch of the least validation loss"),
     "early_stopping_gain": Metric(
         early_stopping_gain, 0.003, "test loss: last epoch minus epoch of least validation loss"
     ),
     "plateau_share": Metric(
-        of_losses("train", lambda losses: ((losses - CHANCE_LOSS).abs() < 0.01).mean()),
-        0.01,
-        "share of epochs with a training loss within 0.01 of ln 10",
+        train(share_at_chance), 0.01, "share of epochs with a training loss within 0.01 of ln 10"
     ),
     "median_distance": Metric(
         over_epochs("median_activation"),

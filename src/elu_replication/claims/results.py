@@ -34,7 +34,7 @@ Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is Non
 class Result(Strict):
     """A part of claims.json."""
 
-    model_config = ConfigDict(ser_json_inf_nan="null")
+    model_config = ConfigDict(frozen=False, ser_json_inf_nan="null")
 
 
 class Interval(NamedTuple):
@@ -172,6 +172,10 @@ class ClaimResult(Result):
     passages: list[Passage]
     agreement: str | None
     command: str
+
+    @property
+    def contrasts(self) -> list[ContrastResult]:
+        return [contrast for reading in self.readings for contrast in reading.contrasts]
 
     @property
     def decided_by(self) -> DecidedBy:

@@ -5,10 +5,8 @@ that file.
 """
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-
-import pandas as pd
 
 from elu_replication import atomic
 from elu_replication.claims import results, schema, sources, statistics
@@ -86,11 +84,7 @@ def over_readings(readings: Sequence[ReadingResult]) -> Verdict:
 
 
 def conclude(
-    name: str,
-    document: str,
-    claim: Claim,
-    readings: list[ReadingResult],
-    findings: list[Finding],
+    name: str, document: str, claim: Claim, readings: list[ReadingResult], findings: list[Finding]
 ) -> ClaimResult:
     """The verdict on a claim from the results of its readings and what was computed for it."""
     parts: list[Verdict] = []
@@ -111,7 +105,8 @@ def conclude(
         command=command(contrasts) if contrasts else "",
         **claim.model_dump(exclude={"readings", "check"}),
     )
-    return result.model_copy(update={"reason": reason(result)})
+    result.reason = reason(result)
+    return result
 
 
 def reason(result: ClaimResult) -> str:
@@ -159,38 +154,24 @@ def compared(reading: ReadingResult) -> str:
     return f"{reading.decisive.meaning}: {reading.decisive.reason}"
 
 
-def with_holm(claims: Sequence[ClaimResult]) -> list[ClaimResult]:
-    """The same with Holm's adjusted p: over the directions, each once, of the claims of a document."""
-
-    def key(claim: ClaimResult, contrast: ContrastResult) -> tuple[str, str, str, float]:
-        return claim.document, str(contrast.arms), contrast.metric, contrast.than
-
-    p = {
-        key(claim, contrast): contrast.p
-        for claim in claims
-        for reading in claim.readings
-        for contrast in reading.contrasts
-        if contrast.directed
-    }
-    raw = pd.Series([*p.values()], pd.MultiIndex.from_tuples(p), dtype=float)
-    adjusted = raw.groupby(level=0).transform(statistics.holm).to_dict()
-    updated = []
+def adjust(claims: Sequence[ClaimResult]) -> None:
+    """Set Holm's adjusted p of each direction, over those of the claims of a document, each once."""
+    families = defaultdict[str, dict[str, list[ContrastResult]]](dict)
     for claim in claims:
-        readings = []
-        for reading in claim.readings:
-            p_holm = [adjusted[key(claim, c)] if c.directed else c.p_holm for c in reading.contrasts]
-            contrasts = [
-                contrast.model_copy(update={"p_holm": value})
-                for contrast, value in zip(reading.contrasts, p_holm, strict=True)
-            ]
-            readings.append(reading.model_copy(update={"contrasts": contrasts}))
-        updated.append(claim.model_copy(update={"readings": readings}))
-    return updated
+        for contrast in claim.contrasts:
+            if contrast.directed:
+                test = f"{contrast.arms} {contrast.metric} {contrast.than}"
+                families[claim.document].setdefault(test, []).append(contrast)
+    for family in families.values():
+        adjusted = statistics.holm([same[0].p for same in family.values()]).tolist()
+        for same, p in zip(family.values(), adjusted, strict=True):
+            for contrast in same:
+                contrast.p_holm = p
 
 
 def multiplicity(claims: Sequence[ClaimResult]) -> str:
     """What adjusting for the number of contrasts would change."""
-    contrasts = [c for claim in claims for reading in claim.readings for c in reading.contrasts]
+    contrasts = [contrast for claim in claims for contrast in claim.contrasts]
     directions = [c for c in contrasts if c.directed and c.verdict not in UNDECIDED]
     decided = [c for c in directions if c.interval.low > c.than or c.interval.high < c.than]
     weak = sum(c.p_holm > 1 - statistics.CONFIDENCE for c in decided)
@@ -213,7 +194,7 @@ def compute() -> Results:
         ]
         findings = CHECKS[claim.check]() if claim.check else []
         claims.append(conclude(name, document_of[name], claim, readings, findings))
-    claims = with_holm(claims)
+    adjust(claims)
     facts = sources.load()
     return Results(
         counts=results.counts(claims),

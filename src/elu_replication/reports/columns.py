@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from elu_replication.claims.results import (
@@ -20,9 +21,10 @@ EFFECT = "Effect [95% interval]"
 
 
 class Column(NamedTuple):
-    """A column: its name in files for machines, its heading for people, the outputs that have it, its
-    value for machines and its text for people (the value's own where there is none), and its width on
-    paper."""
+    """`key` is its name in files for machines, `heading` that for people. `outputs` names the tables that
+    have it: csv; markdown, latex, page and headlines of claims; details (of one claim, on the page and in
+    claims.md), terminal and power (what undecided claims wait for) of contrasts. People read `text`, or
+    else the value. `width` is LaTeX's."""
 
     key: str
     heading: str
@@ -31,14 +33,16 @@ class Column(NamedTuple):
     text: Callable[[Any], str] | None = None
     width: str = "l"
 
+    def show(self, row: Any) -> str:
+        return self.text(row) if self.text else str(self.value(row))
+
 
 def table(columns: Sequence[Column], rows: Iterable[Any], output: str) -> Rows:
-    """The cells of each row by heading in the order of the columns that an output has; "csv" is for
-    machines, every other output for people."""
-    shown = [column for column in columns if output in column.outputs.split()]
+    """The cells of each row in the columns that an output has; csv is for machines, the rest for people."""
+    chosen = [column for column in columns if output in column.outputs.split()]
     if output == "csv":
-        return [{column.key: column.value(row) for column in shown} for row in rows]
-    return [{c.heading: c.text(row) if c.text else str(c.value(row)) for c in shown} for row in rows]
+        return [{column.key: column.value(row) for column in chosen} for row in rows]
+    return [{column.heading: column.show(row) for column in chosen} for row in rows]
 
 
 def number(value: float) -> str:
@@ -71,101 +75,72 @@ def claimed(contrast: ContrastResult) -> str:
     """What the claim says of the weighted sum."""
     if contrast.expect is None:
         return f"{contrast.than:.5g}"
-    where = {"higher": "above", "lower": "below", "equal": "equal to"}[contrast.expect]
-    return f"{where} {contrast.than:g}"
-
-
-def meaning(contrast: ContrastResult) -> str:
-    return contrast.meaning
-
-
-def margin(contrast: ContrastResult) -> float:
-    return contrast.margin
-
-
-def size(contrast: ContrastResult) -> int:
-    return contrast.n
-
-
-def decisive(get: Callable[[ContrastResult], Any], missing: Any = "") -> Callable[[ClaimResult], Any]:
-    """A value of the contrast that stands for a claim; `missing` where mathematics or texts decide."""
-    return lambda claim: get(claim.decisive) if claim.decisive else missing
-
-
-def metric(claim: ClaimResult) -> str:
-    if claim.decisive:
-        return claim.decisive.metric
-    return claim.finding.what if claim.finding else ""
-
-
-def computed(claim: ClaimResult) -> float:
-    """The effect that stands for a claim, or what its finding computed."""
-    if claim.decisive:
-        return claim.decisive.effect
-    return claim.finding.computed if claim.finding else math.nan
-
-
-def published(claim: ClaimResult) -> str:
-    return claim.published or (claim.finding.claimed if claim.finding else "")
-
-
-def effect_of_claim(claim: ClaimResult) -> str:
-    """The effect that stands for a claim, marked where it is not of the primary reading."""
-    if claim.decisive is None:
-        return ""
-    return effect(claim.decisive) + " (other reading)" * claim.beside_primary
-
-
-def command(claim: ClaimResult) -> str:
-    """What trains a claim's runs, or explains a claim that runs do not decide."""
-    return claim.command if claim.decisive else f"make claim ID={claim.id}"
-
-
-def verdicts_of(claim: ClaimResult) -> str:
-    """How many readings have each verdict."""
-    counted = Counter(reading.verdict for reading in claim.readings)
-    return ", ".join(f"{counted[verdict]} {verdict}" for verdict in VERDICTS if counted[verdict])
-
-
-def for_claims(results: Results) -> tuple[Column, ...]:
-    """The columns of a table of claims; files have a finding's numbers where mathematics decides."""
-
-    def names(claim: ClaimResult) -> str:
-        return ", ".join(results.sources[source].name for source in claim.sources)
-
-    nan = math.nan
     return (
-        Column("id", "Claim", "csv markdown latex headlines", lambda c: c.id),
-        Column("source", "Source", "csv page", names, results.places),
-        Column(
-            "kind", "Kind", "csv markdown latex page", lambda c: KIND_NAMES[c.kind], width=paragraph(0.1)
-        ),
-        Column(
-            "statement",
-            "Statement",
-            "csv markdown latex headlines",
-            lambda c: c.statement,
-            width=paragraph(0.22),
-        ),
-        Column("arms", "Arms", "csv markdown page", decisive(formula)),
-        Column("metric", "Metric", "csv markdown latex page", metric, decisive(meaning), paragraph(0.12)),
-        Column("", "Claimed", "markdown page", decisive(claimed)),
-        Column("n", "n", "csv markdown latex page", decisive(size, 0), decisive(lambda c: str(c.n)), "r"),
-        Column(
-            "effect", EFFECT, "csv markdown latex page", computed, effect_of_claim, width=paragraph(0.15)
-        ),
-        Column("low", "", "csv", decisive(lambda c: c.interval.low, nan)),
-        Column("high", "", "csv", decisive(lambda c: c.interval.high, nan)),
-        Column("margin", "Margin", "csv page", decisive(margin, nan), decisive(lambda c: f"{c.margin:g}")),
-        Column("published", "Published", "csv page", published),
-        Column(
-            "verdict", "Verdict", "csv markdown latex headlines", lambda c: c.verdict, width=paragraph(0.12)
-        ),
-        Column("", "Primary reading", "headlines", lambda c: c.readings[0].verdict),
-        Column("", "All readings", "headlines", verdicts_of),
-        Column("reason", "Why", "csv", lambda c: c.reason),
-        Column("command", "Command", "csv page", command),
+        f"{ {'higher': 'above', 'lower': 'below', 'equal': 'equal to'}[contrast.expect] } {contrast.than:g}"
     )
+
+
+def plain(names: str) -> list[Column]:
+    """Columns that only files have, each with the field of its name."""
+    return [Column(name, "", "csv", attrgetter(name)) for name in names.split()]
+
+
+# Of a contrast, or of the contrast that stands for a claim.
+NUMBERS = (
+    Column("arms", "Arms", "csv markdown page details power", formula),
+    Column(
+        "metric",
+        "Metric",
+        "csv markdown latex page details power",
+        attrgetter("metric"),
+        attrgetter("meaning"),
+        paragraph(0.12),
+    ),
+    Column("", "Claimed", "markdown page details terminal", claimed),
+    Column("n", "n", "csv markdown latex page details terminal power", attrgetter("n"), width="r"),
+    Column(
+        "effect",
+        EFFECT,
+        "csv markdown latex page details terminal power",
+        attrgetter("effect"),
+        effect,
+        paragraph(0.15),
+    ),
+    Column("low", "", "csv", attrgetter("interval.low")),
+    Column("high", "", "csv", attrgetter("interval.high")),
+    Column("margin", "Margin", "csv page details", attrgetter("margin"), lambda c: f"{c.margin:g}"),
+)
+STATISTICS = (
+    Column("expect", "", "csv", lambda c: c.expect or KIND_NAMES["NUM"]),
+    *plain("than published sd"),
+    Column("bca_low", "", "csv", attrgetter("bca.low")),
+    Column("bca_high", "", "csv", attrgetter("bca.high")),
+    *plain("p p_holm p_sign_flip p_equivalence probability_of_improvement"),
+    Column(
+        "minimum_detectable_effect",
+        "Detectable",
+        "csv power",
+        attrgetter("minimum_detectable_effect"),
+        lambda c: number(c.minimum_detectable_effect),
+    ),
+    Column(
+        "single_run_share",
+        "Single runs that show it",
+        "csv details",
+        attrgetter("single_run_share"),
+        lambda c: f"{c.single_run_share:.0%}" if c.n else "-",
+    ),
+    Column(
+        "seeds_needed",
+        "Seeds needed",
+        "csv power",
+        attrgetter("seeds_needed"),
+        lambda c: str(c.seeds_needed or "-"),
+    ),
+    Column("verdict", "Verdict", "csv details terminal", attrgetter("verdict")),
+    Column("reason", "Why", "csv details", attrgetter("reason")),
+    *plain("command"),
+)
 
 
 class Line(NamedTuple):
@@ -183,65 +158,91 @@ def lines(claims: Iterable[ClaimResult]) -> list[Line]:
     ]
 
 
-def of(get: Callable[[ContrastResult], Any]) -> Callable[[Line], Any]:
-    return lambda line: get(line.contrast)
+def of_line(column: Column) -> Column:
+    """The same column for a line."""
+    return column._replace(
+        value=lambda line: column.value(line.contrast), text=lambda line: column.show(line.contrast)
+    )
 
 
-# Outputs: "details" is a claim's own table on the page and in claims.md, "terminal" that of `make claim`,
-# "power" what undecided claims wait for.
 CONTRASTS = (
-    Column("id", "Claim", "csv power", lambda line: line.claim.id),
-    Column("reading", "Reading", "csv details terminal power", lambda line: line.reading.label),
-    Column("arms", "Arms", "csv details power", of(formula)),
-    Column("metric", "Metric", "csv details power", of(lambda c: c.metric), of(meaning)),
-    Column("", "Claimed", "details terminal", of(claimed)),
-    Column("n", "n", "csv details terminal power", of(size)),
-    Column("effect", EFFECT, "csv details terminal power", of(lambda c: c.effect), of(effect)),
-    Column("low", "", "csv", of(lambda c: c.interval.low)),
-    Column("high", "", "csv", of(lambda c: c.interval.high)),
-    Column("margin", "Margin", "csv details", of(margin), of(lambda c: f"{c.margin:g}")),
-    Column("expect", "", "csv", of(lambda c: c.expect or "published value")),
-    Column("than", "", "csv", of(lambda c: c.than)),
-    Column("published", "", "csv", of(lambda c: c.published)),
-    Column("sd", "", "csv", of(lambda c: c.sd)),
-    Column("bca_low", "", "csv", of(lambda c: c.bca.low)),
-    Column("bca_high", "", "csv", of(lambda c: c.bca.high)),
-    Column("p", "", "csv", of(lambda c: c.p)),
-    Column("p_holm", "", "csv", of(lambda c: c.p_holm)),
-    Column("p_sign_flip", "", "csv", of(lambda c: c.p_sign_flip)),
-    Column("p_equivalence", "", "csv", of(lambda c: c.p_equivalence)),
-    Column("probability_of_improvement", "", "csv", of(lambda c: c.probability_of_improvement)),
-    Column(
-        "minimum_detectable_effect",
-        "Detectable",
-        "csv power",
-        of(lambda c: c.minimum_detectable_effect),
-        of(lambda c: number(c.minimum_detectable_effect)),
-    ),
-    Column(
-        "single_run_share",
-        "Single runs that show it",
-        "csv details",
-        of(lambda c: c.single_run_share),
-        of(lambda c: f"{c.single_run_share:.0%}" if c.n else "-"),
-    ),
-    Column(
-        "seeds_needed",
-        "Seeds needed",
-        "csv power",
-        of(lambda c: c.seeds_needed),
-        of(lambda c: str(c.seeds_needed or "-")),
-    ),
-    Column("verdict", "Verdict", "csv details terminal", of(lambda c: c.verdict)),
-    Column("reason", "Why", "csv details", of(lambda c: c.reason)),
-    Column("command", "", "csv", of(lambda c: c.command)),
+    Column("id", "Claim", "csv power", attrgetter("claim.id")),
+    Column("reading", "Reading", "csv details terminal power", attrgetter("reading.label")),
+    *map(of_line, (*NUMBERS, *STATISTICS)),
 )
 
+
+def of_claim(column: Column) -> Column:
+    """The same column for a claim: of the contrast that stands for it; where mathematics decides, files
+    have the metric and the effect of its finding."""
+
+    def value(claim: ClaimResult) -> Any:
+        if claim.decisive:
+            return column.value(claim.decisive)
+        if claim.finding and column.key in ("metric", "effect"):
+            return claim.finding.what if column.key == "metric" else claim.finding.computed
+        return 0 if column.key == "n" else None
+
+    def text(claim: ClaimResult) -> str:
+        other = " (other reading)" * (column.key == "effect" and claim.beside_primary)
+        return column.show(claim.decisive) + other if claim.decisive else ""
+
+    return column._replace(value=value, text=text)
+
+
+def published(claim: ClaimResult) -> str:
+    return claim.published or (claim.finding.claimed if claim.finding else "")
+
+
+def command(claim: ClaimResult) -> str:
+    """What trains a claim's runs, or explains a claim that runs do not decide."""
+    return claim.command if claim.decisive else f"make claim ID={claim.id}"
+
+
+def verdicts_of(claim: ClaimResult) -> str:
+    """How many readings have each verdict."""
+    counted = Counter(reading.verdict for reading in claim.readings)
+    return ", ".join(f"{counted[verdict]} {verdict}" for verdict in VERDICTS if counted[verdict])
+
+
+def for_claims(results: Results) -> tuple[Column, ...]:
+    """The columns of a table of claims."""
+
+    def names(claim: ClaimResult) -> str:
+        return ", ".join(results.sources[source].name for source in claim.sources)
+
+    tables = "csv markdown latex headlines"
+    return (
+        Column("id", "Claim", tables, attrgetter("id")),
+        Column("source", "Source", "csv page", names, results.places),
+        Column(
+            "kind", "Kind", "csv markdown latex page", lambda c: KIND_NAMES[c.kind], width=paragraph(0.1)
+        ),
+        Column("statement", "Statement", tables, attrgetter("statement"), width=paragraph(0.22)),
+        *map(of_claim, NUMBERS),
+        Column("published", "Published", "csv page", published),
+        Column("verdict", "Verdict", tables, attrgetter("verdict"), width=paragraph(0.12)),
+        Column("", "Primary reading", "headlines", lambda c: c.readings[0].verdict),
+        Column("", "All readings", "headlines", verdicts_of),
+        Column("reason", "", "csv", attrgetter("reason")),
+        Column("command", "Command", "csv page", command),
+    )
+
+
+def fields(headings: dict[str, str]) -> tuple[Column, ...]:
+    """Columns that only people read: the field that stands beside each heading."""
+    return tuple(Column("", heading, "details", attrgetter(name)) for heading, name in headings.items())
+
+
 FINDINGS = (
-    Column("", "Computed", "details", lambda finding: finding.what),
-    Column("", "Claimed", "details", lambda finding: finding.claimed),
+    *fields({"Computed": "what", "Claimed": "claimed"}),
     Column("", "Value", "details", lambda finding: f"{finding.computed:.8g}"),
     Column("", "Holds", "details", lambda finding: "yes" if finding.holds else "no"),
+)
+CLAIMS = Column("", "Claims", "details", lambda entry: ", ".join(entry.claims))
+CHANGES = (
+    *fields({"Seen": "seen", "Changed": "changed", "Because": "because", "Also changed": "also"}),
+    CLAIMS,
 )
 
 
@@ -253,20 +254,8 @@ def for_ambiguities(results: Results) -> tuple[Column, ...]:
         return ", ".join(i for i in ambiguity.claims if verdicts[i] == "protocol-dependent") or "none"
 
     return (
-        Column("", "Question", "details", lambda a: a.question),
-        Column("", "The sources", "details", lambda a: a.sources_say),
-        Column("", "Primary reading", "details", lambda a: a.primary),
-        Column("", "Because", "details", lambda a: a.because),
-        Column("", "The others", "details", lambda a: a.others),
-        Column("", "Claims", "details", lambda a: ", ".join(a.claims)),
+        *fields({"Question": "question", "The sources": "sources_say", "Primary reading": "primary"}),
+        *fields({"Because": "because", "The others": "others"}),
+        CLAIMS,
         Column("", "Of these, protocol-dependent by any reading", "details", dependent),
     )
-
-
-CHANGES = (
-    Column("", "Seen", "details", lambda change: change.seen),
-    Column("", "Changed", "details", lambda change: change.changed),
-    Column("", "Because", "details", lambda change: change.because),
-    Column("", "Also changed", "details", lambda change: change.also),
-    Column("", "Claims", "details", lambda change: ", ".join(change.claims)),
-)
