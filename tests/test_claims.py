@@ -45,7 +45,8 @@ def test_experiments_and_claims_name_each_other() -> None:
         for name, published in claims.items():
             if group in serves:
                 serves[group].add(name)
-            for arm in published.arms:
+            contrasts = [contrast for reading in published.readings.values() for contrast in reading]
+            for arm in (arm for contrast in contrasts for arm in contrast.arms):
                 serves[arm.partition("-")[0]].add(name)
     for name in experiments.names():
         assert set(experiments.load(name).claims) == serves[name], name

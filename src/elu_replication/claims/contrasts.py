@@ -51,17 +51,16 @@ def weighted_sums(contrast: Contrast) -> dict[int, float]:
 
 
 def evaluate(contrast: Contrast, values: dict[int, float]) -> ContrastResult:
-    """Everything about a contrast whose weighted sum is `values` by seed; Holm's p is added later, since
-    it needs all contrasts of a document."""
+    """Everything about a contrast whose weighted sum is `values` by seed, but for Holm's p, which needs all
+    contrasts of a document."""
     sample = list(values.values())
-    differences = [value - contrast.reference for value in sample]
-    paired = statistics.paired(differences)
+    differences = np.array([value - contrast.reference for value in sample])
     verdict, reason = judge(contrast, values)
-    of_value = contrast.published is not None
+    _, sd = statistics.mean_and_sd(differences)
+    bca = statistics.bca_interval(differences)
+    of_value = contrast.published is not None  # the p values are those of a mean
     interval = statistics.prediction_interval if of_value else statistics.t_interval
-    p, sign_flip = (math.nan, math.nan) if of_value else (paired.p, paired.sign_flip_p)  # tests of a mean
-    directed = contrast.expect in ("higher", "lower")  # the others look for no difference
-    return ContrastResult(
+    result = ContrastResult(
         metric=contrast.metric,
         meaning=METRICS[contrast.metric].meaning,
         arms=contrast.arms,
@@ -72,22 +71,21 @@ def evaluate(contrast: Contrast, values: dict[int, float]) -> ContrastResult:
         values=values,
         effect=mean(sample),
         interval=interval(sample),
-        sd=paired.sd,
-        bca=Interval(paired.bca.low + contrast.reference, paired.bca.high + contrast.reference),
-        p=p,
-        p_holm=math.nan,
-        p_sign_flip=sign_flip,
+        sd=sd,
+        bca=Interval(bca.low + contrast.reference, bca.high + contrast.reference),
+        p=math.nan if of_value else statistics.t_p(differences),
+        p_sign_flip=math.nan if of_value else statistics.sign_flip_p(differences),
         p_equivalence=statistics.equivalence_p(differences, contrast.tolerance),
         probability_of_improvement=improvement(contrast),
-        minimum_detectable_effect=(
-            statistics.minimum_detectable_effect(paired.sd, len(sample)) if directed else math.nan
-        ),
         single_run_share=single_run_share(contrast, sample),
         seeds_needed=seeds_needed(contrast, sample) if verdict in UNDECIDED else None,
         verdict=verdict,
         reason=reason,
         command=command([contrast]),
     )
+    if result.directed:  # the others look for no difference
+        result.minimum_detectable_effect = statistics.minimum_detectable_effect(sd, len(sample))
+    return result
 
 
 def mean(sample: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_args
 
-from pydantic import BeforeValidator, ConfigDict, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from elu_replication.claims.sources import Source
 from elu_replication.config.documents import Strict
@@ -29,12 +29,6 @@ DecidedBy = Literal["runs", "mathematics", "texts"]
 DECIDED_BY: dict[Kind, DecidedBy] = {"NUM": "runs", "DIR": "runs", "DET": "mathematics", "TXT": "texts"}
 # JSON has no NaN: a number that does not exist is null there.
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
-
-
-class Result(Strict):
-    """A part of claims.json."""
-
-    model_config = ConfigDict(frozen=False, ser_json_inf_nan="null")
 
 
 class Interval(NamedTuple):
@@ -95,7 +89,7 @@ class Ledger(Strict):
     changes: list[Change]
 
 
-class ContrastResult(Result):
+class ContrastResult(Strict, frozen=False, ser_json_inf_nan="null"):
     """A contrast, its value for each seed, and the statistics of these values.
 
     `interval` is the 95% prediction interval of a new run where a published value is tested (`expect` is
@@ -117,11 +111,11 @@ class ContrastResult(Result):
     sd: Number
     bca: Interval
     p: Number
-    p_holm: Number
+    p_holm: Number = math.nan
     p_sign_flip: Number
     p_equivalence: Number
     probability_of_improvement: Number
-    minimum_detectable_effect: Number
+    minimum_detectable_effect: Number = math.nan
     single_run_share: Number
     seeds_needed: int | None
     verdict: Verdict
@@ -138,7 +132,7 @@ class ContrastResult(Result):
         return self.expect in ("higher", "lower")
 
 
-class ReadingResult(Result):
+class ReadingResult(Strict):
     """One reading of a claim, and its contrasts, all of which must hold."""
 
     label: str
@@ -151,35 +145,41 @@ class ReadingResult(Result):
         return next(contrast for contrast in self.contrasts if contrast.verdict == self.verdict)
 
 
-class ClaimResult(Result):
+class Statement(Strict):
+    """What sources claim: `sources` has the place in each source by the source's id. `agreement` is what
+    comparing the passages gives."""
+
+    sources: dict[str, str]
+    statement: str
+    kind: Kind
+    published: str = ""
+    note: str = ""
+    passages: list[Passage] = Field([])
+    agreement: Literal["agrees", "contradicted", "unsupported"] | None = None
+
+    @property
+    def decided_by(self) -> DecidedBy:
+        return DECIDED_BY[self.kind]
+
+
+class ClaimResult(Statement):
     """A claim, its verdict, and all that the verdict rests on; the first reading is the primary one.
 
-    `document` is the file of experiments/claims that holds it, `sources` the place in each source by the
-    source's id, `command` what trains the runs of all readings.
+    `document` is the file of experiments/claims that holds it, `command` what trains the runs of all
+    readings.
     """
 
     id: str
     document: str
-    sources: dict[str, str]
-    kind: Kind
-    statement: str
-    published: str
-    note: str
     verdict: Verdict
     reason: str
     readings: list[ReadingResult]
     findings: list[Finding]
-    passages: list[Passage]
-    agreement: str | None
     command: str
 
     @property
     def contrasts(self) -> list[ContrastResult]:
         return [contrast for reading in self.readings for contrast in reading.contrasts]
-
-    @property
-    def decided_by(self) -> DecidedBy:
-        return DECIDED_BY[self.kind]
 
     @property
     def leading(self) -> ReadingResult | None:
@@ -213,7 +213,7 @@ class ClaimResult(Result):
         return [contrast for contrast in self.readings[0].contrasts if contrast.verdict in UNDECIDED]
 
 
-class Results(Result):
+class Results(Strict):
     """Everything in claims.json; `rules` are the sentences by which the verdicts were given."""
 
     counts: dict[Verdict, int]

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from elu_replication.claims import sources
 from elu_replication.claims.checks import CHECKS
 from elu_replication.claims.metrics import METRICS
-from elu_replication.claims.results import DECIDED_BY, Ambiguity, Change, Kind, Ledger, Passage
+from elu_replication.claims.results import Ambiguity, Change, Ledger, Statement
 from elu_replication.config import documents, experiments
 from elu_replication.config.documents import Strict
 from elu_replication.config.schema import PUBLISHED
@@ -56,8 +56,8 @@ class Contrast(Strict):
         return self.margin or METRICS[self.metric].margin
 
 
-class Claim(Strict):
-    """One published claim; `sources` has the place in each source that makes it, by the source's id.
+class Claim(Statement):
+    """One published claim, and how it is decided.
 
     `readings` holds, for each way to read what the sources leave open, the contrasts that must all come
     out as claimed; the first is the primary reading. A DET claim names its `check` in checks.py; a TXT
@@ -65,15 +65,8 @@ class Claim(Strict):
     claim with a `check` needs both to hold.
     """
 
-    sources: dict[str, str]
-    statement: str
-    kind: Kind
-    published: str = ""
-    note: str = ""
     readings: dict[str, list[Contrast]] = Field({})
     check: str | None = None
-    passages: list[Passage] = Field([])
-    agreement: Literal["agrees", "contradicted", "unsupported"] | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "Claim":
@@ -82,24 +75,13 @@ class Claim(Strict):
             raise ValueError(f"source {', '.join(sorted(unknown))}: must be of {', '.join(known)}")
         if self.check is not None and self.check not in CHECKS:
             raise ValueError(f"check {self.check!r}: must be one of {', '.join(CHECKS)}")
-        if self.by_runs and not self.readings:
+        if self.decided_by == "runs" and not self.readings:
             raise ValueError(f"a {self.kind} claim has readings")
         if self.kind == "DET" and self.check is None:
             raise ValueError("a DET claim names its check")
         if self.kind == "TXT" and (len(self.passages) < 2 or self.agreement is None):
             raise ValueError("a TXT claim has two passages or more, and what comparing them gives")
         return self
-
-    @property
-    def by_runs(self) -> bool:
-        """Whether runs decide it, and not just what is computed or read."""
-        return DECIDED_BY[self.kind] == "runs"
-
-    @property
-    def arms(self) -> list[str]:
-        """The full names of all arms that its contrasts use, each once."""
-        contrasts = [contrast for reading in self.readings.values() for contrast in reading]
-        return list(dict.fromkeys(name for contrast in contrasts for name in contrast.arms))
 
 
 class _File(Strict):

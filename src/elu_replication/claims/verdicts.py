@@ -92,7 +92,7 @@ def conclude(
         parts.append("replicated" if all(finding.holds for finding in findings) else "not replicated")
     if claim.agreement:
         parts.append("replicated" if claim.agreement == "agrees" else "not replicated")
-    if claim.by_runs:
+    if claim.decided_by == "runs":
         parts.append(over_readings(readings))
     contrasts = [contrast for reading in claim.readings.values() for contrast in reading]
     result = ClaimResult(
@@ -105,8 +105,7 @@ def conclude(
         command=command(contrasts) if contrasts else "",
         **claim.model_dump(exclude={"readings", "check"}),
     )
-    result.reason = reason(result)
-    return result
+    return result.model_copy(update={"reason": reason(result)})
 
 
 def reason(result: ClaimResult) -> str:

@@ -21,27 +21,30 @@ EFFECT = "Effect [95% interval]"
 
 
 class Column(NamedTuple):
-    """`key` is its name in files for machines, `heading` that for people. `outputs` names the tables that
-    have it: csv; markdown, latex, page and headlines of claims; details (of one claim, on the page and in
-    claims.md), terminal and power (what undecided claims wait for) of contrasts. People read `text`, or
-    else the value. `width` is LaTeX's."""
+    """`key` is its name in files for machines and, without a `value`, the field that it shows; `heading` is
+    that for people, who read `text`, or else the value. `outputs` names the tables that have it: csv;
+    markdown, latex, page and headlines of claims; details (of one claim, on the page and in claims.md),
+    terminal and power (what undecided claims wait for) of contrasts. `width` is LaTeX's."""
 
     key: str
     heading: str
     outputs: str
-    value: Callable[[Any], Any]
+    value: Callable[[Any], Any] | None = None
     text: Callable[[Any], str] | None = None
     width: str = "l"
 
+    def get(self, row: Any) -> Any:
+        return (self.value or attrgetter(self.key))(row)
+
     def show(self, row: Any) -> str:
-        return self.text(row) if self.text else str(self.value(row))
+        return self.text(row) if self.text else str(self.get(row))
 
 
 def table(columns: Sequence[Column], rows: Iterable[Any], output: str) -> Rows:
     """The cells of each row in the columns that an output has; csv is for machines, the rest for people."""
     chosen = [column for column in columns if output in column.outputs.split()]
     if output == "csv":
-        return [{column.key: column.value(row) for column in chosen} for row in rows]
+        return [{column.key: column.get(row) for column in chosen} for row in rows]
     return [{column.heading: column.show(row) for column in chosen} for row in rows]
 
 
@@ -80,9 +83,12 @@ def claimed(contrast: ContrastResult) -> str:
     )
 
 
-def plain(names: str) -> list[Column]:
-    """Columns that only files have, each with the field of its name."""
-    return [Column(name, "", "csv", attrgetter(name)) for name in names.split()]
+def detectable(contrast: ContrastResult) -> str:
+    return number(contrast.minimum_detectable_effect)
+
+
+def single_runs(contrast: ContrastResult) -> str:
+    return f"{contrast.single_run_share:.0%}" if contrast.n else "-"
 
 
 # Of a contrast, or of the contrast that stands for a claim.
@@ -92,54 +98,32 @@ NUMBERS = (
         "metric",
         "Metric",
         "csv markdown latex page details power",
-        attrgetter("metric"),
+        None,
         attrgetter("meaning"),
         paragraph(0.12),
     ),
     Column("", "Claimed", "markdown page details terminal", claimed),
-    Column("n", "n", "csv markdown latex page details terminal power", attrgetter("n"), width="r"),
+    Column("n", "n", "csv markdown latex page details terminal power", width="r"),
     Column(
-        "effect",
-        EFFECT,
-        "csv markdown latex page details terminal power",
-        attrgetter("effect"),
-        effect,
-        paragraph(0.15),
+        "effect", EFFECT, "csv markdown latex page details terminal power", None, effect, paragraph(0.15)
     ),
     Column("low", "", "csv", attrgetter("interval.low")),
     Column("high", "", "csv", attrgetter("interval.high")),
-    Column("margin", "Margin", "csv page details", attrgetter("margin"), lambda c: f"{c.margin:g}"),
+    Column("margin", "Margin", "csv page details", text=lambda c: f"{c.margin:g}"),
 )
 STATISTICS = (
     Column("expect", "", "csv", lambda c: c.expect or KIND_NAMES["NUM"]),
-    *plain("than published sd"),
+    *(Column(name, "", "csv") for name in ("than", "published", "sd")),
     Column("bca_low", "", "csv", attrgetter("bca.low")),
     Column("bca_high", "", "csv", attrgetter("bca.high")),
-    *plain("p p_holm p_sign_flip p_equivalence probability_of_improvement"),
-    Column(
-        "minimum_detectable_effect",
-        "Detectable",
-        "csv power",
-        attrgetter("minimum_detectable_effect"),
-        lambda c: number(c.minimum_detectable_effect),
-    ),
-    Column(
-        "single_run_share",
-        "Single runs that show it",
-        "csv details",
-        attrgetter("single_run_share"),
-        lambda c: f"{c.single_run_share:.0%}" if c.n else "-",
-    ),
-    Column(
-        "seeds_needed",
-        "Seeds needed",
-        "csv power",
-        attrgetter("seeds_needed"),
-        lambda c: str(c.seeds_needed or "-"),
-    ),
-    Column("verdict", "Verdict", "csv details terminal", attrgetter("verdict")),
-    Column("reason", "Why", "csv details", attrgetter("reason")),
-    *plain("command"),
+    *(Column(name, "", "csv") for name in ("p", "p_holm", "p_sign_flip", "p_equivalence")),
+    Column("probability_of_improvement", "", "csv"),
+    Column("minimum_detectable_effect", "Detectable", "csv power", text=detectable),
+    Column("single_run_share", "Single runs that show it", "csv details", text=single_runs),
+    Column("seeds_needed", "Seeds needed", "csv power", text=lambda c: str(c.seeds_needed or "-")),
+    Column("verdict", "Verdict", "csv details terminal"),
+    Column("reason", "Why", "csv details"),
+    Column("command", "", "csv"),
 )
 
 
@@ -158,10 +142,15 @@ def lines(claims: Iterable[ClaimResult]) -> list[Line]:
     ]
 
 
+def waiting(claims: Iterable[ClaimResult]) -> list[Line]:
+    """The contrasts that undecided claims wait for."""
+    return [Line(claim, claim.readings[0], contrast) for claim in claims for contrast in claim.undecided]
+
+
 def of_line(column: Column) -> Column:
     """The same column for a line."""
     return column._replace(
-        value=lambda line: column.value(line.contrast), text=lambda line: column.show(line.contrast)
+        value=lambda line: column.get(line.contrast), text=lambda line: column.show(line.contrast)
     )
 
 
@@ -178,7 +167,7 @@ def of_claim(column: Column) -> Column:
 
     def value(claim: ClaimResult) -> Any:
         if claim.decisive:
-            return column.value(claim.decisive)
+            return column.get(claim.decisive)
         if claim.finding and column.key in ("metric", "effect"):
             return claim.finding.what if column.key == "metric" else claim.finding.computed
         return 0 if column.key == "n" else None
@@ -213,35 +202,34 @@ def for_claims(results: Results) -> tuple[Column, ...]:
 
     tables = "csv markdown latex headlines"
     return (
-        Column("id", "Claim", tables, attrgetter("id")),
+        Column("id", "Claim", tables),
         Column("source", "Source", "csv page", names, results.places),
         Column(
             "kind", "Kind", "csv markdown latex page", lambda c: KIND_NAMES[c.kind], width=paragraph(0.1)
         ),
-        Column("statement", "Statement", tables, attrgetter("statement"), width=paragraph(0.22)),
+        Column("statement", "Statement", tables, width=paragraph(0.22)),
         *map(of_claim, NUMBERS),
         Column("published", "Published", "csv page", published),
-        Column("verdict", "Verdict", tables, attrgetter("verdict"), width=paragraph(0.12)),
+        Column("verdict", "Verdict", tables, width=paragraph(0.12)),
         Column("", "Primary reading", "headlines", lambda c: c.readings[0].verdict),
         Column("", "All readings", "headlines", verdicts_of),
-        Column("reason", "", "csv", attrgetter("reason")),
+        Column("reason", "", "csv"),
         Column("command", "Command", "csv page", command),
     )
 
 
-def fields(headings: dict[str, str]) -> tuple[Column, ...]:
-    """Columns that only people read: the field that stands beside each heading."""
-    return tuple(Column("", heading, "details", attrgetter(name)) for heading, name in headings.items())
-
-
 FINDINGS = (
-    *fields({"Computed": "what", "Claimed": "claimed"}),
-    Column("", "Value", "details", lambda finding: f"{finding.computed:.8g}"),
-    Column("", "Holds", "details", lambda finding: "yes" if finding.holds else "no"),
+    Column("what", "Computed", "details"),
+    Column("claimed", "Claimed", "details"),
+    Column("computed", "Value", "details", text=lambda finding: f"{finding.computed:.8g}"),
+    Column("holds", "Holds", "details", text=lambda finding: "yes" if finding.holds else "no"),
 )
-CLAIMS = Column("", "Claims", "details", lambda entry: ", ".join(entry.claims))
+CLAIMS = Column("claims", "Claims", "details", text=lambda entry: ", ".join(entry.claims))
 CHANGES = (
-    *fields({"Seen": "seen", "Changed": "changed", "Because": "because", "Also changed": "also"}),
+    Column("seen", "Seen", "details"),
+    Column("changed", "Changed", "details"),
+    Column("because", "Because", "details"),
+    Column("also", "Also changed", "details"),
     CLAIMS,
 )
 
@@ -254,8 +242,11 @@ def for_ambiguities(results: Results) -> tuple[Column, ...]:
         return ", ".join(i for i in ambiguity.claims if verdicts[i] == "protocol-dependent") or "none"
 
     return (
-        *fields({"Question": "question", "The sources": "sources_say", "Primary reading": "primary"}),
-        *fields({"Because": "because", "The others": "others"}),
+        Column("question", "Question", "details"),
+        Column("sources_say", "The sources", "details"),
+        Column("primary", "Primary reading", "details"),
+        Column("because", "Because", "details"),
+        Column("others", "The others", "details"),
         CLAIMS,
         Column("", "Of these, protocol-dependent by any reading", "details", dependent),
     )

@@ -217,19 +217,9 @@ def render(rows: Sequence[Row], results: Results) -> str:
         about_scores=SCORES,
         script=(PAGE / "page.js").read_text(),
         style=(PAGE / "page.css").read_text(),
-        undecided=undecided(results),
+        undecided=columns.table(columns.CONTRASTS, columns.waiting(results.claims), "power"),
         vega=vega.replace("</script", "<\\/script"),
     )
-
-
-def undecided(results: Results) -> columns.Rows:
-    """The contrasts that undecided claims wait for."""
-    waited = [
-        columns.Line(claim, claim.readings[0], contrast)
-        for claim in results.claims
-        for contrast in claim.undecided
-    ]
-    return columns.table(columns.CONTRASTS, waited, "power")
 
 
 def index(folder: Path, figures: Sequence[Path]) -> str:
