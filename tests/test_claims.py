@@ -1,5 +1,6 @@
 """The claims as data, strictly checked, and their verdicts as files, and in the terminal."""
 
+import math
 import re
 import subprocess
 import sys
@@ -119,6 +120,11 @@ def test_what_mathematics_decides_is_as_the_reference_has_it(computed: Results) 
     wrong = {"C21", "C28", "C33", "C34", "C36", "C38", "C40", "C41"}
     assert {name for name, verdict in decided.items() if verdict == "not replicated"} == wrong
     assert set(decided) - wrong == {"C18", "C25", "C27", "C35", "C37", "C52", "C53"}
+
+
+def test_published_times_are_compared_as_logarithms(computed: Results) -> None:
+    published = [contrast.published for contrast in computed.by_id["C44"].contrasts]
+    assert published == pytest.approx([math.log(798 / 898), math.log(798 / 857)])
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ GRADIENT_TOLERANCE = 1e-6
 
 def within(what: str, claimed: float, computed: float, tolerance: float = 0.0) -> Finding:
     """Whether a computed value is the claimed one, exactly or within a tolerance."""
-    told = f"{claimed:.12g}" + (f" ± {tolerance:g}" if tolerance else "")
-    return Finding(what, told, float(computed), bool(abs(computed - claimed) <= tolerance))
+    text = f"{claimed:.12g}" + (f" ± {tolerance:g}" if tolerance else "")
+    return Finding(what, text, float(computed), bool(abs(computed - claimed) <= tolerance))
 
 
 def at(value: float) -> np.ndarray:

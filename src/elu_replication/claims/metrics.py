@@ -19,7 +19,7 @@ TINY = float(np.finfo(np.float32).tiny)  # a gradient's norm or a variance may u
 
 @dataclass
 class Stored:
-    """The finished runs of an arm that count; files of a kind are read when a metric first wants them."""
+    """The finished runs of an arm that count; files of a kind are read when a metric first needs them."""
 
     arm: Arm
 
@@ -56,9 +56,8 @@ Computed = Callable[[Stored], pd.Series]
 
 @dataclass(frozen=True)
 class Metric:
-    """How a number of each run is computed (by seed; of measured times, by round; no entry where it has
-    none), its margin, the most by which two such numbers may differ and still be called the same, and
-    what it means."""
+    """A number of each run: `compute` gives it by seed (measured times: by round), and leaves out runs that
+    have none. Numbers that differ by at most `margin` count as the same; `meaning` is what readers see."""
 
     compute: Computed
     margin: float

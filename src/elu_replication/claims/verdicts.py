@@ -50,8 +50,8 @@ RULES = (
     is protocol-dependent. A direction that has a computation too holds only if both do.""",
     """A claim of mathematics is decided by computing it; a claim about texts by comparing the passages,
     and one that they contradict or do not support counts as not replicated. What runs show of either is
-    told, but does not decide.""",
-    """Verdicts are given anew as seeds are added; the 5% are those of one look, at the declared number of
+    reported, but does not decide.""",
+    """Verdicts are computed again as seeds are added; the 5% hold for one look, at the declared number of
     seeds.""",
     """"Single runs that show it" is the share of seeds whose own result agrees: it has the claimed sign
     or, for a published value or an equality, lies within the margin. No verdict uses it, so it can be low
