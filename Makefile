@@ -43,8 +43,8 @@ stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of the engine, pro
 report: $(INSTALLED)  ## name the page with all results, and open it where a browser can
 	@echo results/report.html; python -m webbrowser -t "file://$(CURDIR)/results/report.html" >/dev/null 2>&1 || true
 
-claim: $(INSTALLED)  ## explain one published claim and its verdict: ID=C7
-	@python -m elu_replication.commands.claim "$${ID:-}"
+claim: $(INSTALLED)  ## explain published claims and their verdicts: ID=C7; V=1 for the data by seed
+	@python -m elu_replication.commands.claim "$${ID:-}" $(if $(V),-v)
 
 plan: $(INSTALLED)  ## say what would decide the undecided claims: seeds, hours
 	@python -m elu_replication.commands.claim --plan

@@ -1,6 +1,7 @@
-"""The claims as data: all 53, strictly checked, and their outputs from what is stored."""
+"""The claims as data, strictly checked, and their verdicts as files, and in the terminal."""
 
-import json
+import math
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,91 +14,99 @@ import yaml
 from conftest import ROOT
 
 from elu_replication import console
-from elu_replication.claims import checks, schema
-from elu_replication.claims.contrasts import VERDICTS
-from elu_replication.claims.verdicts import ClaimResult, outcomes
-from elu_replication.commands import claim
+from elu_replication.claims import checks, results, schema, sources, verdicts
+from elu_replication.claims.results import VERDICTS, Results
+from elu_replication.commands import claim as command
 from elu_replication.config import experiments
 from elu_replication.errors import UserError
+from elu_replication.reports import claims as report
 
 
 @pytest.fixture(scope="module")
-def found() -> list[ClaimResult]:
-    return outcomes()
+def computed() -> Results:
+    return verdicts.compute()
 
 
-def test_every_claim_is_there_once() -> None:
-    assert list(schema.load_claims()) == [f"C{number}" for number in range(1, 54)]
+def test_claims_are_numbered_without_a_gap() -> None:
+    claims = schema.load_claims()
+    assert list(claims) == [f"C{number}" for number in range(1, len(claims) + 1)]
+
+
+def test_sources_are_in_the_bibliography_and_headlines_are_claims() -> None:
+    facts = sources.load()
+    keys = re.findall(r"^@\w+{(\w+),", Path("experiments/sources.bib").read_text(), re.MULTILINE)
+    assert {source.bibtex for source in facts.sources.values()} == set(keys)
+    assert set(facts.headlines) <= set(schema.load_claims())
 
 
 def test_experiments_and_claims_name_each_other() -> None:
     """A document lists the claims that its arms serve, and no others."""
     serves: dict[str, set[str]] = {name: set() for name in experiments.names()}
-    for group, held in schema.claim_groups().items():
-        for name, published in held.items():
+    for group, claims in schema.documented().items():
+        for name, published in claims.items():
             if group in serves:
                 serves[group].add(name)
-            for arm in published.arms:
+            contrasts = [contrast for reading in published.readings.values() for contrast in reading]
+            for arm in (arm for contrast in contrasts for arm in contrast.arms):
                 serves[arm.partition("-")[0]].add(name)
     for name in experiments.names():
         assert set(experiments.load(name).claims) == serves[name], name
 
 
 def test_the_ledger_covers_what_the_claims_leave_open() -> None:
-    covered = {name for reading in schema.load_ledger().ambiguities for name in reading.claims}
+    covered = {name for entry in schema.load_ledger().ambiguities for name in entry.claims}
     open_claims = {name for name, claim in schema.load_claims().items() if len(claim.readings) > 1}
-    readings = {"C16", "C17", "C20", "C24", "C32", "C39"}  # not contradictions
-    assert open_claims - covered <= readings
+    no_contradiction = {"C16", "C17", "C20", "C24", "C32", "C39"}
+    assert open_claims - covered <= no_contradiction
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(schema, "FOLDER", tmp_path)
-    schema.claim_groups.cache_clear()
+    schema.documented.cache_clear()
     yield tmp_path
-    schema.claim_groups.cache_clear()
+    schema.documented.cache_clear()
 
 
 GOOD = {
-    "source": "M",
-    "place": "-",
+    "sources": {"M": "-"},
     "statement": "-",
     "kind": "DIR",
     "readings": {"one": [{"metric": "test_loss", "arms": {"asu_mlp-sgd_elu": 1}, "expect": "lower"}]},
 }
 
 
-def one_test(**fields: object) -> dict[str, object]:
+def contrast(**fields: object) -> dict[str, object]:
     return {"readings": {"one": [{**GOOD["readings"]["one"][0], **fields}]}}  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
-        (one_test(arms={"asu_mlp-sgd_elo": 1}), "arm 'asu_mlp-sgd_elo': asu_mlp has the arms"),
-        (one_test(metric="test_los"), "metric 'test_los': must be one of"),
-        (one_test(published=0.3), "either `published` or `expect`"),
+        (contrast(arms={"asu_mlp-sgd_elo": 1}), "arm 'asu_mlp-sgd_elo': asu_mlp has the arms"),
+        (contrast(metric="test_los"), "metric 'test_los': must be one of"),
+        (contrast(published=0.3), "either `published` or `expect`"),
         ({"kind": "DET"}, "a DET claim names its check"),
         ({"kind": "DET", "check": "no_such"}, "check 'no_such': must be one of"),
         ({"kind": "TXT"}, "two passages or more"),
         ({"readings": {}}, "a DIR claim has readings"),
-        ({"source": "X"}, "source X: must be of M, B, A, P"),
+        ({"sources": {"X": "-"}}, "source X: must be of M, B, A, P"),
         ({"colour": "blue"}, "Extra inputs are not permitted"),
     ],
 )
 def test_a_wrong_entry_is_one_line_that_names_it(
-    change: dict[str, object], told: str, folder: Path
+    change: dict[str, object], message: str, folder: Path
 ) -> None:
     (folder / "wrong.yaml").write_text(yaml.safe_dump({"claims": {"C7": {**GOOD, **change}}}))
-    with pytest.raises(UserError, match=told) as refused:
-        schema.claim_groups()
-    assert str(refused.value).startswith(f"{folder}/wrong.yaml: schema.C7")
+    with pytest.raises(UserError, match=message) as refused:
+        schema.documented()
+    assert str(refused.value).startswith(f"{folder}/wrong.yaml: claims.C7")
     assert "\n" not in str(refused.value)
 
 
 def test_a_good_entry_is_all_that_a_new_claim_needs(folder: Path) -> None:
     (folder / "new.yaml").write_text(yaml.safe_dump({"claims": {"C54": GOOD}}))
-    assert list(schema.claim_groups()["new"]) == ["C54"]
+    assert list(schema.documented()["new"]) == ["C54"]
 
 
 def test_every_check_is_used_and_none_is_empty() -> None:
@@ -106,25 +115,51 @@ def test_every_check_is_used_and_none_is_empty() -> None:
     assert all(check() for check in checks.CHECKS.values())
 
 
-def test_what_mathematics_decides_is_as_the_reference_has_it(found: list[ClaimResult]) -> None:
-    decided = {each.id: each.verdict for each in found if each.claim.kind == "DET" and not each.readings}
+def test_what_mathematics_decides_is_as_the_reference_has_it(computed: Results) -> None:
+    decided = {c.id: c.verdict for c in computed.claims if c.kind == "DET" and not c.readings}
     wrong = {"C21", "C28", "C33", "C34", "C36", "C38", "C40", "C41"}
     assert {name for name, verdict in decided.items() if verdict == "not replicated"} == wrong
-    assert {name for name in decided if name not in wrong} == {
-        "C18",
-        "C25",
-        "C27",
-        "C35",
-        "C37",
-        "C52",
-        "C53",
-    }
+    assert set(decided) - wrong == {"C18", "C25", "C27", "C35", "C37", "C52", "C53"}
 
 
-def test_every_claim_has_an_outcome_and_its_numbers_are_the_same_everywhere(
-    found: list[ClaimResult], tmp_path: Path
+def test_published_times_are_compared_as_logarithms(computed: Results) -> None:
+    published = [contrast.published for contrast in computed.by_id["C44"].contrasts]
+    assert published == pytest.approx([math.log(798 / 898), math.log(798 / 857)])
+
+
+@pytest.fixture(scope="module")
+def stored(computed: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """claims.json, as the stage writes it."""
+    path = tmp_path_factory.mktemp("verdicts") / "claims.json"
+    path.write_text(computed.model_dump_json(indent=1))
+    return path
+
+
+def test_what_is_stored_is_what_was_computed(computed: Results, stored: Path) -> None:
+    assert results.load(stored).model_dump_json() == computed.model_dump_json()
+    assert "NaN" not in stored.read_text()  # which is not JSON
+    assert sum(computed.counts.values()) == len(computed.claims) == len(schema.load_claims())
+
+
+def test_missing_or_strange_verdicts_name_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="`make replicate`"):
+        results.load(tmp_path / "claims.json")
+    (tmp_path / "claims.json").write_text('{"counts": {}}')
+    with pytest.raises(UserError, match="another version; `make replicate`"):
+        results.load(tmp_path / "claims.json")
+
+
+def test_reports_show_verdicts_and_compute_none() -> None:
+    computing = r"elu_replication\.claims(\.| import )(statistics|contrasts|metrics|verdicts)"
+    for path in Path("src/elu_replication/reports").glob("*.py"):
+        assert not re.search(computing, path.read_text()), path
+
+
+def test_every_claim_has_a_verdict_and_its_numbers_are_the_same_everywhere(
+    stored: Path, tmp_path: Path
 ) -> None:
-    schema.write(found, tmp_path)
+    loaded = results.load(stored)
+    report.write(loaded, tmp_path)
     table = pd.read_csv(tmp_path / "claims.csv", keep_default_na=False)
     columns = (
         "id source kind statement arms metric n effect low high margin published verdict reason command"
@@ -133,45 +168,71 @@ def test_every_claim_has_an_outcome_and_its_numbers_are_the_same_everywhere(
     assert list(table.id) == list(schema.load_claims())
     assert set(table.verdict) <= set(VERDICTS)
     assert (table.reason != "").all()
-    content = json.loads((tmp_path / "claims.json").read_text())
-    assert [entry["verdict"] for entry in content["claims"]] == list(table.verdict)
-    effects = pd.Series([entry["effect"] for entry in content["claims"]], dtype=float)
-    np.testing.assert_allclose(effects, pd.to_numeric(table.effect), rtol=1e-7)
-    tests = pd.DataFrame([test for entry in content["claims"] for test in entry["tests"]])
-    stored = pd.read_csv(tmp_path / "claim_tests.csv")
-    np.testing.assert_allclose(tests.p.astype(float), stored.p, rtol=1e-7)
-    test = ["id", "arms", "metric", "than"]
-    families = stored[stored.p_holm.notna()].assign(
-        file=stored.id.map({each.id: each.group for each in found})
-    )
-    for _, family in families.groupby("file"):  # Holm's smallest: as often as there are tests, each once
-        tested = family.drop_duplicates(test[1:])
-        assert tested.p_holm.min() == pytest.approx(min(1, tested.p.min() * len(tested)))
-    assert sum(content["counts"].values()) == 53
+    decisive = table[table.id.isin([claim.id for claim in loaded.claims if claim.decisive])]
+    effects = [claim.decisive.effect for claim in loaded.claims if claim.decisive]
+    np.testing.assert_allclose(pd.to_numeric(decisive.effect), effects, rtol=1e-7)
+    tests = pd.read_csv(tmp_path / "claim_tests.csv")
+    test = ["arms", "metric", "than"]
+    document_of = {claim.id: claim.document for claim in loaded.claims}
+    families = tests[tests.p_holm.notna()].assign(document=tests.id.map(document_of))
+    for _, family in families.groupby("document"):  # Holm's smallest p: times their number
+        distinct = family.drop_duplicates(test)
+        assert distinct.p_holm.min() == pytest.approx(min(1, distinct.p.min() * len(distinct)))
     page = (tmp_path / "claims.md").read_text()
-    for each in found:
-        assert page.count(f"### {each.id}\n\n**{each.verdict}.**") == 1
+    for claim in loaded.claims:
+        assert page.count(f"### {claim.id}\n\n**{claim.verdict}.**") == 1
+    assert not re.search(r"\b(NUM|DIR|DET|TXT)\b", page)  # ids, which readers need not learn
     missing = table[table.verdict == "not run"]
     assert missing.reason.str.contains("no runs of|no seed").all()  # naming what is missing
     for name in ("claims.csv", "claims.md"):  # the committed verdicts are those of the committed runs
         assert (tmp_path / name).read_text() == (ROOT / "results" / name).read_text(), name
-    schema.write(outcomes(), tmp_path / "again")
-    for name in ("claims.csv", "claim_tests.csv", "claims.md", "claims.json", "claims.png", "claims.svg"):
+    report.write(loaded, tmp_path / "again")
+    for name in ("claims.csv", "claim_tests.csv", "claims.md", "claims.png", "claims.svg"):
         assert (tmp_path / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("name", ["C1", "C7", "C38", "C29"])  # NUM, DIR, DET, TXT
-def test_a_claim_is_explained_in_the_terminal(name: str, found: list[ClaimResult]) -> None:
+def explained(claim: results.ClaimResult, computed: Results, verbose: bool) -> list[str]:
     with console.console.capture() as captured:
-        claim.explain(next(each for each in found if each.id == name))
-    said = captured.get()
-    assert said.startswith(f"{name} (")
-    verdict = said.rpartition("Verdict: ")[2]
-    assert verdict.startswith(VERDICTS)
+        command.explain(claim, computed, verbose)
+    return captured.get().splitlines()
 
 
-def test_an_unknown_claim_is_one_line() -> None:
-    command = [sys.executable, "-m", "elu_replication.commands.claim", "C99"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr == "error: ID=C99: no such claim; ID=C7 is one, and there are C1 to C53\n"
+def test_a_claim_is_explained_on_one_screen_verdict_first(computed: Results) -> None:
+    for claim in computed.claims:
+        lines = explained(claim, computed, verbose=False)
+        assert lines[0] == f"{claim.id}: {claim.verdict}"
+        assert lines[2] == f"Why: {claim.reason}."
+        assert len(lines) <= command.MOST_LINES
+        if claim.readings:
+            title = next(i for i, line in enumerate(lines) if line.startswith("Readings, the primary one"))
+            for line, reading in zip(lines[title + 2 :], claim.readings, strict=False):  # one line each
+                assert line.rstrip().endswith(reading.verdict)
+
+
+def test_a_claim_s_data_by_seed_can_be_seen(computed: Results) -> None:
+    claim = computed.by_id["C7"]
+    lines = "\n".join(explained(claim, computed, verbose=True))
+    for contrast in claim.contrasts:
+        for seed, value in contrast.values.items():
+            assert f"{seed}: {value:.6g}" in lines
+
+
+@pytest.mark.parametrize("text", ["C7 C8", "c7,8", " 7  C8"])
+def test_claims_are_named_in_several_ways(text: str, computed: Results) -> None:
+    assert [claim.id for claim in command.named(text, computed)] == ["C7", "C8"]
+
+
+@pytest.mark.parametrize("text", ["C99", "", "help"])
+def test_an_unknown_claim_is_one_line(text: str, computed: Results) -> None:
+    with pytest.raises(UserError) as refused:
+        command.named(text, computed)
+    last = list(computed.by_id)[-1]
+    assert str(refused.value) == f"ID={text}: no such claim; ID=C7 is one, and there are C1 to {last}"
+
+
+def test_a_wrong_id_waits_for_no_library() -> None:
+    code = (
+        "import sys, elu_replication.commands.claim; sys.exit(any(n in sys.modules for n in sys.argv[1:]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "pandas", "scipy", "tensorflow", "matplotlib"])
+    assert done.returncode == 0

@@ -7,24 +7,35 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from elu_replication.claims import verdicts
-from elu_replication.claims.checks import Finding
-from elu_replication.claims.contrasts import LEAST_PAIRS, LEAST_RUNS, ContrastResult, Verdict
+from elu_replication.claims import contrasts, results
+from elu_replication.claims.contrasts import LEAST_PAIRS, LEAST_RUNS, evaluate
+from elu_replication.claims.results import ClaimResult, ContrastResult, Finding, ReadingResult, Verdict
 from elu_replication.claims.schema import Claim, Contrast
-from elu_replication.claims.verdicts import ClaimResult, ReadingResult, combined
-from elu_replication.reports.claim_tables import effect_of
+from elu_replication.claims.verdicts import combined, conclude, read
+from elu_replication.reports.columns import NUMBERS, of_claim
 
 TWO = {"asu_mlp-sgd_elu": 1.0, "asu_mlp-sgd_relu": -1.0}
 
 
+def direction(expect: str = "higher", **fields: object) -> Contrast:
+    return Contrast.model_validate({"metric": "test_accuracy", "arms": TWO, "expect": expect, **fields})
+
+
+def value(published: float) -> Contrast:
+    fields = {"metric": "test_accuracy", "arms": {"asu_mlp-sgd_elu": 1.0}, "published": published}
+    return Contrast.model_validate(fields)
+
+
+def judged(contrast: Contrast, values: Sequence[float]) -> Verdict:
+    return contrasts.judge(contrast, dict(enumerate(values)))[0]
+
+
 def compared(values: Sequence[float], expect: str = "higher", **fields: object) -> ContrastResult:
-    test = Contrast.model_validate({"metric": "test_accuracy", "arms": TWO, "expect": expect, **fields})
-    return ContrastResult(test, dict(enumerate(values)))
+    return evaluate(direction(expect, **fields), dict(enumerate(values)))
 
 
 def number(values: Sequence[float], published: float) -> ContrastResult:
-    fields = {"metric": "test_accuracy", "arms": {"asu_mlp-sgd_elu": 1.0}, "published": published}
-    return ContrastResult(Contrast.model_validate(fields), dict(enumerate(values)))
+    return evaluate(value(published), dict(enumerate(values)))
 
 
 @pytest.mark.parametrize(
@@ -51,24 +62,24 @@ def test_a_direction(values: list[float], expect: str, verdict: Verdict) -> None
 
 
 def test_a_small_difference_on_the_claimed_side_says_that_it_is_small() -> None:
-    verdict, why = compared([0.0002, 0.00021, 0.00022, 0.00019, 0.0002, 0.00021]).judged
-    assert verdict == "replicated"
-    assert why.endswith("is wholly above 0, though within the margin of 0.001")
+    result = compared([0.0002, 0.00021, 0.00022, 0.00019, 0.0002, 0.00021])
+    assert result.verdict == "replicated"
+    assert result.reason.endswith("is wholly above 0, though within the margin of 0.001")
 
 
 def test_an_equivalence_is_told_with_the_interval_that_shows_it() -> None:
-    found = compared([0.0012, -0.0005, 0.001, -0.0007, 0.0008, -0.0003])
-    assert found.interval.high > found.test.tolerance == 0.001  # the 95% interval does not show it
-    high = np.mean(found.differences) + stats.t.ppf(0.95, 5) * stats.sem(found.differences)
+    result = compared([0.0012, -0.0005, 0.001, -0.0007, 0.0008, -0.0003])
+    assert result.interval.high > result.margin == 0.001  # the 95% interval does not show it
+    values = [*result.values.values()]
+    high = np.mean(values) + stats.t.ppf(0.95, 5) * stats.sem(values)
     assert high < 0.001
-    verdict, why = found.judged
-    assert verdict == "not replicated"
-    assert why.endswith(f", {high:.4g}]")
+    assert result.verdict == "not replicated"
+    assert result.reason.endswith(f", {high:.4g}]")
 
 
 def test_a_value_far_outside_is_told_by_how_much() -> None:
     values = [0.97, 0.98, 0.96, 0.97, 0.97]
-    assert "7.1 SDs from the mean, too wide" in number(values, 0.92).judged[1]  # 0.05 / 0.00707
+    assert "7.1 SDs from the mean, too wide" in number(values, 0.92).reason  # 0.05 / 0.00707
 
 
 def test_a_direction_may_be_against_a_value() -> None:
@@ -108,8 +119,8 @@ def test_a_published_value(values: list[float], published: float, verdict: Verdi
 
 def outcome(*readings: ReadingResult, findings: Sequence[Finding] = (), **fields: object) -> ClaimResult:
     tests = {"reading": [{"metric": "test_loss", "arms": TWO, "expect": "lower"}]}
-    claim = {"source": "M", "place": "-", "statement": "-", "kind": "DIR", "readings": tests, **fields}
-    return ClaimResult("C1", "group", Claim.model_validate(claim), list(readings), list(findings))
+    claim = {"sources": {"M": "-"}, "statement": "-", "kind": "DIR", "readings": tests, **fields}
+    return conclude("C1", "group", Claim.model_validate(claim), list(readings), list(findings))
 
 
 UP, DOWN, OPEN = [0.004, 0.005, 0.006] * 2, [-0.004, -0.005, -0.006] * 2, [0.004, -0.005, 0.006] * 2
@@ -131,37 +142,33 @@ NONE: list[float] = []
         ([[NONE], [NONE]], "not run"),
     ],
 )
-def test_choices_together(readings: list[list[list[float]]], verdict: Verdict) -> None:
-    made = [
-        ReadingResult(str(i), [compared(values) for values in tests]) for i, tests in enumerate(readings)
-    ]
-    found = outcome(*made)
-    assert found.verdict == verdict
-    assert found.leading is not None
-    assert found.decisive is not None
-    assert found.decisive.verdict == found.leading.verdict
+def test_readings_together(readings: list[list[list[float]]], verdict: Verdict) -> None:
+    result = outcome(*(read(str(i), [compared(v) for v in values]) for i, values in enumerate(readings)))
+    assert result.verdict == verdict
+    assert result.leading is not None
+    assert result.decisive is not None
+    assert result.decisive.verdict == result.leading.verdict
 
 
-def test_numbers_of_another_choice_are_marked() -> None:
-    main, other = (
-        ReadingResult(name, [compared(values)]) for name, values in (("main", NONE), ("other", UP))
-    )
-    assert not outcome(other, main).beside_main
-    assert outcome(main, other).beside_main
-    assert effect_of(outcome(main, other)).endswith("] (other reading)")
+def test_numbers_of_another_reading_are_marked() -> None:
+    primary, other = (read(name, [compared(values)]) for name, values in (("1", NONE), ("2", UP)))
+    assert not outcome(other, primary).beside_primary
+    assert outcome(primary, other).beside_primary
+    shown = next(of_claim(column) for column in NUMBERS if column.key == "effect")
+    assert shown.show(outcome(primary, other)).endswith("] (other reading)")
 
 
-def test_a_reason_tells_of_the_choices_that_are_not_decided() -> None:
-    made = [ReadingResult(str(i), [compared(values)]) for i, values in enumerate((UP, OPEN, NONE, NONE))]
-    assert outcome(*made).reason.endswith("1 other reading inconclusive. 2 other readings not run")
-    assert outcome(*made[::-1]).reason.endswith(
+def test_a_reason_tells_of_the_readings_that_are_not_decided() -> None:
+    readings = [read(str(i), [compared(values)]) for i, values in enumerate((UP, OPEN, NONE, NONE))]
+    assert outcome(*readings).reason.endswith("1 other reading inconclusive. 2 other readings not run")
+    assert outcome(*readings[::-1]).reason.endswith(
         "is not run. 1 other reading not run. 1 other reading replicated"
     )
 
 
 def test_mathematics_decides_alone_or_with_runs_as_the_claim_s_kind_says() -> None:
     right, wrong = Finding("a", "1", 1.0, True), Finding("b", "1", 2.0, False)
-    up, down = ReadingResult("up", [compared(UP)]), ReadingResult("down", [compared(DOWN)])
+    up, down = read("up", [compared(UP)]), read("down", [compared(DOWN)])
     alone = {"kind": "DET", "check": "sigmoid_slope"}
     assert outcome(findings=[right], **alone).verdict == "replicated"
     assert outcome(findings=[right, wrong], **alone).verdict == "not replicated"
@@ -194,28 +201,28 @@ def test_chance_alone_replicates_a_direction_no_more_often_than_nominal(n: int) 
     errors of 2,000 studies are allowed for."""
     generator = np.random.default_rng(n)
     studies = generator.normal(0.0, 0.002, (STUDIES, n))
-    rate = np.mean([compared(list(study)).verdict == "replicated" for study in studies])
+    rate = np.mean([judged(direction(), study) == "replicated" for study in studies])
     assert rate <= 0.025 + 3 * math.sqrt(0.025 * 0.975 / STUDIES)
 
 
 def test_chance_alone_equates_what_is_a_margin_apart_no_more_often_than_nominal() -> None:
     generator = np.random.default_rng(0)
     studies = generator.normal(0.001, 0.0005, (STUDIES, 6))
-    rate = np.mean([compared(list(study), "equal").verdict == "replicated" for study in studies])
+    rate = np.mean([judged(direction("equal"), study) == "replicated" for study in studies])
     assert rate <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / STUDIES)
 
 
 def test_a_new_run_of_the_same_protocol_is_replicated_in_95_of_100_studies() -> None:
     generator = np.random.default_rng(1)
     studies = generator.normal(0.99, 0.0006, (STUDIES, 7))
-    judged = [number(list(study[:6]), float(study[6])).verdict for study in studies]
-    decided = [verdict for verdict in judged if verdict != "inconclusive"]
+    verdicts = [judged(value(float(study[6])), study[:6]) for study in studies]
+    decided = [verdict for verdict in verdicts if verdict != "inconclusive"]
     assert decided.count("replicated") / len(decided) == pytest.approx(0.95, abs=0.015)
 
 
 def test_counts_name_every_verdict() -> None:
-    found = [outcome(ReadingResult("up", [compared(UP)])), outcome(ReadingResult("down", [compared(DOWN)]))]
-    assert verdicts.counts(found) == {
+    claims = [outcome(read("up", [compared(UP)])), outcome(read("down", [compared(DOWN)]))]
+    assert results.counts(claims) == {
         "replicated": 1,
         "not replicated": 1,
         "protocol-dependent": 0,

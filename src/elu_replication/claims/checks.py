@@ -3,10 +3,10 @@
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
+from elu_replication.claims.results import Finding
 from elu_replication.config.schema import Activation
 from elu_replication.engine import activations as f
 from elu_replication.engine.numpy_mlp.network import Cost, Network, gradient_error
@@ -17,19 +17,10 @@ OFFSETS, DIVISOR = np.linspace(0, POINTS.max(), 100), 10.0
 GRADIENT_TOLERANCE = 1e-6
 
 
-class Finding(NamedTuple):
-    """One thing that a claim says, what was computed, and whether that is as claimed."""
-
-    what: str
-    claimed: str
-    computed: float
-    holds: bool
-
-
 def within(what: str, claimed: float, computed: float, tolerance: float = 0.0) -> Finding:
     """Whether a computed value is the claimed one, exactly or within a tolerance."""
-    told = f"{claimed:.12g}" + (f" ± {tolerance:g}" if tolerance else "")
-    return Finding(what, told, float(computed), bool(abs(computed - claimed) <= tolerance))
+    text = f"{claimed:.12g}" + (f" ± {tolerance:g}" if tolerance else "")
+    return Finding(what, text, float(computed), bool(abs(computed - claimed) <= tolerance))
 
 
 def at(value: float) -> np.ndarray:

@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from elu_replication.claims import sources
 from elu_replication.claims.checks import CHECKS
 from elu_replication.claims.metrics import METRICS
+from elu_replication.claims.results import Ambiguity, Change, Ledger, Statement
 from elu_replication.config import documents, experiments
 from elu_replication.config.documents import Strict
 from elu_replication.config.schema import PUBLISHED
@@ -14,24 +16,10 @@ from elu_replication.errors import UserError
 
 FOLDER = experiments.FOLDER / "claims"
 LEDGER = FOLDER / "ledger.yaml"
-SOURCES = {
-    "M": 'MachineCurve, "How to use ELU with Keras?"',
-    "B": 'Basak, "Exponential Linear Units are the New Cool"',
-    "A": 'Patni and Gonarkar, "Deep Learning with Exponential Linear Units (ELUs)", ASU report',
-    "P": "Clevert, Unterthiner and Hochreiter 2015, arXiv:1511.07289",
-}
-Kind = Literal["NUM", "DIR", "DET", "TXT"]
-DECIDED_BY: dict[Kind, Literal["runs", "mathematics", "texts"]] = {
-    "NUM": "runs",
-    "DIR": "runs",
-    "DET": "mathematics",
-    "TXT": "texts",
-}
-Id = Annotated[str, Field(pattern=r"^C[1-9]\d*$")]
 
 
 class Contrast(Strict):
-    """One comparison on stored runs: a weighted sum of arms, paired by seed, in one metric.
+    """A weighted sum of arms in one metric, paired by seed.
 
     Either `published` is the value of a single run that a new run should give (NUM), or `expect` says
     where the sum stands to `than` according to the claim (DIR): higher, lower, or equal within the
@@ -50,7 +38,7 @@ class Contrast(Strict):
         if self.metric not in METRICS:
             raise ValueError(f"metric {self.metric!r}: must be one of {', '.join(METRICS)}")
         if (self.published is None) == (self.expect is None):
-            raise ValueError("a test has either `published` or `expect`")
+            raise ValueError("a contrast has either `published` or `expect`")
         try:
             for name in self.arms:
                 experiments.arm(name, PUBLISHED)
@@ -59,45 +47,35 @@ class Contrast(Strict):
         return self
 
     @property
+    def reference(self) -> float:
+        """What the sum is compared with: the published value, or `than`."""
+        return self.than if self.published is None else self.published
+
+    @property
     def tolerance(self) -> float:
         return self.margin or METRICS[self.metric].margin
 
 
-class Passage(Strict):
-    """What a source says at some place, in our words."""
+class Claim(Statement):
+    """One published claim, and how it is decided.
 
-    source: str
-    place: str
-    says: str
-
-
-class Claim(Strict):
-    """One published claim.
-
-    `readings` holds, for each way to read what the source leaves open, the tests that must all come out
-    as claimed; the first is the main one. A DET claim names its `check` in mathematics.py; a TXT claim
-    has `passages` and what comparing them gives; readings of either are measured beside it. A DIR claim
-    with a `check` needs both to hold.
+    `readings` holds, for each way to read what the sources leave open, the contrasts that must all come
+    out as claimed; the first is the primary reading. A DET claim names its `check` in checks.py; a TXT
+    claim has `passages` and what comparing them gives; readings of either are measured beside it. A DIR
+    claim with a `check` needs both to hold.
     """
 
-    source: str
-    place: str
-    statement: str
-    kind: Kind
-    published: str = ""
-    note: str = ""
     readings: dict[str, list[Contrast]] = Field({})
     check: str | None = None
-    passages: list[Passage] = Field([])
-    agreement: Literal["agrees", "contradicted", "unsupported"] | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "Claim":
-        if unknown := set(self.source.replace(",", " ").split()) - set(SOURCES):
-            raise ValueError(f"source {', '.join(unknown)}: must be of {', '.join(SOURCES)}")
+        known = sources.load().sources
+        if unknown := {*self.sources, *(passage.source for passage in self.passages)} - set(known):
+            raise ValueError(f"source {', '.join(sorted(unknown))}: must be of {', '.join(known)}")
         if self.check is not None and self.check not in CHECKS:
             raise ValueError(f"check {self.check!r}: must be one of {', '.join(CHECKS)}")
-        if self.kind in ("NUM", "DIR") and not self.readings:
+        if self.decided_by == "runs" and not self.readings:
             raise ValueError(f"a {self.kind} claim has readings")
         if self.kind == "DET" and self.check is None:
             raise ValueError("a DET claim names its check")
@@ -105,84 +83,42 @@ class Claim(Strict):
             raise ValueError("a TXT claim has two passages or more, and what comparing them gives")
         return self
 
-    @property
-    def decided_by(self) -> Literal["runs", "mathematics", "texts"]:
-        return DECIDED_BY[self.kind]
-
-    @property
-    def by_runs(self) -> bool:
-        """Whether runs decide it, and not just what is computed or read."""
-        return self.decided_by == "runs"
-
-    @property
-    def arms(self) -> list[str]:
-        """The full names of all arms that its tests use, each once."""
-        tests = [test for tests in self.readings.values() for test in tests]
-        return list(dict.fromkeys(name for test in tests for name in test.arms))
-
-
-class Ambiguity(Strict):
-    """What the sources leave open or contradict, and what was done."""
-
-    question: str
-    sources_say: str
-    main: str
-    because: str
-    others: str
-    claims: list[Id]
-
-
-class Change(Strict):
-    """What was changed after results were seen."""
-
-    seen: str
-    changed: str
-    because: str
-    also: str
-    claims: list[Id]
-
-
-class Ledger(Strict):
-    """Every ambiguity that bears on verdicts, and every change after results were seen."""
-
-    ambiguities: list[Ambiguity]
-    changes: list[Change]
-
 
 class _File(Strict):
-    claims: dict[Id, Claim]
+    claims: dict[Annotated[str, Field(pattern=r"^C[1-9]\d*$")], Claim]
 
 
 @cache
-def claim_groups() -> dict[str, dict[str, Claim]]:
-    """The claims of each file but the ledger, by id: {experiment or topic: {id: Claim}}.
+def documented() -> dict[str, dict[str, Claim]]:
+    """The claims of each document by id: {experiment or topic: {id: Claim}}.
 
     Raises UserError naming the file and the entry that is wrong.
     """
-    read = {
+    documents_of_claims = {
         path.stem: documents.checked(path, _File).claims
         for path in sorted(FOLDER.glob("*.yaml"))
-        if path != LEDGER
+        if path not in (LEDGER, sources.FILE)
     }
-    seen: dict[str, str] = {}
-    for group, claims in read.items():
+    document_of: dict[str, str] = {}
+    for document, claims in documents_of_claims.items():
         for name in claims:
-            if name in seen:
-                raise UserError(f"{FOLDER / group}.yaml: {name} is in {seen[name]}.yaml already")
-            seen[name] = group
-    return read
+            if name in document_of:
+                raise UserError(f"{FOLDER / document}.yaml: {name} is in {document_of[name]}.yaml already")
+            document_of[name] = document
+    return documents_of_claims
 
 
 def load_claims() -> dict[str, Claim]:
     """Every claim by id, in the order of their numbers."""
-    listed = {name: claim for claims in claim_groups().values() for name, claim in claims.items()}
-    return dict(sorted(listed.items(), key=lambda item: int(item[0][1:])))
+    claims = {name: claim for group in documented().values() for name, claim in group.items()}
+    return dict(sorted(claims.items(), key=lambda item: int(item[0][1:])))
 
 
 def load_ledger() -> Ledger:
     """What the sources leave open; raises UserError where it names a claim that is not there."""
-    read = documents.checked(LEDGER, Ledger)
-    entries: list[Ambiguity | Change] = [*read.ambiguities, *read.changes]
-    if unknown := {name for entry in entries for name in entry.claims} - set(load_claims()):
+    ledger = documents.checked(LEDGER, Ledger)
+    entries: list[Ambiguity | Change] = [*ledger.ambiguities, *ledger.changes]
+    named = {name for entry in entries for name in entry.claims}
+    if unknown := named - set(load_claims()):
         raise UserError(f"{LEDGER}: no such claim: {', '.join(sorted(unknown))}")
-    return read
+    return ledger

@@ -1,65 +1,88 @@
 """`make claim ID=C7` explains a claim in the terminal; `make plan` says what would decide the undecided."""
 
 import argparse
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 
-from elu_replication.claims import schema
-from elu_replication.claims.schema import SOURCES
-from elu_replication.claims.verdicts import ClaimResult, outcomes
-from elu_replication.config import experiments
+from elu_replication.claims import results as stored
+from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results
 from elu_replication.config.options import require_root
-from elu_replication.config.schema import PUBLISHED
 from elu_replication.console import say, table
 from elu_replication.errors import UserError, run_main
-from elu_replication.reports.claim_tables import comparison_lines, finding_lines
-from elu_replication.training import campaign
-from elu_replication.training.job import Job
+from elu_replication.reports import columns
+
+MOST_LINES = 40  # that a claim takes without -v: what fits a terminal
+WIDEST_LABEL = 55  # characters of a reading's label, so that its line fits 120
 
 
-def explain(each: ClaimResult) -> None:
-    """Statement, protocol, runs used, numbers, verdict and why."""
-    claim = each.claim
-    say(f"{each.id} ({claim.kind}): {claim.statement}")
-    for source in claim.source.replace(",", " ").split():
-        say(f"  {source}: {SOURCES[source]}")
-    say(f"  place: {claim.place}")
-    if claim.published:
-        say(f"  published: {claim.published}")
-    if claim.note:
-        say(f"  note: {claim.note}")
+def named(text: str, results: Results) -> list[ClaimResult]:
+    """The claims that a text such as "C7", "c7 8" or "C7,C8" names; raises UserError on an unknown one."""
+    ids = [f"C{word.upper().removeprefix('C')}" for word in text.replace(",", " ").split()]
+    known = results.by_id
+    if not ids or not set(ids) <= set(known):
+        last = list(known)[-1]
+        raise UserError(f"ID={text}: no such claim; ID=C7 is one, and there are C1 to {last}")
+    return [known[name] for name in ids]
+
+
+def explain(claim: ClaimResult, results: Results, verbose: bool) -> None:
+    """The verdict, why, and the readings one line each; with `verbose`, every contrast and its data by
+    seed."""
+    say(f"{claim.id}: {claim.verdict}")
+    say(f"  {claim.statement}")
+    say(f"Why: {claim.reason}.")
+    findings = columns.table(columns.FINDINGS, claim.findings, "details")
+    show("Computed", findings)
     for passage in claim.passages:
-        say(f"  {passage.source}, {passage.place}: {passage.says}")
-    if each.findings:
-        found = finding_lines(each.findings)
-        table("Mathematics", [*found.columns], found.to_numpy().tolist())
-    for reading in each.readings:
-        say(f"{reading.label}: {reading.verdict}")
-        for t in comparison_lines([reading]).to_dict("records"):
-            say(f"  {t['Metric']}: {t['Arms']}, claimed {t['Claimed']}")
-            say(f"    {t['Effect [95% interval]']}, margin {t['Margin']}, n {t['n']}: {t['Why']}")
-            say(f"    single runs that show it: {t['Single runs that show it']}")
-    if each.readings:
-        documents = sorted({f"experiments/{arm.partition('-')[0]}.yaml" for arm in each.claim.arms})
-        say(f"Protocols: {', '.join(documents)}")
-        say(f"Runs: {each.command}")
-    say(f"Verdict: {each.verdict}. {each.reason}.")
+        say(f"  {results.sources[passage.source].name}, {passage.place}: {passage.says}")
+    decisive = [columns.Line(claim, reading, reading.decisive) for reading in claim.readings]
+    room = len(decisive) if verbose else MOST_LINES - 14 - len(findings)
+    rows = columns.table(columns.CONTRASTS, decisive[:room], "terminal")
+    show(
+        "Readings, the primary one first",
+        [{**row, "Reading": textwrap.shorten(row["Reading"], WIDEST_LABEL)} for row in rows],
+    )
+    if len(decisive) > room:
+        say(f"... and {len(decisive) - room} more readings: make claim ID={claim.id} V=1")
+    say(f"Source: {results.places(claim)}")
+    say(f"Kind: {KIND_NAMES[claim.kind]}" + f"; published: {claim.published}" * bool(claim.published))
+    if claim.note:
+        say(f"Note: {claim.note}")
+    if claim.readings:
+        say(f"Runs: {claim.command}")
+    for line in columns.lines([claim] if verbose else []):
+        contrast = line.contrast
+        say(f"{line.reading.label}: {contrast.meaning}, {columns.formula(contrast)}: {contrast.verdict}")
+        say(f"  {contrast.reason}")
+        say("  by seed: " + ", ".join(f"{seed}: {value:.6g}" for seed, value in contrast.values.items()))
 
 
-def plan(found: Sequence[ClaimResult]) -> None:
-    """For each undecided claim, the seeds that would decide its primary reading if mean and SD stay as they are
-    (the least that a verdict takes where there is no SD), and the hours on all cores to train those that
-    are missing."""
+def show(title: str, rows: columns.Rows) -> None:
+    """A table, unless it is empty."""
+    if rows:
+        table(title, list(rows[0]), [list(row.values()) for row in rows])
+
+
+def plan(claims: Sequence[ClaimResult]) -> None:
+    """For each undecided claim, the seeds that would decide its primary reading if mean and SD stay as they
+    are (the least that a verdict takes where there is no SD), and the hours on all cores to train those
+    that are missing."""
+    from elu_replication.config import experiments
+    from elu_replication.config.schema import PUBLISHED
+    from elu_replication.training import campaign  # what an unknown claim need not wait for
+    from elu_replication.training.job import Job
+
     rows, every = [], dict[str, Job]()
-    for each in (each for each in found if each.undecided):
-        needed = [compared.seeds_needed for compared in each.undecided]
-        row = [each.id, each.readings[0].label, str(min(compared.n for compared in each.undecided))]
+    for claim in (claim for claim in claims if claim.undecided):
+        needed = [contrast.seeds_needed for contrast in claim.undecided]
+        row = [claim.id, claim.readings[0].label, str(min(contrast.n for contrast in claim.undecided))]
         if None in needed:
             rows.append([*row, "-", "beyond reach, or diverged"])
             continue
         jobs: dict[str, Job] = {}
-        for compared, seeds in zip(each.undecided, needed, strict=True):
-            arms = [experiments.arm(name, PUBLISHED) for name in compared.test.arms]
+        for contrast, seeds in zip(claim.undecided, needed, strict=True):
+            arms = [experiments.arm(name, PUBLISHED) for name in contrast.arms]
             missing = campaign.pending(replace(arm, seeds=tuple(range(seeds or 0))) for arm in arms)
             jobs |= {str(job): job for job in missing}
         every |= jobs
@@ -68,8 +91,8 @@ def plan(found: Sequence[ClaimResult]) -> None:
     if not rows:
         say("Every claim is decided.")
         return
-    columns = ["Claim", "Primary reading", "Seeds", "Needed", "Hours to train the rest"]
-    table("What would decide the undecided claims", columns, rows)
+    headings = ["Claim", "Primary reading", "Seeds", "Needed", "Hours to train the rest"]
+    table("What would decide the undecided claims", headings, rows)
     say(
         f"All of them: {len(every)} runs, {campaign.minutes([*every.values()]) / 60:.1f} hours"
         f" on {campaign.processes()} cores"
@@ -79,18 +102,19 @@ def plan(found: Sequence[ClaimResult]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("id", nargs="?", default="", help="a claim, e.g. C7")
+    parser.add_argument("id", nargs="?", default="", help="claims, e.g. C7 or 'C7 C8'")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="every contrast, with its data by seed"
+    )
     parser.add_argument("--plan", action="store_true", help="what would decide the undecided claims")
     options = parser.parse_args()
     require_root()
+    results = stored.load()
     if options.plan:
-        plan(outcomes())
+        plan(results.claims)
         return
-    known = schema.load_claims()
-    if (name := options.id.upper()) not in known:
-        raise UserError(f"ID={options.id}: no such claim; ID=C7 is one, and there are C1 to C{len(known)}")
-    (each,) = outcomes([name])
-    explain(each)
+    for claim in named(options.id, results):
+        explain(claim, results, options.verbose)
 
 
 if __name__ == "__main__":

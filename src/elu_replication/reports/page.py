@@ -1,4 +1,4 @@
-"""The one page: everything that was found, in a single file that needs no network; DVC stage `report`.
+"""The one page: all results in a single file that needs no network; the DVC stage `page`.
 
 The page is made from the stored results alone. Its text and tables are there without JavaScript; the
 curves are drawn by Vega, whose code is in the file.
@@ -16,16 +16,14 @@ import pandas as pd
 import vl_convert
 
 from elu_replication import atomic
-from elu_replication.claims.contrasts import VERDICTS
-from elu_replication.claims.metrics import METRICS
-from elu_replication.claims.schema import SOURCES
-from elu_replication.claims.verdicts import RULES, ClaimResult, counts, outcomes
+from elu_replication.claims import results as stored
+from elu_replication.claims.results import KIND_NAMES, VERDICTS, Results
 from elu_replication.config import experiments
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.options import group_option, has, options
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import run_main
-from elu_replication.reports import claim_tables, claims, paper
+from elu_replication.reports import claims, columns
 from elu_replication.reports.arms import Row, declared_at, grouped, histories
 from elu_replication.reports.internals import depth_profile, levels, probed
 from elu_replication.reports.style import STYLES, arm_label, lines
@@ -56,16 +54,16 @@ def thinned(table: pd.DataFrame) -> pd.DataFrame:
     return table[table.epoch.isin(kept)]
 
 
-def columns(x: pd.Series, found: pd.DataFrame, name: str) -> dict[str, Any]:
+def points_of(x: pd.Series, rows: pd.DataFrame, name: str) -> dict[str, Any]:
     """Points of a chart as plain columns, five digits each, null where there is no number: arm, x, the
     column `name`, and the least and the largest seed's value where the frame has them."""
 
     def plain(values: pd.Series) -> list[float | None]:
         return [None if pd.isna(value) else float(f"{value:.5g}") for value in values]
 
-    mean = found[name]
-    low, high = (plain(found.get(f"{name}_{edge}", mean)) for edge in ("min", "max"))
-    return {"arm": found.arm.tolist(), "x": plain(x), "mean": plain(mean), "low": low, "high": high}
+    mean = rows[name]
+    low, high = (plain(rows.get(f"{name}_{edge}", mean)) for edge in ("min", "max"))
+    return {"arm": rows.arm.tolist(), "x": plain(x), "mean": plain(mean), "low": low, "high": high}
 
 
 def view(title: str, x: str, points: dict[str, Any], log: bool, published: Any = ()) -> dict[str, Any]:
@@ -82,7 +80,7 @@ def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             if scored.empty:
                 continue
             mine = thinned(scored)
-            points = columns(mine.epoch, mine, metric)
+            points = points_of(mine.epoch, mine, metric)
             published = [(r.label, getattr(r.published, f"test_{metric}", None)) for r in rows]
             marks = [{"arm": arm, "y": y} for arm, y in published if y is not None and split == "test"]
             views.append(view(f"{split} {metric}", "epoch", points, metric == "loss", marks))
@@ -90,10 +88,10 @@ def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """What the probes of an experiment's runs found, one view for each quantity."""
+    """What probes measured in an experiment's runs, one view for each quantity."""
     views = []
-    if not (found := probed(rows, "activity")).empty:
-        whole = over_seeds(found[found.layer == 0], "activity")
+    if not (activity := probed(rows, "activity")).empty:
+        whole = over_seeds(activity[activity.layer == 0], "activity")
         for name, title in (
             ("median_activation", "median over units of mean activation"),
             ("mean_absolute_activation", "mean over units of absolute mean activation"),
@@ -101,17 +99,17 @@ def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             ("saturated", "share of units with no derivative of 0.01 or more"),
         ):
             mine = whole[whole[name].notna()]
-            views.append(view(title, "epoch", columns(mine.epoch, mine, name), False))
-        profile = depth_profile(found)
+            views.append(view(title, "epoch", points_of(mine.epoch, mine, name), False))
+        profile = depth_profile(activity)
         for title, chosen in (
             ("gradient norm by layer, initially", profile.epoch == 0),
             ("gradient norm by layer, trained", profile.epoch > 0),
         ):
             mine = profile[chosen]
-            told = f"{title} (ratio to the last layer's)"
-            views.append(view(told, "layer", columns(mine.layer, mine, "ratio"), True))
-    if not (found := probed(rows, "perturbations")).empty:
-        perturbed = levels(found)
+            of_last = f"{title} (ratio to the last layer's)"
+            views.append(view(of_last, "layer", points_of(mine.layer, mine, "ratio"), True))
+    if not (perturbations := probed(rows, "perturbations")).empty:
+        perturbed = levels(perturbations)
         for kind, name, title in (
             ("input_noise", "accuracy", "accuracy under noise on the input"),
             ("planted", "accuracy", "accuracy with a planted pre-activation"),
@@ -119,8 +117,8 @@ def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
         ):
             mine = perturbed[(perturbed.kind == kind) & perturbed[name].notna()]
             x = "log10 of how far below zero" if kind == "planted" else "standard deviation of the noise"
-            place = np.log10(mine.level) if kind == "planted" else mine.level
-            views.append(view(title, x, columns(place, mine, name), name != "accuracy"))
+            level = np.log10(mine.level) if kind == "planted" else mine.level
+            views.append(view(title, x, points_of(level, mine, name), name != "accuracy"))
     return views
 
 
@@ -180,7 +178,7 @@ def payload(charts: Sequence[dict[str, Any]]) -> str:
     return text.replace("<", "\\u003c")
 
 
-def render(rows: Sequence[Row], found: Sequence[ClaimResult]) -> str:
+def render(rows: Sequence[Row], results: Results) -> str:
     """The whole page."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(PAGE),
@@ -195,27 +193,31 @@ def render(rows: Sequence[Row], found: Sequence[ClaimResult]) -> str:
     digests = group_option("dataset", "mnist")["digests"]
     bench = pd.read_csv(RESULTS / "bench/bench.csv") if (RESULTS / "bench/bench.csv").is_file() else None
     return environment.get_template("page.html").render(
-        answer=claims.answer(found),
+        answer=claims.answer(results.claims),
         bench=bench,
         charts=charts,
-        claim_tables=claim_tables,
-        counts=counts(found),
+        claimants={
+            key: source.name
+            for key, source in results.sources.items()
+            if any(key in claim.sources for claim in results.claims)
+        },
+        claim_columns=columns.for_claims(results),
+        columns=columns,
         digests=digests,
         environments=environments(rows),
-        headlines=claims.headlines(found),
+        headlines=claims.headlines(results),
         forest=f"data:image/svg+xml;base64,{svg}",
-        found=found,
-        ledger=claims.ledger(found),
+        kinds=KIND_NAMES,
+        ledger=claims.ledger(results),
         marks=MARKS,
-        metrics=METRICS,
         payload=payload(charts),
         points=POINTS,
-        rules=RULES,
+        results=results,
         scores=scores(rows),
         about_scores=SCORES,
         script=(PAGE / "page.js").read_text(),
-        sources=SOURCES,
         style=(PAGE / "page.css").read_text(),
+        undecided=columns.table(columns.CONTRASTS, columns.waiting(results.claims), "power"),
         vega=vega.replace("</script", "<\\/script"),
     )
 
@@ -230,19 +232,17 @@ def index(folder: Path, figures: Sequence[Path]) -> str:
     text.append((folder / "published/tables/summary.md").read_text())
     text.append("## Figures\n")
     for path in figures:
-        name, told = path.stem, ""
+        name, what = path.stem, ""
         for suffix, words in KINDS.items():
             if name.endswith(suffix):
-                name, told = name.removesuffix(suffix), words
+                name, what = name.removesuffix(suffix), words
         title = experiments.load(name).title if name in experiments.names() else name.replace("_", " ")
-        text.append(f"### {title}{told}\n\n![{title}{told}]({path.relative_to(folder)})\n")
+        text.append(f"### {title}{what}\n\n![{title}{what}]({path.relative_to(folder)})\n")
     return "\n".join(text)
 
 
 def main() -> None:
-    rows, found = declared_at(PUBLISHED), outcomes()
-    atomic.write_text(FILE, render(rows, found))
-    paper.write(rows, found, RESULTS / "paper")
+    atomic.write_text(FILE, render(declared_at(PUBLISHED), stored.load()))
     folders = [RESULTS / "published" / kind for kind in ("figures", "internals")]
     drawn = [path for folder in folders for path in sorted(folder.glob("*.png"))]
     atomic.write_text(RESULTS / "README.md", index(RESULTS, drawn))

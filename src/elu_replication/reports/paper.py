@@ -1,5 +1,5 @@
 """For people who write papers: the verdicts as a LaTeX table, the runs as one tidy table with a
-dictionary, the sources as BibTeX, the figure as PDF; part of the DVC stage `report`."""
+dictionary, the sources as BibTeX, the figure as PDF; the DVC stage `paper`."""
 
 import re
 from collections.abc import Sequence
@@ -9,17 +9,20 @@ from typing import Any
 import pandas as pd
 
 from elu_replication import atomic
-from elu_replication.claims.metrics import METRICS
-from elu_replication.claims.verdicts import ClaimResult
+from elu_replication.claims import results as stored
+from elu_replication.claims.results import Results
 from elu_replication.config import experiments
-from elu_replication.reports.arms import Row
-from elu_replication.reports.claim_tables import effect_of
+from elu_replication.config.experiments import RESULTS
+from elu_replication.config.schema import PUBLISHED
+from elu_replication.errors import run_main
+from elu_replication.reports import columns
+from elu_replication.reports.arms import Row, declared_at
 from elu_replication.reports.forest import forest
 from elu_replication.reports.style import save
 from elu_replication.runs import store
 
 SOURCES_BIB = experiments.FOLDER / "sources.bib"
-# What the columns of store.csv mean; every column must be here.
+# What the columns of runs.csv mean; every column must be here.
 DICTIONARY = {
     "experiment": "document in experiments/ that declares the arm",
     "arm": "name of the arm in that document",
@@ -53,34 +56,27 @@ DICTIONARY = {
     "wall_seconds": "of training and evaluation on one core, others at work beside it",
 }
 NOTE = (
-    "NUM: a published value; DIR: a direction; DET: mathematics; TXT: what is written. A line shows the"
-    " test that decides the primary reading, over $n$ seeds; its arms and margin are in claims.csv. Intervals"
-    " are of the mean; of a NUM, of a new run."
+    "A line shows the contrast that decides the primary reading, over $n$ seeds; its arms and margin are in"
+    " claims.csv. Intervals are of the mean or, beside a published value, of a new run."
 )
 
 
-def latex(found: Sequence[ClaimResult]) -> str:
+def latex(results: Results) -> str:
     """A note and the verdicts as a longtable (packages longtable and booktabs)."""
-    rows = [
-        {
-            "Claim": each.id,
-            "Kind": each.claim.kind,
-            "Statement": each.claim.statement,
-            "Metric": METRICS[each.decisive.test.metric].meaning if each.decisive else "",
-            "$n$": each.decisive.n if each.decisive else "",
-            r"Effect [95\% interval]": in_mathematics(effect_of(each)),
-            "Verdict": each.verdict,
-        }
-        for each in found
-    ]
-    texts = pd.Index(["Statement", "Metric"])
-    styled = pd.DataFrame(rows).style.hide(axis="index").format(escape="latex", subset=texts)
-    table = styled.to_latex(
-        environment="longtable",
-        hrules=True,
-        column_format=r"llp{0.24\textwidth}p{0.12\textwidth}rp{0.15\textwidth}p{0.12\textwidth}",
-    )
+    shown = columns.for_claims(results)
+    rows = pd.DataFrame(columns.table(shown, results.claims, "latex"))
+    rows[columns.EFFECT] = rows[columns.EFFECT].map(in_mathematics)
+    escaped = rows.columns.drop(columns.EFFECT)
+    styled = rows.rename(columns=in_latex).style.hide(axis="index")
+    styled = styled.format(escape="latex", subset=pd.Index(map(in_latex, escaped)))
+    widths = "".join(column.width for column in shown if "latex" in column.outputs.split())
+    table = styled.to_latex(environment="longtable", hrules=True, column_format=widths)
     return f"\\noindent {NOTE}\n{table}"
+
+
+def in_latex(heading: str) -> str:
+    """A heading as LaTeX writes it."""
+    return {"n": "$n$"}.get(heading, heading.replace("%", r"\%"))
 
 
 def in_mathematics(text: str) -> str:
@@ -115,11 +111,19 @@ def tidy(rows: Sequence[Row]) -> pd.DataFrame:
     return table.astype(dict.fromkeys(whole, "Int64")).sort_values(["experiment", "arm", "seed"])
 
 
-def write(rows: Sequence[Row], found: Sequence[ClaimResult], folder: Path) -> None:
-    """Write claims.tex, claims.pdf, sources.bib, store.csv and store.md in `folder`."""
-    atomic.write_text(folder / "claims.tex", latex(found))
+def write(rows: Sequence[Row], results: Results, folder: Path) -> None:
+    """Write claims.tex, claims.pdf, sources.bib, runs.csv and runs.md in `folder`."""
+    atomic.write_text(folder / "claims.tex", latex(results))
     atomic.write_text(folder / "sources.bib", SOURCES_BIB.read_text())
     atomic.write_text(folder / "runs.csv", tidy(rows).to_csv(index=False, float_format="%.9g"))
-    meanings = pd.DataFrame(DICTIONARY.items(), columns=["Column of store.csv", "Meaning"])
+    meanings = pd.DataFrame(DICTIONARY.items(), columns=["Column of runs.csv", "Meaning"])
     atomic.write_text(folder / "runs.md", meanings.to_markdown(index=False) + "\n")
-    save(forest(found), folder / "claims", ["pdf"])
+    save(forest(results.claims), folder / "claims", ["pdf"])
+
+
+def main() -> None:
+    write(declared_at(PUBLISHED), stored.load(), RESULTS / "paper")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -15,12 +15,10 @@ SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
 
 
 def test_the_sleep_data_give_the_textbook_s_values() -> None:
-    found = statistics.paired(SLEEP)
-    assert found.mean == pytest.approx(1.58)
-    assert found.sd == pytest.approx(1.2300, abs=1e-4)
-    assert found.p == pytest.approx(0.002833, abs=1e-6)
+    assert statistics.mean_and_sd(SLEEP) == pytest.approx((1.58, 1.2300), abs=1e-4)
+    assert statistics.t_p(SLEEP) == pytest.approx(0.002833, abs=1e-6)
     assert statistics.t_interval(SLEEP) == pytest.approx((0.7001142, 2.4598858), abs=1e-6)
-    assert found.sign_flip_p == pytest.approx(2 / 2**9)  # one zero: its sign does not matter
+    assert statistics.sign_flip_p(SLEEP) == pytest.approx(2 / 2**9)  # one zero: its sign does not matter
 
 
 def test_a_prediction_interval_by_hand() -> None:
@@ -65,15 +63,17 @@ def test_power_and_the_detectable_effect_are_those_of_the_literature() -> None:
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=8))
 def test_nothing_fails_on_any_values_and_the_same_values_give_the_same_numbers(values: list[float]) -> None:
-    first, second = statistics.paired(values), statistics.paired(values)
-    assert str(first) == str(second)
+    for statistic in (statistics.bca_interval, statistics.sign_flip_p, statistics.t_p):
+        assert str(statistic(values)) == str(statistic(values))
     low, high = statistics.t_interval(values)
-    assert low - 1e-9 <= first.mean <= high + 1e-9
+    assert low - 1e-9 <= statistics.mean_and_sd(values)[0] <= high + 1e-9
 
 
 def test_too_few_values_have_no_interval() -> None:
     for values in ([], [0.5]):
-        assert math.isnan(statistics.paired(values).bca.low)
+        assert math.isnan(statistics.bca_interval(values).low)
+        assert math.isnan(statistics.sign_flip_p(values))
+        assert math.isnan(statistics.t_p(values))
         assert math.isnan(statistics.t_interval(values).low)
         assert math.isnan(statistics.prediction_interval(values).low)
         assert math.isnan(statistics.equivalence_p(values, 1.0))
@@ -102,11 +102,11 @@ def test_seeds_to_predict_are_the_fewest() -> None:
 
 
 def test_differences_without_spread_are_tested_by_their_signs_alone() -> None:
-    assert statistics.paired([1.0, 1.0, 1.0]).sign_flip_p == 2 / 2**3
-    assert statistics.paired([0.0, 0.0, 0.0]).sign_flip_p == 1.0
-    rounded = statistics.paired([0.1135] * 6)  # numpy's SD of these is not 0
-    assert rounded.sd == 0
-    assert math.isnan(rounded.p)
+    assert statistics.sign_flip_p([1.0, 1.0, 1.0]) == 2 / 2**3
+    assert statistics.sign_flip_p([0.0, 0.0, 0.0]) == 1.0
+    rounded = [0.1135] * 6  # numpy's SD of these is not 0
+    assert statistics.mean_and_sd(rounded)[1] == 0
+    assert math.isnan(statistics.t_p(rounded))
 
 
 STUDIES = 2000

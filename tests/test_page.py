@@ -12,18 +12,18 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import ROOT
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from elu_replication.claims.verdicts import outcomes
+from elu_replication.claims import results
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.engine import activations
-from elu_replication.reports import claims, page, paper
+from elu_replication.reports import claims, paper
+from elu_replication.reports import page as report
 from elu_replication.reports.arms import declared_at
-from elu_replication.reports.claim_tables import number
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 NO_BROWSER = "the browser tests did not run: no Chromium found (on Debian: apt-get install chromium)"
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason=NO_BROWSER)
-PAGE = (ROOT / page.FILE).as_uri()
+PAGE = (ROOT / report.FILE).as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -37,30 +37,30 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def said() -> list[str]:
-    """What the page's console said: warnings and errors."""
+def messages() -> list[str]:
+    """Warnings, errors and requests of the page."""
     return []
 
 
-LOOKS = {"desktop light": (1280, 900, "light"), "phone dark": (390, 844, "dark")}
-both = pytest.mark.parametrize("look", LOOKS)
+SCREENS = {"desktop light": (1280, 900, "light"), "phone dark": (390, 844, "dark")}
+both = pytest.mark.parametrize("screen", SCREENS)
 
 
 @pytest.fixture
-def look() -> str:
+def screen() -> str:
     return "desktop light"
 
 
 @pytest.fixture
-def page(browser: Browser, said: list[str], look: str) -> Iterator[Page]:
-    width, height, scheme = LOOKS[look]
+def page(browser: Browser, messages: list[str], screen: str) -> Iterator[Page]:
+    width, height, scheme = SCREENS[screen]
     context = browser.new_context(
         viewport={"width": width, "height": height}, offline=True, color_scheme=scheme
     )
     opened = context.new_page()
-    opened.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
-    opened.on("pageerror", lambda error: said.append(str(error)))
-    opened.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else said.append(r.url))
+    opened.on("console", lambda m: messages.append(m.text) if m.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: messages.append(str(error)))
+    opened.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else messages.append(r.url))
     opened.goto(PAGE)
     opened.locator(".chart").first.scroll_into_view_if_needed()
     opened.wait_for_selector(".chart[data-drawn]")
@@ -70,30 +70,30 @@ def page(browser: Browser, said: list[str], look: str) -> Iterator[Page]:
 
 @both
 @in_browser
-def test_it_loads_fast_without_network_and_without_a_word(page: Page, said: list[str]) -> None:
+def test_it_loads_fast_without_network_and_without_a_message(page: Page, messages: list[str]) -> None:
     for chart in page.locator("article .chart").all():
         chart.scroll_into_view_if_needed()
         page.wait_for_function("element => element.dataset.drawn", arg=chart.element_handle())
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")  # nothing runs off the side
     timing = "performance.timing.loadEventEnd - performance.timing.navigationStart"
-    took = []  # milliseconds; the least of three, since the first also starts a browser on a busy machine
+    durations = []  # milliseconds; the least of three, since the first also starts a browser
     for _ in range(3):
-        took.append(page.evaluate(timing))
+        durations.append(page.evaluate(timing))
         page.reload()
-    assert min(took) < 2000
-    assert said == []
-    assert (ROOT / page.FILE).stat().st_size < 5e6
+    assert min(durations) < 2000
+    assert messages == []
+    assert (ROOT / report.FILE).stat().st_size < 5e6
 
 
 @in_browser
 def test_filters_leave_the_claims_that_fit(page: Page) -> None:
     table = pd.read_csv("results/claims.csv", keep_default_na=False)
-    page.select_option("#by-kind", "DET")
-    page.select_option("#by-source", "B")
-    fits = table[(table.kind == "DET") & table.source.str.contains("B")]
+    page.select_option("#by-kind", label="mathematics")
+    page.select_option("#by-source", label="Basak's blog post")
+    fits = table[(table.kind == "mathematics") & table.source.str.contains("Basak's blog post")]
     shown = page.locator(".claim:visible .id").all_text_contents()
     assert shown == list(fits.id)
-    assert page.text_content("#shown") == f"{len(fits)} of 53 claims"
+    assert page.text_content("#shown") == f"{len(fits)} of {len(table)} claims"
     page.select_option("#by-verdict", "replicated")
     assert page.locator(".claim:visible").count() == (fits.verdict == "replicated").sum()
 
@@ -102,20 +102,21 @@ def test_filters_leave_the_claims_that_fit(page: Page) -> None:
 def test_numbers_and_verdicts_are_those_of_the_table(page: Page) -> None:
     table = pd.read_csv("results/claims.csv").set_index("id")
     for claim in page.locator(".claim").all():
-        name = claim.get_attribute("id")
-        line = table.loc[name]
+        line = table.loc[claim.get_attribute("id")]
         assert claim.get_attribute("data-verdict") == line.verdict
-        if claim.locator(".effect").count():
-            for column in ("effect", "low", "high", "margin"):
-                shown = claim.locator(f".{column}").text_content() or ""
-                if shown != number(line[column]):  # the file has fewer digits to round from
-                    assert float(shown) == pytest.approx(line[column], rel=1e-3)
-            assert claim.locator(".n").text_content() == str(line.n)
+        terms, values = (claim.locator(f".facts {tag}").all_text_contents() for tag in ("dt", "dd"))
+        facts = dict(zip(terms, values, strict=True))
+        assert facts["Kind"] == line.kind
+        if "n" in facts:
+            shown = re.findall(r"-?\d[\d.]*(?:e-?\d+)?", facts["Effect [95% interval]"])
+            stored = [line.effect, line.low, line.high]
+            assert [float(value) for value in shown] == pytest.approx(stored[: len(shown)], rel=1e-3)
+            assert (float(facts["Margin"]), int(facts["n"])) == (line.margin, line.n)
 
 
 @in_browser
 def test_the_explorer_draws_what_its_sliders_say(page: Page) -> None:
-    def told() -> list[float]:
+    def readout() -> list[float]:
         return [float(word) for word in re.findall(r"-?\d\.\d{4}", page.text_content("#readout") or "")]
 
     before = page.get_attribute("#value", "d")
@@ -123,12 +124,12 @@ def test_the_explorer_draws_what_its_sliders_say(page: Page) -> None:
         page.select_option("#function", name)
         page.locator("#alpha").fill("0.5")
         page.locator("#offset").fill("1.5")
-        assert told()[0] == pytest.approx(function(np.array([-2.5]), 0.5)[0], abs=1e-4)
+        assert readout()[0] == pytest.approx(function(np.array([-2.5]), 0.5)[0], abs=1e-4)
     assert page.get_attribute("#value", "d") != before
     page.select_option("#function", "gelu")
     page.locator("#offset").fill("0")
     x = np.array([-1.0])
-    assert told() == pytest.approx([activations.gelu(x)[0], activations.gelu_derivative(x)[0]], abs=1e-4)
+    assert readout() == pytest.approx([activations.gelu(x)[0], activations.gelu_derivative(x)[0]], abs=1e-4)
     assert page.is_disabled("#alpha")
 
 
@@ -167,7 +168,7 @@ def test_pointing_at_a_curve_tells_its_values(page: Page) -> None:
 def test_it_can_be_used_by_keyboard_and_screen_reader(page: Page) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
     violations = Axe().run(page).response["violations"]
     serious = [
         (v["id"], v["nodes"][0]["html"]) for v in violations if v["impact"] in ("serious", "critical")
@@ -182,34 +183,36 @@ def test_a_link_to_a_claim_opens_it(page: Page) -> None:
 
 
 def test_the_committed_page_is_that_of_the_committed_runs() -> None:
-    rows, found = declared_at(PUBLISHED), outcomes()
-    assert page.render(rows, found) == (ROOT / page.FILE).read_text()
+    assert report.render(declared_at(PUBLISHED), results.load()) == (ROOT / report.FILE).read_text()
 
 
 def test_the_answer_is_made_of_the_verdicts() -> None:
-    found = outcomes()
-    first, second = claims.answer(found)
-    held = [each.claim.by_runs for each in found if each.verdict == "replicated"]
-    assert first.startswith(f"{sum(held)} of the 30 published claims tested by runs hold up")
-    assert f"{len(held) - sum(held)} hold and " in second
-    told = claims.headlines(found).set_index("Claim")
-    for each in (each for each in found if each.id in claims.HEADLINES):
-        assert told.Verdict[each.id] == each.verdict
-        assert sum(map(int, re.findall(r"\d+", told["All readings"][each.id]))) == len(each.readings)
+    stored = results.load()
+    by_runs = [claim.decided_by == "runs" for claim in stored.claims]
+    replicated = [claim.decided_by == "runs" for claim in stored.claims if claim.verdict == "replicated"]
+    first, second = claims.answer(stored.claims)
+    assert first.startswith(
+        f"{sum(replicated)} of the {sum(by_runs)} published claims tested by runs hold up"
+    )
+    assert f"{len(replicated) - sum(replicated)} hold and " in second
+    for row in claims.headlines(stored):
+        claim = stored.by_id[row["Claim"]]
+        assert row["Verdict"] == claim.verdict
+        assert sum(map(int, re.findall(r"\d+", row["All readings"]))) == len(claim.readings)
 
 
 def test_what_papers_need_is_whole(tmp_path: Path) -> None:
-    rows, found = declared_at(PUBLISHED), outcomes()
-    paper.write(rows, found, tmp_path)
+    rows, stored = declared_at(PUBLISHED), results.load()
+    paper.write(rows, stored, tmp_path)
     table = pd.read_csv(tmp_path / "runs.csv")
     settings = {key for row in rows for key in row.arm.protocol.flat()}
     assert {key.rpartition(".")[2] for key in settings} <= set(table)
     assert not table.duplicated(["experiment", "arm", "seed"]).any()
     tex = (tmp_path / "claims.tex").read_text()
-    assert tex.count(r" \\") == 53 + 3  # the header twice, and where a page ends
+    assert tex.count(r" \\") == len(stored.claims) + 3  # the header twice, and where a page ends
     assert not re.search(r"(?<!\\)[%#_]", tex.replace(r"\\", ""))
     assert (tmp_path / "claims.pdf").read_bytes().startswith(b"%PDF")
-    paper.write(rows, found, tmp_path / "again")
+    paper.write(rows, stored, tmp_path / "again")
     assert (tmp_path / "claims.pdf").read_bytes() == (tmp_path / "again/claims.pdf").read_bytes()
 
 

@@ -1,0 +1,251 @@
+"""The verdicts as results/claims.json stores them. This module selects and computes nothing from runs, so
+that a terminal or a page can show results without the libraries that computed them."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, get_args
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from elu_replication.claims.sources import Source
+from elu_replication.config.documents import Strict
+from elu_replication.errors import UserError
+
+FILE = Path("results/claims.json")
+Verdict = Literal["replicated", "not replicated", "protocol-dependent", "inconclusive", "not run"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+UNDECIDED = ("inconclusive", "not run")
+Kind = Literal["NUM", "DIR", "DET", "TXT"]
+KIND_NAMES: dict[Kind, str] = {
+    "NUM": "published value",
+    "DIR": "direction",
+    "DET": "mathematics",
+    "TXT": "text",
+}
+DecidedBy = Literal["runs", "mathematics", "texts"]
+DECIDED_BY: dict[Kind, DecidedBy] = {"NUM": "runs", "DIR": "runs", "DET": "mathematics", "TXT": "texts"}
+# JSON has no NaN: a number that does not exist is null there.
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+
+
+class Interval(NamedTuple):
+    low: Number
+    high: Number
+
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
+
+    def __str__(self) -> str:
+        return f"[{self.low:.4g}, {self.high:.4g}]"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a claim says, what was computed, and whether that is as claimed."""
+
+    what: str
+    claimed: str
+    computed: Number
+    holds: bool
+
+
+class Passage(Strict):
+    """What a source says at some place, in our words."""
+
+    source: str
+    place: str
+    says: str
+
+
+class Ambiguity(Strict):
+    """What the sources leave open or contradict, and what was done."""
+
+    question: str
+    sources_say: str
+    primary: str
+    because: str
+    others: str
+    claims: list[str]
+
+
+class Change(Strict):
+    """What was changed after results were seen."""
+
+    seen: str
+    changed: str
+    because: str
+    also: str
+    claims: list[str]
+
+
+class Ledger(Strict):
+    """Every ambiguity that bears on verdicts, and every change after results were seen."""
+
+    ambiguities: list[Ambiguity]
+    changes: list[Change]
+
+
+class ContrastResult(Strict, frozen=False, ser_json_inf_nan="null"):
+    """A contrast, its value for each seed, and the statistics of these values.
+
+    `interval` is the 95% prediction interval of a new run where a published value is tested (`expect` is
+    None), and the 95% t interval of the mean otherwise. `than` is what the effect is compared with;
+    `published` is the effect by the sources' own scores. `bca` is the bootstrap's interval of the mean, and
+    the p values are of its difference from `than`. A number that does not exist is NaN.
+    """
+
+    metric: str
+    meaning: str
+    arms: dict[str, float]
+    expect: Literal["higher", "lower", "equal"] | None
+    than: float
+    margin: float
+    published: Number
+    values: dict[int, float]
+    effect: Number
+    interval: Interval
+    sd: Number
+    bca: Interval
+    p: Number
+    p_holm: Number = math.nan
+    p_sign_flip: Number
+    p_equivalence: Number
+    probability_of_improvement: Number
+    minimum_detectable_effect: Number = math.nan
+    single_run_share: Number
+    seeds_needed: int | None
+    verdict: Verdict
+    reason: str
+    command: str
+
+    @property
+    def n(self) -> int:
+        return len(self.values)
+
+    @property
+    def directed(self) -> bool:
+        """Whether a side is claimed, not a value or an equality."""
+        return self.expect in ("higher", "lower")
+
+
+class ReadingResult(Strict):
+    """One reading of a claim, and its contrasts, all of which must hold."""
+
+    label: str
+    verdict: Verdict
+    contrasts: list[ContrastResult]
+
+    @property
+    def decisive(self) -> ContrastResult:
+        """The first contrast that has the reading's verdict."""
+        return next(contrast for contrast in self.contrasts if contrast.verdict == self.verdict)
+
+
+class Statement(Strict):
+    """What sources claim: `sources` has the place in each source by the source's id. `agreement` is what
+    comparing the passages gives."""
+
+    sources: dict[str, str]
+    statement: str
+    kind: Kind
+    published: str = ""
+    note: str = ""
+    passages: list[Passage] = Field([])
+    agreement: Literal["agrees", "contradicted", "unsupported"] | None = None
+
+    @property
+    def decided_by(self) -> DecidedBy:
+        return DECIDED_BY[self.kind]
+
+
+class ClaimResult(Statement):
+    """A claim, its verdict, and all that the verdict rests on; the first reading is the primary one.
+
+    `document` is the file of experiments/claims that holds it, `command` what trains the runs of all
+    readings.
+    """
+
+    id: str
+    document: str
+    verdict: Verdict
+    reason: str
+    readings: list[ReadingResult]
+    findings: list[Finding]
+    command: str
+
+    @property
+    def contrasts(self) -> list[ContrastResult]:
+        return [contrast for reading in self.readings for contrast in reading.contrasts]
+
+    @property
+    def leading(self) -> ReadingResult | None:
+        """The reading whose numbers stand for the claim: the primary one, or the first that has runs where
+        the primary one has none; None for a claim that runs do not decide."""
+        if self.decided_by != "runs":
+            return None
+        ran = [reading for reading in self.readings if reading.verdict != "not run"]
+        return (ran or self.readings)[0]
+
+    @property
+    def beside_primary(self) -> bool:
+        """Whether the leading reading is another than the primary one."""
+        return self.leading is not None and self.leading is not self.readings[0]
+
+    @property
+    def decisive(self) -> ContrastResult | None:
+        """The contrast whose numbers stand for the claim."""
+        return self.leading.decisive if self.leading else None
+
+    @property
+    def finding(self) -> Finding | None:
+        """The first finding that is wrong, or else the first."""
+        return min(self.findings, key=lambda finding: finding.holds, default=None)
+
+    @property
+    def undecided(self) -> list[ContrastResult]:
+        """The contrasts that an undecided claim waits for: the undecided ones of its primary reading."""
+        if self.verdict not in UNDECIDED:
+            return []
+        return [contrast for contrast in self.readings[0].contrasts if contrast.verdict in UNDECIDED]
+
+
+class Results(Strict):
+    """Everything in claims.json; `rules` are the sentences by which the verdicts were given."""
+
+    counts: dict[Verdict, int]
+    claims: list[ClaimResult]
+    sources: dict[str, Source]
+    headlines: list[str]
+    ledger: Ledger
+    rules: list[str]
+    multiplicity: str
+
+    @property
+    def by_id(self) -> dict[str, ClaimResult]:
+        return {claim.id: claim for claim in self.claims}
+
+    def places(self, claim: ClaimResult) -> str:
+        """Where the sources make a claim, by their names."""
+        return "; ".join(f"{self.sources[key].name}, {place}" for key, place in claim.sources.items())
+
+
+def load(path: Path = FILE) -> Results:
+    """The stored verdicts; raises UserError where there are none, or where they are of another version."""
+    if not path.is_file():
+        raise UserError(f"{path}: no verdicts yet; `make replicate` gives them")
+    try:
+        return Results.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise UserError(
+            f"{path}: damaged or of another version; `make replicate` makes it again"
+        ) from error
+
+
+def counts(claims: Iterable[ClaimResult]) -> Counter[Verdict]:
+    """How many claims have each verdict, in the order of VERDICTS."""
+    counted = Counter(claim.verdict for claim in claims)
+    return Counter({verdict: counted[verdict] for verdict in VERDICTS})

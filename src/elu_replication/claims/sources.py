@@ -1,0 +1,31 @@
+"""Facts about the sources: experiments/claims/sources.yaml."""
+
+from functools import cache
+
+from elu_replication.config import documents, experiments
+from elu_replication.config.documents import Strict
+
+FILE = experiments.FOLDER / "claims/sources.yaml"
+
+
+class Source(Strict):
+    """A text that makes claims; `name` is what readers see, `bibtex` its key in experiments/sources.bib."""
+
+    name: str
+    author: str
+    title: str
+    bibtex: str
+
+
+class Sources(Strict):
+    """The sources by id, the ids of the best-known claims, and published seconds to learn by arm."""
+
+    sources: dict[str, Source]
+    headlines: list[str]
+    training_seconds: dict[str, float]
+
+
+@cache
+def load() -> Sources:
+    """The checked document; raises UserError naming the field that is wrong."""
+    return documents.checked(FILE, Sources)
