@@ -109,5 +109,7 @@ def test_an_experiment_without_runs_says_so(name: str, tmp_path: Path) -> None:
     rows = [Row(name, label, Arm(a.name, a.protocol, a.seeds, tmp_path), None) for label, a in arms.items()]
     drawing = figures.figure(name, rows)
     document = experiments.load(name)
-    assert drawing.get_suptitle() == f"{document.title}\nNot run: {'; '.join(document.panels)}"
+    assert " ".join(drawing.get_suptitle().split("\n")) == (
+        f"{document.title} Not run: {'; '.join(document.panels)}"
+    )
     assert not drawing.get_axes()

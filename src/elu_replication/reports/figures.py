@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,6 +29,7 @@ from elu_replication.reports.style import (
 from elu_replication.runs import frames, store
 
 ACCURACY_TICKS = (0.0, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999, 1.0)
+TITLE_LETTERS = 120  # in a line of a title, at the width of the narrowest figure
 LEAST_ERROR = 1e-4  # an accuracy of 1 has to stand somewhere on a logarithmic axis
 
 
@@ -78,7 +80,7 @@ def format_axes(axes: Axes, metric: str, last: int) -> None:
     """Title, ticks and grid of axes that have been drawn on. A logarithmic axis ends at a tenth of the
     least mean: a band that nearly reaches zero would take the most of it."""
     axes.set_title(metric, fontsize=9, loc="left")
-    axes.set_xlabel("epoch", fontsize=9)
+    axes.set_xlabel("epoch", fontsize=9, labelpad=-10)  # in the line of "test"
     epochs = [tick for tick in axes.get_xticks() if 0 <= tick <= last]
     axes.set_xticks([*epochs, last * 1.1], [*(f"{tick:g}" for tick in epochs), "\ntest"])
     axes.grid(alpha=0.25)
@@ -124,7 +126,8 @@ def figure(name: str, rows: Sequence[Row]) -> Figure:
     diverged = {panel for panel, mine in without.items() if any(store.current(row.arm) for row in mine)}
     for reason, names in (("Not run", without.keys() - diverged), ("Diverged", diverged)):
         if names:
-            title += f"\n{reason}: {'; '.join(panel for panel in panels if panel in names)}"
+            listed = f"{reason}: {'; '.join(panel for panel in panels if panel in names)}"
+            title += "\n" + textwrap.fill(listed, TITLE_LETTERS)
     if rows[0].arm.folder.parts[1:2] == ("quick",):
         title += "\nCUT TO QUICK SCALE, not a result"
     drawing, parts = panel_parts(title, len(ran), 11.0)
