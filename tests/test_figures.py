@@ -88,11 +88,13 @@ def test_why_an_arm_has_no_curve(tmp_path: Path) -> None:
     assert texts == ["diverged", "not measured", "not run"]
 
 
-def test_an_experiment_with_many_panels_has_two_in_a_row() -> None:
-    for panels, rows in ((0, 1), (1, 1), (4, 4), (5, 3), (10, 5)):
-        figure, parts = style.panel_parts("", panels, 11.0)
-        assert len(parts) == panels
-        assert figure.get_figheight() == pytest.approx(3.5 * rows + 0.9)
+@pytest.mark.parametrize(("panels", "rows"), [(0, 1), (1, 1), (4, 4), (5, 3), (10, 5)])
+def test_an_experiment_with_many_panels_has_two_in_a_row(panels: int, rows: int, tmp_path: Path) -> None:
+    row = Row("trial", "idle", Arm("idle", tiny(), (0,), tmp_path), None)
+    named = {f"panel {number}": [row] for number in range(panels)}
+    drawing = style.panel_figure("", named, (), [lambda axes, drawn: None], width=11.0)
+    assert len(drawing.get_axes()) == panels
+    assert drawing.get_figheight() == pytest.approx(style.PANEL_HEIGHT * rows + 0.9)
 
 
 @pytest.mark.parametrize("kind", style.CAPTIONS)

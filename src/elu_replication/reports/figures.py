@@ -4,6 +4,7 @@ import argparse
 import math
 import textwrap
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,9 +21,7 @@ from elu_replication.reports.style import (
     Line,
     band,
     bundles,
-    lines,
-    panel_legend,
-    panel_parts,
+    panel_figure,
     panels_of,
     save,
 )
@@ -130,18 +129,16 @@ def figure(name: str, rows: Sequence[Row]) -> Figure:
             title += "\n" + textwrap.fill(listed, TITLE_LETTERS)
     if rows[0].arm.folder.parts[1:2] == ("quick",):
         title += "\nCUT TO QUICK SCALE, not a result"
-    drawing, parts = panel_parts(title, len(ran), 11.0)
-    for part, (panel, mine) in zip(parts, ran.items(), strict=True):
-        drawn = lines([row for row in mine if row.label in measured])
-        part.suptitle(panel, fontsize=10, x=0.01, ha="left")
-        for axes, metric in zip(part.subplots(1, len(metrics), squeeze=False).flat, metrics, strict=True):
-            for line in drawn:
-                for style, seeds in bundles(line, history):
-                    draw(axes, style, frames.over_seeds(seeds, "history"), metric)
-            draw_published(axes, drawn, metric)
-            format_axes(axes, metric, rows[0].arm.protocol.epochs)
-        missing = [row for row in mine if row.label not in measured]
-        panel_legend(part, drawn, missing)
+
+    def draw_metric(axes: Axes, drawn: list[Line], metric: str) -> None:
+        for line in drawn:
+            for style, seeds in bundles(line, history):
+                draw(axes, style, frames.over_seeds(seeds, "history"), metric)
+        draw_published(axes, drawn, metric)
+        format_axes(axes, metric, rows[0].arm.protocol.epochs)
+
+    columns = [partial(draw_metric, metric=metric) for metric in metrics]
+    drawing = panel_figure(title, ran, measured, columns, width=11.0)
     if ran:
         drawing.legend(handles=kinds_of_line(rows), fontsize=8, loc="outside lower center", ncols=4)
     return drawing
