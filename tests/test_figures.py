@@ -88,11 +88,13 @@ def test_why_an_arm_has_no_curve(tmp_path: Path) -> None:
     assert texts == ["diverged", "not measured", "not run"]
 
 
-def test_an_experiment_with_many_panels_has_two_in_a_row() -> None:
-    for panels, rows in ((0, 1), (1, 1), (4, 4), (5, 3), (10, 5)):
-        figure, parts = style.panel_parts("", panels, 11.0)
-        assert len(parts) == panels
-        assert figure.get_figheight() == pytest.approx(3.5 * rows + 0.9)
+@pytest.mark.parametrize(("panels", "rows"), [(0, 1), (1, 1), (4, 4), (5, 3), (10, 5)])
+def test_an_experiment_with_many_panels_has_two_in_a_row(panels: int, rows: int, tmp_path: Path) -> None:
+    row = Row("trial", "idle", Arm("idle", tiny(), (0,), tmp_path), None)
+    named = {f"panel {number}": [row] for number in range(panels)}
+    drawing = style.panel_figure("", named, (), [lambda axes, drawn: None], width=11.0)
+    assert len(drawing.get_axes()) == panels
+    assert drawing.get_figheight() == pytest.approx(style.PANEL_HEIGHT * rows + 0.9)
 
 
 @pytest.mark.parametrize("kind", style.CAPTIONS)
@@ -109,5 +111,7 @@ def test_an_experiment_without_runs_says_so(name: str, tmp_path: Path) -> None:
     rows = [Row(name, label, Arm(a.name, a.protocol, a.seeds, tmp_path), None) for label, a in arms.items()]
     drawing = figures.figure(name, rows)
     document = experiments.load(name)
-    assert drawing.get_suptitle() == f"{document.title}\nNot run: {'; '.join(document.panels)}"
+    assert " ".join(drawing.get_suptitle().split("\n")) == (
+        f"{document.title} Not run: {'; '.join(document.panels)}"
+    )
     assert not drawing.get_axes()

@@ -32,7 +32,7 @@ def test_a_killed_campaign_ends_as_an_uninterrupted_one(mnist: Path, tmp_path: P
     protocol = tiny(optimizer="adam", dropout=0.25, epochs=40, train_images=1000)
     uninterrupted = Arm("uninterrupted", protocol, (0, 1), tmp_path / "uninterrupted")
     campaign.train(campaign.pending([uninterrupted]))
-    took = sum(record.wall_seconds for record in store.current(uninterrupted))
+    seconds = sum(record.wall_seconds for record in store.current(uninterrupted))
 
     killed = replace(uninterrupted, name="killed", folder=tmp_path / "killed")
     stated = {"experiments": {}, "custom": {"killed": killed.as_params()}, "launcher": {"name": "local"}}
@@ -49,7 +49,7 @@ def test_a_killed_campaign_ends_as_an_uninterrupted_one(mnist: Path, tmp_path: P
             assert process.poll() is None
         else:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=chance.uniform(1.0, 8.0 + took / KILLS))
+                process.wait(timeout=chance.uniform(1.0, 8.0 + seconds / KILLS))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -118,7 +118,7 @@ def test_perturbations_hurt_in_the_way_they_should(mnist: Path) -> None:
             chosen = outputs[np.arange(1000), inside.test.labels[:1000]]
             assert noise[0.0] == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
         assert noise[0.8] > noise[0.2] > noise[0.0]
-    planted = {name: scores(found, "planted") for name, found in rows.items()}
+    planted = {name: scores(of_one, "planted") for name, of_one in rows.items()}
     # Saturation bounds what a planted value does; a leak passes it on.
     assert planted["relu"][5e6] == planted["relu"][1.0]
     assert planted["elu"][5e6] == pytest.approx(planted["elu"][100.0], rel=1e-6)

@@ -67,9 +67,9 @@ def test_a_worker_with_other_versions_refuses(tmp_path: Path) -> None:
 
 
 def test_what_is_compared_is_known_here() -> None:
-    found = remote.versions("cnn")
-    assert set(found) == {"Python", "numpy", "keras", "tensorflow", "training code", "probes"}
-    assert remote.versions("from_scratch")["training code"] != found["training code"]
+    versions = remote.versions("cnn")
+    assert set(versions) == {"Python", "numpy", "keras", "tensorflow", "training code", "probes"}
+    assert remote.versions("from_scratch")["training code"] != versions["training code"]
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_quick_arms_run_end_to_end_and_are_then_skipped(clone: Path) -> None:
     results = clone / "results/quick"
     assert len(list(results.glob("runs/*/*/seed-?/history.csv"))) == 4
     metrics = json.loads((results / "metrics.json").read_text())
-    assert set(metrics) == {"asu_mlp-sgd_elu", "machinecurve_25-he_relu"}
+    assert {"asu_mlp", "machinecurve_25"} <= set(metrics["accuracy"])
     assert {"machinecurve_25.png", "asu_mlp.svg"} <= {p.name for p in results.glob("figures/*")}
     again = replicate(clone, "--set", TINY, "--arms", ARMS)
     assert "Skipped, up to date" in again

@@ -2,7 +2,9 @@
 
 import argparse
 import math
+import textwrap
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,15 +21,14 @@ from elu_replication.reports.style import (
     Line,
     band,
     bundles,
-    lines,
-    panel_legend,
-    panel_parts,
+    panel_figure,
     panels_of,
     save,
 )
 from elu_replication.runs import frames, store
 
 ACCURACY_TICKS = (0.0, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999, 1.0)
+TITLE_LETTERS = 120  # in a line of a title, at the width of the narrowest figure
 LEAST_ERROR = 1e-4  # an accuracy of 1 has to stand somewhere on a logarithmic axis
 
 
@@ -78,7 +79,7 @@ def format_axes(axes: Axes, metric: str, last: int) -> None:
     """Title, ticks and grid of axes that have been drawn on. A logarithmic axis ends at a tenth of the
     least mean: a band that nearly reaches zero would take the most of it."""
     axes.set_title(metric, fontsize=9, loc="left")
-    axes.set_xlabel("epoch", fontsize=9)
+    axes.set_xlabel("epoch", fontsize=9, labelpad=-10)  # in the line of "test"
     epochs = [tick for tick in axes.get_xticks() if 0 <= tick <= last]
     axes.set_xticks([*epochs, last * 1.1], [*(f"{tick:g}" for tick in epochs), "\ntest"])
     axes.grid(alpha=0.25)
@@ -124,21 +125,20 @@ def figure(name: str, rows: Sequence[Row]) -> Figure:
     diverged = {panel for panel, mine in without.items() if any(store.current(row.arm) for row in mine)}
     for reason, names in (("Not run", without.keys() - diverged), ("Diverged", diverged)):
         if names:
-            title += f"\n{reason}: {'; '.join(panel for panel in panels if panel in names)}"
+            listed = f"{reason}: {'; '.join(panel for panel in panels if panel in names)}"
+            title += "\n" + textwrap.fill(listed, TITLE_LETTERS)
     if rows[0].arm.folder.parts[1:2] == ("quick",):
         title += "\nCUT TO QUICK SCALE, not a result"
-    drawing, parts = panel_parts(title, len(ran), 11.0)
-    for part, (panel, mine) in zip(parts, ran.items(), strict=True):
-        drawn = lines([row for row in mine if row.label in measured])
-        part.suptitle(panel, fontsize=10, x=0.01, ha="left")
-        for axes, metric in zip(part.subplots(1, len(metrics), squeeze=False).flat, metrics, strict=True):
-            for line in drawn:
-                for style, seeds in bundles(line, history):
-                    draw(axes, style, frames.over_seeds(seeds, "history"), metric)
-            draw_published(axes, drawn, metric)
-            format_axes(axes, metric, rows[0].arm.protocol.epochs)
-        missing = [row for row in mine if row.label not in measured]
-        panel_legend(part, drawn, missing)
+
+    def draw_metric(axes: Axes, drawn: list[Line], metric: str) -> None:
+        for line in drawn:
+            for style, seeds in bundles(line, history):
+                draw(axes, style, frames.over_seeds(seeds, "history"), metric)
+        draw_published(axes, drawn, metric)
+        format_axes(axes, metric, rows[0].arm.protocol.epochs)
+
+    columns = [partial(draw_metric, metric=metric) for metric in metrics]
+    drawing = panel_figure(title, ran, measured, columns, width=11.0)
     if ran:
         drawing.legend(handles=kinds_of_line(rows), fontsize=8, loc="outside lower center", ncols=4)
     return drawing

@@ -22,9 +22,7 @@ from elu_replication.reports.style import (
     Line,
     band,
     bundles,
-    lines,
-    panel_legend,
-    panel_parts,
+    panel_figure,
     panels_of,
     save,
 )
@@ -186,19 +184,16 @@ def figure(name: str, rows: Sequence[Row], kind: Kind) -> Figure | None:
     ran = {panel: mine for panel, mine in panels.items() if any(row.label in measured for row in mine)}
     if not ran:
         return None
-    drawing, parts = panel_parts(f"{title}: {TITLES[kind]}", len(ran), 13.0)
-    for part, (panel, mine) in zip(parts, ran.items(), strict=True):
-        drawn = lines([row for row in mine if row.label in measured])
-        part.suptitle(panel, fontsize=10, x=0.01, ha="left")
-        for axes, quantity in zip(part.subplots(1, len(QUANTITIES[kind])), QUANTITIES[kind], strict=True):
-            for line in drawn:
-                for style, seeds in bundles(line, table):
-                    quantity.draw(axes, style, seeds)
-            quantity.format_axes(axes)
-            axes.set_title(quantity.title, fontsize=9, loc="left")
-        missing = [row for row in mine if row.label not in measured]
-        panel_legend(part, drawn, missing)
-    return drawing
+
+    def draw_quantity(axes: Axes, drawn: list[Line], quantity: Quantity) -> None:
+        for line in drawn:
+            for style, seeds in bundles(line, table):
+                quantity.draw(axes, style, seeds)
+        quantity.format_axes(axes)
+        axes.set_title(quantity.title, fontsize=9, loc="left")
+
+    columns = [partial(draw_quantity, quantity=quantity) for quantity in QUANTITIES[kind]]
+    return panel_figure(f"{title}: {TITLES[kind]}", ran, measured, columns, width=13.0)
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:

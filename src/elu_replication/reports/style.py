@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +37,7 @@ NAMES |= {"srelu": "shifted ReLU", "selu": "SELU", "gelu": "GELU"}
 BAND = ("", "_min", "_max")  # of frames.over_seeds: a mean and the edges of its band
 MOST_ROWS = 4  # of panels; a figure with more panels has two of them in a row
 LONG_LABEL = 42  # letters; three longer ones are wider than a panel
+PANEL_HEIGHT = 3.5  # inches
 DOTS_PER_INCH = 110
 # Without the date and the version of Matplotlib, the same results give the same bytes.
 UNDATED = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -167,13 +168,28 @@ def panels_of(name: str, rows: Sequence[Row]) -> tuple[str, dict[str, list[Row]]
     }
 
 
-def panel_parts(title: str, panels: int, width: float) -> tuple[Figure, list[SubFigure]]:
-    """A figure with a title and room for some panels, each `width` inches wide if alone in its row."""
-    columns = 2 if panels > MOST_ROWS else 1
-    rows = max(1, math.ceil(panels / columns))
-    figure = Figure(figsize=(width * (1 + 0.45 * (columns - 1)), 3.5 * rows + 0.9), layout="constrained")
+def panel_figure(
+    title: str,
+    panels: Mapping[str, Sequence[Row]],
+    measured: Container[str],
+    columns: Sequence[Callable[[Axes, list[Line]], None]],
+    width: float,
+) -> Figure:
+    """A figure of panels, each with its name, one pair of axes for each function of `columns`, which draws
+    the `measured` arms there, and a legend. A panel alone in its row is `width` inches wide."""
+    across = 2 if len(panels) > MOST_ROWS else 1
+    rows = max(1, math.ceil(len(panels) / across))
+    size = (width * (1 + 0.45 * (across - 1)), PANEL_HEIGHT * rows + 0.9)
+    figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(title, fontsize=11)
-    return figure, list(figure.subfigures(rows, columns, squeeze=False).flat[:panels])
+    parts = figure.subfigures(rows, across, squeeze=False).flat
+    for part, (panel, mine) in zip(parts, panels.items(), strict=False):
+        drawn = lines([row for row in mine if row.label in measured])
+        part.suptitle(panel, fontsize=10, x=0.01, ha="left")
+        for axes, draw in zip(part.subplots(1, len(columns), squeeze=False).flat, columns, strict=True):
+            draw(axes, drawn)
+        panel_legend(part, drawn, [row for row in mine if row.label not in measured])
+    return figure
 
 
 def save(figure: Figure, path: Path, kinds: Sequence[str] = ("png", "svg")) -> None:

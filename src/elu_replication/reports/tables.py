@@ -151,7 +151,7 @@ def metrics(summary: pd.DataFrame) -> dict[str, Any]:
     by_experiment = ran.groupby("experiment", sort=False)
     highest = by_experiment.test_accuracy.max()
     lowest = by_experiment.test_loss.min()[highest.isna()]
-    headlines = {"highest_test_accuracy": highest.dropna(), "lowest_test_loss": lowest}
+    headlines = {"accuracy": highest.dropna(), "loss": lowest}
     return {name: scores.round(6).to_dict() for name, scores in headlines.items() if len(scores)}
 
 
