@@ -36,12 +36,13 @@ ROUNDS = {"CNN": 3, "MLP": 7}
 FOLDER = experiments.RESULTS / "bench"
 PEAK_SIZE = 2048  # rows and columns of the matrices whose product is the peak
 PEAK_PRODUCTS = 10
+CLASSES = 10
 
 
 def splits_of(protocol: Protocol) -> dict[str, data.Split]:
     """The training and validation splits: every contender does the same work, so none is tested."""
     arrays, _ = prepared.load(protocol.dataset.name)
-    parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
+    parts = data.splits(arrays, protocol.train_images, protocol.validation_images, CLASSES)
     return {name: parts[name] for name in ("train", "validation")}
 
 
@@ -62,12 +63,12 @@ def fit_epoch(protocol: Protocol) -> Callable[[], Any]:
     """model.fit on arrays, as the article's script has it: training, then validation."""
     import keras
 
-    from elu_replication.engine.models import CLASSES, build
+    from elu_replication.engine.models import build
     from elu_replication.engine.trainer import optimizer_for
 
     parts = splits_of(protocol)
     images = {name: (p.images, keras.utils.to_categorical(p.labels, CLASSES)) for name, p in parts.items()}
-    model = build(protocol, 0)
+    model = build(protocol, 0, parts["train"].image_shape, CLASSES)
     model.compile(optimizer_for(protocol.optimizer), "categorical_crossentropy", metrics=["accuracy"])
     held_out = images["validation"]
     return lambda: model.fit(

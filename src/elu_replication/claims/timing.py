@@ -12,6 +12,7 @@ from elu_replication.errors import run_main
 FILE = Path("results/bench/activation_times.csv")
 ARMS = ("asu_mlp-sgd_elu", "asu_mlp-sgd_relu", "asu_mlp-sgd_sigmoid")
 ROUNDS = 20
+CLASSES = 10
 
 
 @cache
@@ -34,7 +35,7 @@ def measure() -> pd.DataFrame:
     for name in ARMS:
         protocol = arm(name, PUBLISHED).protocol
         arrays, _ = prepared.load(protocol.dataset.name)
-        parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
+        parts = data.splits(arrays, protocol.train_images, protocol.validation_images, CLASSES)
         trainers[name] = Trainer(protocol, parts)
         trainers[name].begin(0)
         trainers[name].epoch(0, 1)

@@ -19,25 +19,11 @@ from elu_replication import atomic
 from elu_replication.config import experiments
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import Activation
+from elu_replication.engine.activations import ACTIVATIONS
 from elu_replication.errors import run_main
 from elu_replication.reports.arms import Row, declared, grouped, histories
 from elu_replication.runs import frames, store
 
-# Okabe and Ito's colours, told apart by the colour-blind; the markers tell the same in grey print.
-STYLES = {
-    "elu": ("#0072B2", "o"),
-    "relu": ("#D55E00", "s"),
-    "sigmoid": ("#009E73", "^"),
-    "leaky_relu": ("#E69F00", "D"),
-    "prelu": ("#56B4E9", "v"),
-    "srelu": ("#CC79A7", "P"),
-    "softplus": ("#7F7F7F", "X"),
-    "tanh": ("#332288", "<"),
-    "selu": ("#882255", ">"),
-    "gelu": ("#000000", "*"),
-}
-NAMES = {"elu": "ELU", "relu": "ReLU", "leaky_relu": "leaky ReLU", "prelu": "PReLU"}
-NAMES |= {"srelu": "shifted ReLU", "selu": "SELU", "gelu": "GELU"}
 ACCURACY_TICKS = (0.0, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999, 1.0)
 LEAST_ERROR = 1e-4
 UNDATED = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -46,8 +32,8 @@ BAND = ("", "_min", "_max")  # of frames.over_seeds: a mean and the edges of its
 
 def activation_name(activation: Activation) -> str:
     """E.g. "ELU (alpha 0.1)"."""
-    name = NAMES.get(activation.name, activation.name)
-    return name if activation.alpha is None else f"{name} (alpha {activation.alpha:g})"
+    label = ACTIVATIONS[activation.name].label
+    return label if activation.alpha is None else f"{label} (alpha {activation.alpha:g})"
 
 
 def error_axis(accuracy: ArrayLike) -> np.ndarray:
@@ -77,7 +63,7 @@ def lines(rows: Sequence[Row]) -> list[Line]:
     """The arms of a panel with their styles."""
     names = [row.arm.protocol.activation.name for row in rows]
     return [
-        Line(row, *STYLES[name], names[:place].count(name), place)
+        Line(row, ACTIVATIONS[name].colour, ACTIVATIONS[name].marker, names[:place].count(name), place)
         for place, (row, name) in enumerate(zip(rows, names, strict=True))
     ]
 

@@ -13,17 +13,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from elu_replication import atomic
-from elu_replication.claims.checks import DIVISOR, OFFSETS, POINTS
+from elu_replication.claims.checks import (
+    DIVISOR,
+    OFFSETS,
+    POINTS,
+    sum_of_sigmoids,
+    sum_of_sigmoids_derivative,
+)
 from elu_replication.config.compose import group_option, options
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import Activation
-from elu_replication.engine import activations
-from elu_replication.engine.activations import function
+from elu_replication.engine.activations import ACTIVATIONS, ReLU, Sigmoid, Softplus, function
 from elu_replication.errors import run_main
 from elu_replication.reports.arms import Row, declared, grouped
 from elu_replication.reports.figures import (
     BAND,
-    STYLES,
     Line,
     activation_name,
     lines,
@@ -173,16 +177,18 @@ def functions_figure() -> Figure:
     """Every activation function that can be chosen, and its derivative."""
     x = np.linspace(-6, 6, 601)
     made = Figure(figsize=(12.5, 5), layout="constrained")
-    for axes, part, title in zip(made.subplots(1, 2), (0, 1), ("functions", "derivatives"), strict=True):
-        for name in options("activation"):
-            activation = Activation(name, group_option("activation", name).get("alpha"))
-            colour, marker = STYLES[name]
-            place = list(STYLES).index(name) * 6
-            looks = {"color": colour, "marker": marker, "markersize": 4.5, "markevery": (place, 60)}
-            axes.plot(x, function(activation)[part](x), label=activation_name(activation), **looks)
-        axes.set(title=f"Activation {title}", xlabel="x", ylim=(-2, 4) if part == 0 else (-0.2, 1.85))
+    values, slopes = made.subplots(1, 2)
+    for name in options("activation"):
+        activation = Activation(name, group_option("activation", name).get("alpha"))
+        chosen, place = function(activation), list(ACTIVATIONS).index(name) * 6
+        style = {"color": chosen.colour, "marker": chosen.marker, "markersize": 4.5, "markevery": (place, 60)}
+        values.plot(x, chosen.value(x), label=activation_name(activation), **style)
+        slopes.plot(x, chosen.derivative(x), label=activation_name(activation), **style)
+    values.set(title="Activation functions", xlabel="x", ylim=(-2, 4))
+    slopes.set(title="Activation derivatives", xlabel="x", ylim=(-0.2, 1.85))
+    for axes in (values, slopes):
         axes.grid(alpha=0.25)
-    made.axes[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
+    slopes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
     return made
 
 
@@ -194,12 +200,14 @@ def sum_figure() -> Figure:
     curves = (
         (
             "sum of shifted sigmoids",
-            activations.sum_of_sigmoids(x, *shifted),
-            activations.sum_of_sigmoids_derivative(x, *shifted),
-            ("#009E73", "-"),
+            sum_of_sigmoids(x, *shifted),
+            sum_of_sigmoids_derivative(x, *shifted),
+            (Sigmoid.colour, "-"),
         ),
-        ("softplus", activations.softplus(x), activations.sigmoid(x), ("#7F7F7F", "--")),
-        ("ReLU", activations.relu(x), activations.relu_derivative(x), ("#D55E00", ":")),
+        *(
+            (made.label, made.value(x), made.derivative(x), (made.colour, linestyle))
+            for made, linestyle in ((Softplus(), "--"), (ReLU(), ":"))
+        ),
     )
     for axes, part, title in zip(made.subplots(1, 2), (1, 2), ("value", "derivative"), strict=True):
         for name, *values, (colour, style) in curves:

@@ -165,19 +165,23 @@ def environments(rows: Sequence[Row]) -> pd.DataFrame:
 def payload(charts: Sequence[dict[str, Any]]) -> str:
     """The charts' data as JSON that may stand in HTML."""
     plain = [{key: c[key] for key in ("id", "arms", "views")} for c in charts]
-    explorer = {
-        "activations": [
-            {
-                "name": name,
-                "colour": STYLES[name][0],
-                "alpha": group_option("activation", name).get("alpha"),
-            }
-            for name in options("activation")
-        ],
-        "with_alpha": WITH_ALPHA,
-    }
-    text = json.dumps({"charts": plain, "explorer": explorer}, separators=(",", ":"))
+    text = json.dumps({"charts": plain, "explorer": explorer()}, separators=(",", ":"))
     return text.replace("<", "\\u003c")
+
+
+def explorer() -> dict[str, Any]:
+    """Every activation function and its derivative as tables: for each of `alphas` (a function without
+    alpha has one table), values at `x`, which reaches as far as the drawing and the offset together."""
+    x, alphas = np.arange(-110, 111) / 10, np.arange(1, 21) / 10
+    functions = []
+    for name in options("activation"):
+        alpha = group_option("activation", name).get("alpha")
+        tabulated = [function(Activation(name, each)) for each in (alphas.tolist() if alpha else [None])]
+        tables = [[thrifty(made.value(x)), thrifty(made.derivative(x))] for made in tabulated]
+        shown = ACTIVATIONS[name]
+        facts = {"name": name, "label": shown.label, "colour": shown.colour, "alpha": alpha}
+        functions.append({**facts, "tables": tables})
+    return {"start": x[0], "step": 0.1, "functions": functions}
 
 
 def render(rows: Sequence[Row], found: Sequence[ClaimResult]) -> str:

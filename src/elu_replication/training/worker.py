@@ -28,6 +28,7 @@ from elu_replication.training.early_stopping import Stop, stop
 from elu_replication.training.job import Job
 
 AnyTrainer = Trainer | FromScratchTrainer
+CLASSES = 10
 # A checkpoint is at most this old; machines that are taken away often may want it younger.
 CHECKPOINT_SECONDS = float(os.environ.get("CHECKPOINT_SECONDS", "30"))
 
@@ -71,7 +72,7 @@ class Worker:
         """
         protocol, seed = job.arm.protocol, job.seed
         trainer = self._trainer_for(protocol)
-        version = code_version(protocol.model.name)
+        version = code_version(protocol)
         determines = protocol.as_dict(), seed, self._digest, version, probe_rows.VERSION
         checkpoint = checkpoints.path_for(*determines)
         progress = _train(trainer, self._probes, seed, checkpoint, on_epoch)
@@ -124,7 +125,7 @@ class Worker:
             arrays, self._digest = prepared.load(name)
             if self._digest != store.expected_digest(name):
                 raise UserError(f"data/{name} is not what conf/dataset says: `dvc repro -f data@{name}`")
-            parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
+            parts = data.splits(arrays, protocol.train_images, protocol.validation_images, CLASSES)
             if protocol.model.name == "from_scratch":
                 self._trainer = FromScratchTrainer(protocol, parts)  # nothing looks into it
             else:
