@@ -13,14 +13,16 @@ from elu_replication.config import experiments
 from elu_replication.config.compose import options
 from elu_replication.config.experiments import Published
 from elu_replication.config.schema import PUBLISHED, Arm
+from elu_replication.engine.activations import ACTIVATIONS
 from elu_replication.reports import figures
 from elu_replication.reports.arms import Row
 
 
 def test_every_activation_has_its_own_colour_and_marker() -> None:
-    assert set(figures.STYLES) == set(options("activation"))
-    colours, markers = zip(*figures.STYLES.values(), strict=True)
-    assert len(set(colours)) == len(set(markers)) == len(figures.STYLES)
+    assert set(ACTIVATIONS) == set(options("activation"))
+    styles = [(function.colour, function.marker) for function in ACTIVATIONS.values()]
+    colours, markers = zip(*styles, strict=True)
+    assert len(set(colours)) == len(set(markers)) == len(styles)
 
 
 def test_the_accuracy_axis_rises_and_ends() -> None:

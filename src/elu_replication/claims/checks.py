@@ -189,7 +189,7 @@ def report_sizes() -> list[Finding]:
 
 
 def gradient_error(network: Network, images: np.ndarray, targets: np.ndarray, step: float = 1e-6) -> float:
-    """The distance of backpropagation from central differences of the cost, relative to the gradients' norm.
+    """How far backpropagation is from central differences of the cost, relative to the gradients' norm.
 
     It is over every weight and bias. Use float64 and few units: each weight costs two passes.
     """

@@ -41,7 +41,7 @@ class Function:
         raise NotImplementedError
 
     def layer(self, image: bool) -> "keras.layers.Layer":
-        """The Keras layer, for a signal of shape (n, height, width, channels) if `image`, else (n, units)."""
+        """The Keras layer, for signals (n, height, width, channels) if `image`, else (n, units)."""
         import keras
 
         return keras.layers.Activation(self.name)

@@ -23,7 +23,7 @@ class Split:
 def splits(
     arrays: dict[str, np.ndarray], train_images: int, validation_images: int, classes: int
 ) -> dict[str, Split]:
-    """Splits "train", "validation" (where asked for) and "test", from the uint8 arrays of datasets.prepared.
+    """Splits "train", "validation" (where asked for) and "test", from a data set's uint8 arrays.
 
     The first `train_images` training images are used. The last `validation_images` of those are held out
     before any shuffling, as Keras' validation_split does. The test split has all test images.

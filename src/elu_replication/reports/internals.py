@@ -181,7 +181,12 @@ def functions_figure() -> Figure:
     for name in options("activation"):
         activation = Activation(name, group_option("activation", name).get("alpha"))
         chosen, place = function(activation), list(ACTIVATIONS).index(name) * 6
-        style = {"color": chosen.colour, "marker": chosen.marker, "markersize": 4.5, "markevery": (place, 60)}
+        style = {
+            "color": chosen.colour,
+            "marker": chosen.marker,
+            "markersize": 4.5,
+            "markevery": (place, 60),
+        }
         values.plot(x, chosen.value(x), label=activation_name(activation), **style)
         slopes.plot(x, chosen.derivative(x), label=activation_name(activation), **style)
     values.set(title="Activation functions", xlabel="x", ylim=(-2, 4))

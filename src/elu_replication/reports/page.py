@@ -23,11 +23,12 @@ from elu_replication.claims.verdicts import RULES, ClaimResult, counts, outcomes
 from elu_replication.config import experiments
 from elu_replication.config.compose import group_option, options
 from elu_replication.config.experiments import RESULTS
-from elu_replication.config.schema import PUBLISHED, WITH_ALPHA
+from elu_replication.config.schema import PUBLISHED
+from elu_replication.engine.activations import ACTIVATIONS
 from elu_replication.errors import run_main
 from elu_replication.reports import claim_tables, claims, paper
 from elu_replication.reports.arms import Row, declared_at, grouped, histories
-from elu_replication.reports.figures import STYLES, arm_label, lines
+from elu_replication.reports.figures import arm_label, lines
 from elu_replication.reports.profiles import depth_profile, levels, probed
 from elu_replication.reports.tables import readable, summary
 from elu_replication.runs import frames, store
@@ -170,18 +171,22 @@ def payload(charts: Sequence[dict[str, Any]]) -> str:
 
 
 def explorer() -> dict[str, Any]:
-    """Every activation function and its derivative as tables: for each of `alphas` (a function without
-    alpha has one table), values at `x`, which reaches as far as the drawing and the offset together."""
+    """Every activation function and its derivative as tables [values, slopes], one for each of the
+    slider's alphas, or a single one.
+
+    They reach as far as the drawing, x from -6 to 6, and the offset, from -5 to 5, do together.
+    """
     x, alphas = np.arange(-110, 111) / 10, np.arange(1, 21) / 10
     functions = []
     for name in options("activation"):
-        alpha = group_option("activation", name).get("alpha")
-        tabulated = [function(Activation(name, each)) for each in (alphas.tolist() if alpha else [None])]
-        tables = [[thrifty(made.value(x)), thrifty(made.derivative(x))] for made in tabulated]
-        shown = ACTIVATIONS[name]
+        shown, alpha = ACTIVATIONS[name], group_option("activation", name).get("alpha")
+        tables = [
+            [np.round(values, 4).tolist() for values in (tabulated.value(x), tabulated.derivative(x))]
+            for tabulated in map(shown, alphas if alpha else [None])
+        ]
         facts = {"name": name, "label": shown.label, "colour": shown.colour, "alpha": alpha}
         functions.append({**facts, "tables": tables})
-    return {"start": x[0], "step": 0.1, "functions": functions}
+    return {"steps_per_unit": 10, "start": x[0], "functions": functions}
 
 
 def render(rows: Sequence[Row], found: Sequence[ClaimResult]) -> str:
