@@ -31,8 +31,8 @@ TINY = {
 
 
 SLOW = (
-    *("plots", "commands", "models", "scenario", "from_scratch", "training", "probes", "campaign"),
-    *("audit", "stopping", "remote", "kills", "cluster"),
+    *("plots", "commands", "models", "scenario", "from_scratch", "trainer", "probes", "campaign"),
+    *("audit", "stamp", "stopping", "remote", "kills", "cluster"),
 )  # the scenario takes as long as all after it: first, so that two processes end together
 
 
