@@ -116,7 +116,7 @@ def test_numbers_and_verdicts_are_those_of_the_table(page: Page) -> None:
 @in_browser
 def test_the_explorer_draws_what_its_sliders_say(page: Page) -> None:
     def told() -> list[float]:
-        return [float(word) for word in re.findall(r"-?\d\.\d{4}", page.text_content("#readout") or "")]
+        return [float(word) for word in re.findall(r"-?\d+\.\d{4}", page.text_content("#readout") or "")]
 
     before = page.get_attribute("#value", "d")
     for function, alpha, offset in ((ELU(0.5), 0.5, 1.5), (LeakyReLU(1.7), 1.7, 4.9), (ELU(0.1), 0.1, -5)):

@@ -71,7 +71,8 @@ def _parts(path: Path, engine: Path) -> Iterator[Part]:
 def _registered(node: ast.stmt) -> frozenset[str]:
     """The names under which decorators register a definition; none for other statements."""
     calls = [call for call in getattr(node, "decorator_list", []) if isinstance(call, ast.Call)]
-    return frozenset(str(arg.value) for call in calls for arg in call.args if isinstance(arg, ast.Constant))
+    names = [arg.value for call in calls for arg in call.args if isinstance(arg, ast.Constant)]
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 def _mentions(tree: ast.AST) -> frozenset[str]:
