@@ -67,7 +67,7 @@ def generate(arm: Arm, template: tuple[store.Record, pd.DataFrame, list[str]]) -
             "arm": arm.name,
             "seed": seed,
             "protocol": arm.protocol,
-            "code_version": code_version(arm.protocol.model.name),
+            "code_version": code_version(arm.protocol),
             "final": scores,
         }
         for path, content in zip(store.file_paths(arm, seed), (text, *probes), strict=True):

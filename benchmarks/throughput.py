@@ -26,7 +26,6 @@ from elu_replication import atomic
 from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED, Protocol
 from elu_replication.console import say, table
-from elu_replication.datasets import prepared
 from elu_replication.engine import data
 from elu_replication.errors import UserError, run_main
 from elu_replication.training.campaign import processes
@@ -40,8 +39,7 @@ PEAK_PRODUCTS = 10
 
 def splits_of(protocol: Protocol) -> dict[str, data.Split]:
     """The training and validation splits: every contender does the same work, so none is tested."""
-    arrays, _ = prepared.load(protocol.dataset.name)
-    parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
+    parts, _ = data.load_splits(protocol)
     return {name: parts[name] for name in ("train", "validation")}
 
 
@@ -62,12 +60,14 @@ def fit_epoch(protocol: Protocol) -> Callable[[], Any]:
     """model.fit on arrays, as the article's script has it: training, then validation."""
     import keras
 
-    from elu_replication.engine.models import CLASSES, build
+    from elu_replication.engine.models import build
     from elu_replication.engine.trainer import optimizer_for
 
     parts = splits_of(protocol)
-    images = {name: (p.images, keras.utils.to_categorical(p.labels, CLASSES)) for name, p in parts.items()}
-    model = build(protocol, 0)
+    images = {
+        name: (p.images, keras.utils.to_categorical(p.labels, p.classes)) for name, p in parts.items()
+    }
+    model = build(protocol, 0, parts["train"].image_shape, parts["train"].classes)
     model.compile(optimizer_for(protocol.optimizer), "categorical_crossentropy", metrics=["accuracy"])
     held_out = images["validation"]
     return lambda: model.fit(

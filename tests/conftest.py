@@ -30,8 +30,8 @@ TINY = {
 
 
 SLOW = (
-    *("figures", "commands", "models", "scenario", "from_scratch", "training", "probes", "campaign"),
-    *("audit", "early_stopping", "remote", "kills", "cluster"),
+    *("figures", "commands", "models", "scenario", "from_scratch", "trainer", "probes", "campaign"),
+    *("audit", "stamp", "early_stopping", "remote", "kills", "cluster"),
 )  # the scenario takes as long as all after it: first, so that two processes end together
 
 

@@ -10,7 +10,7 @@ from elu_replication.engine import data
 
 def test_the_last_images_are_held_out(mnist: Path) -> None:
     arrays, _ = prepared.load("mnist")
-    parts = data.splits(arrays, 60_000, 12_000)
+    parts = data.splits(arrays, 60_000, 12_000, 10)
     assert {name: len(part.labels) for name, part in parts.items()} == {
         "train": 48_000,
         "validation": 12_000,
@@ -24,4 +24,4 @@ def test_the_last_images_are_held_out(mnist: Path) -> None:
 
 def test_no_validation_split_where_none_is_asked_for(mnist: Path) -> None:
     arrays, _ = prepared.load("mnist")
-    assert list(data.splits(arrays, 500, 0)) == ["train", "test"]
+    assert list(data.splits(arrays, 500, 0, 10)) == ["train", "test"]

@@ -68,7 +68,7 @@ def test_an_arm_with_patience_stops_restores_and_saves(mnist: Path, tmp_path: Pa
     assert record.final == record.best
     assert record.final.epoch == reached.best
     model = keras.models.load_model(store.model_path(arm, 0))
-    test = data.splits(prepared.load("mnist")[0], 400, 100)["test"]
+    test = data.splits(prepared.load("mnist")[0], 400, 100, 10)["test"]
     predicted = model.predict(test.images, batch_size=1000, verbose=0).argmax(axis=1)
     assert np.mean(predicted == test.labels) == pytest.approx(record.final.test_accuracy)
     store.model_path(arm, 0).unlink()
@@ -84,7 +84,7 @@ def test_the_network_from_scratch_restores_its_best_weights_too(mnist: Path, tmp
     (record,) = store.current(arm)
     assert record.final.epoch < len(store.stored_rows(arm, 0)) // 3  # it went on, and back
     model = keras.models.load_model(store.model_path(arm, 0))
-    test = data.splits(prepared.load("mnist")[0], 600, 100)["test"]
+    test = data.splits(prepared.load("mnist")[0], 600, 100, 10)["test"]
     predicted = model.predict(test.images, batch_size=1000, verbose=0).argmax(axis=1)
     assert np.mean(predicted == test.labels) == pytest.approx(record.final.test_accuracy, abs=2e-4)
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from elu_replication.claims import results
 from elu_replication.config.schema import PUBLISHED
-from elu_replication.engine import activations
+from elu_replication.engine.activations import ELU, GELU, LeakyReLU
 from elu_replication.reports import claims, paper
 from elu_replication.reports import page as report
 from elu_replication.reports.arms import declared_at
@@ -116,20 +116,21 @@ def test_numbers_and_verdicts_are_those_of_the_table(page: Page) -> None:
 
 @in_browser
 def test_the_explorer_draws_what_its_sliders_say(page: Page) -> None:
-    def readout() -> list[float]:
-        return [float(word) for word in re.findall(r"-?\d\.\d{4}", page.text_content("#readout") or "")]
+    def told() -> list[float]:
+        return [float(word) for word in re.findall(r"-?\d+\.\d{4}", page.text_content("#readout") or "")]
 
     before = page.get_attribute("#value", "d")
-    for name, function in (("elu", activations.elu), ("leaky_relu", activations.leaky_relu)):
-        page.select_option("#function", name)
-        page.locator("#alpha").fill("0.5")
-        page.locator("#offset").fill("1.5")
-        assert readout()[0] == pytest.approx(function(np.array([-2.5]), 0.5)[0], abs=1e-4)
+    for function, alpha, offset in ((ELU(0.5), 0.5, 1.5), (LeakyReLU(1.7), 1.7, 4.9), (ELU(0.1), 0.1, -5)):
+        page.select_option("#function", function.name)
+        page.locator("#alpha").fill(str(alpha))
+        page.locator("#offset").fill(str(offset))
+        x = np.array([-1.0 - offset])
+        assert told() == pytest.approx([function.value(x)[0], function.derivative(x)[0]], abs=1e-4)
     assert page.get_attribute("#value", "d") != before
     page.select_option("#function", "gelu")
     page.locator("#offset").fill("0")
     x = np.array([-1.0])
-    assert readout() == pytest.approx([activations.gelu(x)[0], activations.gelu_derivative(x)[0]], abs=1e-4)
+    assert told() == pytest.approx([GELU().value(x)[0], GELU().derivative(x)[0]], abs=1e-4)
     assert page.is_disabled("#alpha")
 
 

@@ -18,7 +18,7 @@ from elu_replication.training.probes import Probes
 
 def opened(protocol: Protocol, seed: int = 0) -> tuple[Trainer, Probes]:
     arrays, _ = prepared.load("mnist")
-    parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
+    parts = data.splits(arrays, protocol.train_images, protocol.validation_images, 10)
     trainer = Trainer(protocol, parts)
     trainer.begin(seed)
     return trainer, Probes(trainer, parts)

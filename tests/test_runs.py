@@ -36,7 +36,7 @@ def stored(
         status="finished" if math.isfinite(loss) else "diverged",
         protocol=arm.protocol,
         data_digest=store.expected_digest("mnist"),
-        code_version=code_version("mlp"),
+        code_version=code_version(arm.protocol),
         final=scores,
         best=scores,
         wall_seconds=1.0,

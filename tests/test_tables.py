@@ -13,7 +13,6 @@ from elu_replication.config.schema import Arm
 from elu_replication.reports import tables
 from elu_replication.reports.arms import Row, at_chance, histories
 from elu_replication.runs import frames, store
-from elu_replication.runs.code_version import code_version
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def test_what_a_person_reads(rows: list[Row]) -> None:
 def test_an_autoencoder_has_early_stopping_without_accuracies(tmp_path: Path) -> None:
     protocol = tiny(model="autoencoder", loss="squared_error")
     arm = Arm("auto", protocol, (0,), tmp_path / "auto")
-    record = stored(arm, 0, accuracy=math.nan, code_version=code_version("autoencoder"))
+    record = stored(arm, 0, accuracy=math.nan)
     history = [
         (epoch, s, 0.5 / epoch, math.nan) for epoch in (1, 2) for s in ("train", "validation", "test")
     ]

@@ -7,9 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from elu_replication.claims.results import Finding
-from elu_replication.config.schema import Activation
-from elu_replication.engine import activations as f
-from elu_replication.engine.numpy_mlp.network import Cost, Network, gradient_error
+from elu_replication.engine.activations import ELU, LeakyReLU, ReLU, Sigmoid, Softplus
+from elu_replication.engine.numpy_mlp.network import Cost, Network
 
 # The blog post's: 100 points, as many offsets from 0 to the last of them, a divisor of 10.
 POINTS = np.arange(-10, 10, 0.2)
@@ -23,21 +22,31 @@ def within(what: str, claimed: float, computed: float, tolerance: float = 0.0) -
     return Finding(what, text, float(computed), bool(abs(computed - claimed) <= tolerance))
 
 
+def sum_of_sigmoids(x: np.ndarray, offsets: np.ndarray, divisor: float) -> np.ndarray:
+    """Sigmoids at all offsets added up, over `divisor`: what softplus is the limit of, for offsets from
+    0 on that are 1 / divisor apart (Nair and Hinton 2010, section 2)."""
+    return Sigmoid().value(x[..., None] - offsets).sum(axis=-1) / divisor
+
+
+def sum_of_sigmoids_derivative(x: np.ndarray, offsets: np.ndarray, divisor: float) -> np.ndarray:
+    return Sigmoid().derivative(x[..., None] - offsets).sum(axis=-1) / divisor
+
+
 def at(value: float) -> np.ndarray:
     return np.array([value])
 
 
 def sigmoid_slope() -> list[Finding]:
-    slopes = f.sigmoid_derivative(np.linspace(-50, 50, 100_001))
+    slopes = Sigmoid().derivative(np.linspace(-50, 50, 100_001))
     return [within("largest slope of the sigmoid", 0.25, slopes.max())]
 
 
 def four_sigmoid_slopes() -> list[Finding]:
-    return [within("0.25^4", 0.00390625, f.sigmoid_derivative(at(0.0))[0] ** 4)]
+    return [within("0.25^4", 0.00390625, Sigmoid().derivative(at(0.0))[0] ** 4)]
 
 
 def relu_slopes() -> list[Finding]:
-    slopes = np.unique(f.relu_derivative(np.linspace(-50, 50, 100_001)))
+    slopes = np.unique(ReLU().derivative(np.linspace(-50, 50, 100_001)))
     both = slopes.tolist() == [0.0, 1.0]
     return [Finding("number of different slopes of ReLU", "2: zero and one", len(slopes), both)]
 
@@ -45,7 +54,7 @@ def relu_slopes() -> list[Finding]:
 def one_zero_gradient() -> list[Finding]:
     """Two hidden ReLU units, one of them off: gradients still reach the first layer by the other."""
     weights = [np.array([[1.0, -1.0]]), np.array([[1.0, 0.0], [1.0, 0.0]])]
-    hidden = f.function(Activation("relu"))
+    hidden = ReLU()
     network = Network(weights, [np.zeros(2), np.zeros(2)], hidden)
     by_weights, _, _ = network.gradients(np.array([[1.0]]), np.array([[0.0, 1.0]]))
     norm = float(np.linalg.norm(by_weights[0]))
@@ -55,25 +64,25 @@ def one_zero_gradient() -> list[Finding]:
 def far_below_zero() -> list[Finding]:
     far = at(-5_000_000.0)
     return [
-        within("leaky ReLU (0.01) at -5,000,000", -5e4, f.leaky_relu(far, 0.01)[0]),
-        within("leaky ReLU (0.1) at -5,000,000", -5e5, f.leaky_relu(far, 0.1)[0]),
-        within("ELU (1) at -5,000,000", -1.0, f.elu(far, 1.0)[0]),
-        within("ELU (0.1) at -5,000,000", -0.1, f.elu(far, 0.1)[0]),
+        within("leaky ReLU (0.01) at -5,000,000", -5e4, LeakyReLU(0.01).value(far)[0]),
+        within("leaky ReLU (0.1) at -5,000,000", -5e5, LeakyReLU(0.1).value(far)[0]),
+        within("ELU (1) at -5,000,000", -1.0, ELU(1.0).value(far)[0]),
+        within("ELU (0.1) at -5,000,000", -0.1, ELU(0.1).value(far)[0]),
     ]
 
 
 def elu_saturation() -> list[Finding]:
     return [
-        within("ELU (1) at -10", -1.0, f.elu(at(-10.0), 1.0)[0], 1e-4),
-        within("ELU (1) at -1", math.expm1(-1), f.elu(at(-1.0), 1.0)[0], 1e-9),
-        within("ELU (0.5) at -1", math.expm1(-1) / 2, f.elu(at(-1.0), 0.5)[0], 1e-9),
-        within("ELU (1) at 0", 0.0, f.elu(at(0.0), 1.0)[0]),
-        within("ELU (1) at 3", 3.0, f.elu(at(3.0), 1.0)[0]),
+        within("ELU (1) at -10", -1.0, ELU(1.0).value(at(-10.0))[0], 1e-4),
+        within("ELU (1) at -1", math.expm1(-1), ELU(1.0).value(at(-1.0))[0], 1e-9),
+        within("ELU (0.5) at -1", math.expm1(-1) / 2, ELU(0.5).value(at(-1.0))[0], 1e-9),
+        within("ELU (1) at 0", 0.0, ELU(1.0).value(at(0.0))[0]),
+        within("ELU (1) at 3", 3.0, ELU(1.0).value(at(3.0))[0]),
     ]
 
 
 def elu_gradient_vanishes() -> list[Finding]:
-    slope = float(f.elu_derivative(at(-10.0), 1.0)[0])
+    slope = float(ELU(1.0).derivative(at(-10.0))[0])
     return [Finding("slope of ELU (1) at -10", "not near 0 (0.01 or more)", slope, slope >= 0.01)]
 
 
@@ -86,14 +95,14 @@ def blog_points() -> list[Finding]:
 
 
 def sigmoid_at_offset() -> list[Finding]:
-    return [within("sigmoid at its offset 3", 0.0, f.sigmoid(at(3.0), 3.0)[0])]
+    return [within("sigmoid at its offset 3", 0.0, Sigmoid().value(at(3.0) - 3.0)[0])]
 
 
 def sigmoid_bounds() -> list[Finding]:
-    values = f.sigmoid(np.linspace(-30, 30, 601))
-    slope = float(f.sigmoid_derivative(at(20.0))[0])
+    values = Sigmoid().value(np.linspace(-30, 30, 601))
+    slope = float(Sigmoid().derivative(at(20.0))[0])
     above = float(values.min())
-    below = float(f.sigmoid(at(-30.0))[0])  # 1 - sigmoid(30), without the rounding of that difference
+    below = float(Sigmoid().value(at(-30.0))[0])  # 1 - sigmoid(30), without the rounding of that difference
     return [
         Finding("least value on [-30, 30]", "above 0", above, above > 0),
         Finding("1 less the largest value on [-30, 30]", "above 0", below, below > 0),
@@ -106,7 +115,7 @@ def number_of_logistics() -> list[Finding]:
 
 
 def softplus_approximates_sum() -> list[Finding]:
-    made, approximation = f.sum_of_sigmoids(POINTS, OFFSETS, DIVISOR), f.softplus(POINTS)
+    made, approximation = sum_of_sigmoids(POINTS, OFFSETS, DIVISOR), Softplus().value(POINTS)
     errors = np.abs(made - approximation)
     determined = 1 - np.sum((made - approximation) ** 2) / np.sum((made - made.mean()) ** 2)
     return [
@@ -117,7 +126,7 @@ def softplus_approximates_sum() -> list[Finding]:
 
 def sum_gradient_vanishes() -> list[Finding]:
     def slope(x: float) -> float:
-        return float(f.sum_of_sigmoids_derivative(at(x), OFFSETS, DIVISOR)[0])
+        return float(sum_of_sigmoids_derivative(at(x), OFFSETS, DIVISOR)[0])
 
     return [
         Finding(f"slope of the sum at {x:g}", "not near 0 (0.01 or more)", slope(x), slope(x) >= 0.01)
@@ -127,7 +136,7 @@ def sum_gradient_vanishes() -> list[Finding]:
 
 def relu_against_softplus() -> list[Finding]:
     x = np.linspace(-50, 50, 100_001)
-    gap = np.abs(f.softplus(x) - f.relu(x))
+    gap = np.abs(Softplus().value(x) - ReLU().value(x))
     return [
         within("largest gap between max(0, x) and softplus", math.log(2), gap.max(), 1e-12),
         within("where it is", 0.0, x[gap.argmax()], 1e-9),
@@ -135,7 +144,7 @@ def relu_against_softplus() -> list[Finding]:
 
 
 def elu_mean_on_points() -> list[Finding]:
-    relu, elu = float(f.relu(POINTS).mean()), float(f.elu(POINTS, 1.0).mean())
+    relu, elu = float(ReLU().value(POINTS).mean()), float(ELU(1.0).value(POINTS).mean())
     return [
         within("mean of ReLU on the post's points", 2.449999999999974, relu, 1e-9),
         within("mean of ELU on the post's points", 1.9951645051027873, elu, 1e-9),
@@ -146,7 +155,7 @@ def elu_mean_on_points() -> list[Finding]:
 def printed_elu() -> list[Finding]:
     """The post's function as printed appends nothing for negative x, and alpha (exp(x) - 1) for others."""
     printed = [math.expm1(x) for x in POINTS if x >= 0]
-    complete = f.elu(POINTS, 1.0)
+    complete = ELU(1.0).value(POINTS)
     return [
         Finding("values that the printed function returns", "100", len(printed), len(printed) == 100),
         Finding(
@@ -170,23 +179,46 @@ def report_sizes() -> list[Finding]:
     ]
 
 
+def gradient_error(network: Network, images: np.ndarray, targets: np.ndarray, step: float = 1e-6) -> float:
+    """How far backpropagation is from central differences of the cost, relative to the gradients' norm.
+
+    It is over every weight and bias. Use float64 and few units: each weight costs two passes.
+    """
+
+    def cost() -> float:
+        return float(network.costs(network.forward(images)[0][-1], targets).mean())
+
+    by_weights, by_biases, _ = network.gradients(images, targets)
+    numeric = []
+    for values in (*network.weights, *network.biases):
+        for index in np.ndindex(values.shape):
+            kept = values[index]
+            values[index] = kept + step
+            above = cost()
+            values[index] = kept - step
+            numeric.append((above - cost()) / (2 * step))
+            values[index] = kept
+    exact = np.concatenate([gradient.ravel() for gradient in (*by_weights, *by_biases)])
+    return float(np.linalg.norm(exact - numeric) / np.linalg.norm(exact))
+
+
 def backpropagation() -> list[Finding]:
     """The report's four equations against numeric gradients, in its own network's form and with the
     cross-entropy that its Keras network has."""
     found = []
     costs: tuple[Cost, ...] = ("squared_error", "cross_entropy")
     for cost in costs:
-        for name in ("sigmoid", "relu", "elu"):
+        for hidden in (Sigmoid(), ReLU(), ELU(1.0)):
             generator = np.random.default_rng(0)
             sizes = (8, 7, 6, 5)
             weights = [generator.normal(size=shape) for shape in pairwise(sizes)]
             biases = [generator.normal(size=size) for size in sizes[1:]]
-            network = Network(weights, biases, f.function(Activation(name, 1.0)), cost)
+            network = Network(weights, biases, hidden, cost)
             images, targets = generator.normal(size=(10, 8)), np.eye(5)[generator.integers(5, size=10)]
             # The error itself is rounding noise: its digits differ from processor to processor.
             wrong = gradient_error(network, images, targets) > GRADIENT_TOLERANCE
             bound = f"above {GRADIENT_TOLERANCE:g}"
-            what = f"relative gradient errors {bound}, {name}, {cost.replace('_', ' ')}"
+            what = f"relative gradient errors {bound}, {hidden.name}, {cost.replace('_', ' ')}"
             found.append(within(what, 0.0, float(wrong)))
     return found
 

@@ -25,8 +25,7 @@ def measure() -> pd.DataFrame:
     that is not counted; one thread, in this process."""
     from elu_replication.config.experiments import arm
     from elu_replication.config.schema import PUBLISHED
-    from elu_replication.datasets import prepared  # TensorFlow: only where something is measured
-    from elu_replication.engine import data
+    from elu_replication.engine import data  # TensorFlow: only where something is measured
     from elu_replication.engine.trainer import Trainer, use_one_thread
 
     use_one_thread()
@@ -34,9 +33,7 @@ def measure() -> pd.DataFrame:
     trainers = {}
     for name in arms:
         protocol = arm(name, PUBLISHED).protocol
-        arrays, _ = prepared.load(protocol.dataset.name)
-        parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
-        trainers[name] = Trainer(protocol, parts)
+        trainers[name] = Trainer(protocol, data.load_splits(protocol)[0])
         trainers[name].begin(0)
         trainers[name].epoch(0, 1)
     rows = []

@@ -4,7 +4,6 @@ import argparse
 import math
 import random
 from collections.abc import Sequence
-from datetime import date
 from typing import Literal, NamedTuple
 
 from elu_replication.config import experiments
@@ -12,7 +11,6 @@ from elu_replication.config.schema import PUBLISHED, Arm, Campaign, Protocol
 from elu_replication.console import say
 from elu_replication.errors import UserError, run_main
 from elu_replication.runs import store
-from elu_replication.runs.code_version import code_version
 from elu_replication.training import campaign, cost
 from elu_replication.training.job import Job
 from elu_replication.training.launchers import local
@@ -121,49 +119,15 @@ def audit(jobs: Sequence[Job]) -> list[Finding]:
     return findings
 
 
-def stamp(arms: Sequence[Arm]) -> None:
-    """Give stored runs the present code version, once the beginning of a run of each arm has been
-    trained again under it and found identical to the bit.
-
-    Raises UserError, changing nothing, where one is not.
-    """
-    stale = [job for job in stored_jobs(arms, 1) if store.why_not_current(job.arm, job.seed)]
-    first = list({job.arm.name: job for job in reversed(stale)}.values())
-    if not stale:
-        say("stamp: every stored run has the present code version")
-        return
-    findings = audit(first)
-    if unlike := [str(f.job) for f in findings if f.outcome != "identical"]:
-        raise UserError(f"stamp: not identical to the bit, so nothing is stamped: {', '.join(unlike)}")
-    audited = tuple(sorted(f"{job}, {job.audited_epochs} epoch" for job in first))
-    for job in stale:
-        record, version = store.load(job.arm, job.seed), code_version(job.arm.protocol.model.name)
-        assert record is not None
-        mark = store.Stamp(
-            old_code_version=record.code_version,
-            new_code_version=version,
-            audited=audited,
-            date=date.today().isoformat(),
-        )
-        update = {"code_version": version, "stamps": (*record.stamps, mark)}
-        files = [path.read_text() for path in store.file_paths(job.arm, job.seed)]
-        store.write_record(job.arm, record.model_copy(update=update).with_checksum(*files))
-    say(f"stamp: {len(stale)} runs have the present code version; `dvc repro` records them")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare stored runs with their retrained beginnings.")
     parser.add_argument("--arms", default="", help="these arms or experiments, or all; else a sample")
     parser.add_argument("--epochs", type=int, default=1, help="how many epochs of each run")
-    parser.add_argument("--stamp", action="store_true", help="stamp runs of older code where identical")
     options = parser.parse_args()
     if options.epochs < 1:
         raise UserError(f"epochs = {options.epochs}: must be 1 or more")
     named = options.arms.replace(",", " ").split() or ["all"]
     arms = list(experiments.selected(PUBLISHED, Campaign("audit", tuple(named))).values())
-    if options.stamp:
-        stamp(arms)
-        return
     jobs = stored_jobs(arms, options.epochs)
     if not jobs:
         raise UserError(f"audit: no stored runs of {', '.join(named)}")

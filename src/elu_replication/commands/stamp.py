@@ -24,10 +24,10 @@ from elu_replication.config import experiments
 from elu_replication.config.options import require_root
 from elu_replication.config.schema import PUBLISHED, Arm, Campaign
 from elu_replication.console import say
-from elu_replication.errors import UserError, one_line, run_main
+from elu_replication.errors import UserError, run_main
 from elu_replication.runs import store
 from elu_replication.runs.code_version import code_version
-from elu_replication.training import campaign
+from elu_replication.training import cost
 from elu_replication.training.job import Job
 from elu_replication.training.launchers.local import MOST_JOBS
 
@@ -49,19 +49,18 @@ def trace(job: Job) -> Trace:
 
     worker = Worker()
     trainer = worker._trainer_for(job.arm.protocol)
-    inside = worker._probes
+    probes = worker._probes
     trainer.begin(job.seed)
-    found = {f"initial variable {n}": digest(value) for n, value in enumerate(trainer.state)}
-    activity = [tuple(row) for row in inside.activity(0, 1)] if inside else []
-    found["history"] = digest([tuple(seen) for seen in trainer.epoch(job.seed, 1)])
-    found |= {f"variable {n}": digest(value) for n, value in enumerate(trainer.state)}
-    activity += [tuple(row) for row in inside.activity(1, 1)] if inside else []
-    found["activity probes"] = digest(activity)
-    found["perturbation probes"] = digest(
-        [tuple(r) for r in inside.perturbations(job.seed)] if inside else []
-    )
-    found["protocol"] = digest(sorted(job.arm.protocol.flat().items()))
-    return found
+    digests = {f"initial variable {index}": digest(value) for index, value in enumerate(trainer.state)}
+    activity = [tuple(row) for row in probes.activity(0, 1)] if probes else []
+    digests["history"] = digest([tuple(observation) for observation in trainer.epoch(job.seed, 1)])
+    digests |= {f"variable {index}": digest(value) for index, value in enumerate(trainer.state)}
+    activity += [tuple(row) for row in probes.activity(1, 1)] if probes else []
+    perturbations = [tuple(row) for row in probes.perturbations(job.seed)] if probes else []
+    digests["activity probes"] = digest(activity)
+    digests["perturbation probes"] = digest(perturbations)
+    digests["protocol"] = digest(sorted(job.arm.protocol.flat().items()))
+    return digests
 
 
 def write_traces(names: Sequence[str]) -> None:
@@ -71,81 +70,104 @@ def write_traces(names: Sequence[str]) -> None:
         print(json.dumps({name: trace(Job(experiments.arm(arm, PUBLISHED), int(seed)))}), flush=True)
 
 
+def full_hash(commit: str) -> str:
+    """The hash of a commit, which a record can name for good; raises UserError where there is none."""
+    command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise UserError(f"FROM={commit}: no such commit in this repository")
+    return result.stdout.strip()
+
+
 @contextmanager
 def checkout(commit: str) -> Iterator[Path]:
     """The repository at a commit in a folder of its own, with the data at hand."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "checkout"
-        command = ["git", "worktree", "add", "--quiet", "--detach", str(folder), commit]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise UserError(f"FROM={commit}: no such commit here ({one_line(done.stderr)})")
+        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", folder, commit], check=True)
         try:
             (folder / "data").symlink_to(Path("data").resolve())
             yield folder
         finally:
-            subprocess.run(["git", "worktree", "remove", "--force", str(folder)], check=True)
+            subprocess.run(["git", "worktree", "remove", "--force", folder], check=True)
 
 
 def start(folder: Path, names: Sequence[str]) -> "subprocess.Popen[str]":
-    """The engine of a checkout at work on the runs' traces."""
+    """A process in which the engine of a checkout writes the traces of runs."""
     environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
     command = [sys.executable, "-m", "elu_replication.commands.stamp", "--trace", *names]
-    quiet = subprocess.DEVNULL
     return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=quiet, text=True
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
 
 
 def differences(old: Trace, new: Trace) -> list[str]:
-    """What two traces of a run do not have in common."""
-    return [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    """The parts in which two traces of a run differ."""
+    return [part for part in {**old, **new} if old.get(part) != new.get(part)]
+
+
+def compare(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each run and the parts of it that the engines of another checkout and of this one, side by side,
+    do not give alike; raises UserError where an engine fails."""
+    engines = {checkout: start(checkout, names) for checkout in (folder, Path.cwd())}
+    try:
+        for name in names:
+            traces = []
+            for checkout, engine in engines.items():
+                assert engine.stdout is not None
+                if not (line := engine.stdout.readline()):
+                    which = "of that commit" if checkout == folder else "of the working tree"
+                    again = f"python -m elu_replication.commands.stamp --trace {name}"
+                    raise UserError(f"stamp: the engine {which} failed; `{again}` there says why")
+                traces.append(json.loads(line)[name])
+            yield name, differences(*traces)
+    finally:
+        for engine in engines.values():
+            engine.kill()
+            engine.communicate()
 
 
 def prove(commit: str, jobs: Sequence[Job]) -> None:
-    """Raise UserError naming every run, and what of it, that the engines of `commit` and of the working
-    tree do not give alike."""
+    """Raise UserError naming every run, and its first parts, that the engines of `commit` and of the
+    working tree do not give alike."""
     names = [f"{job.arm.name}:{job.seed}" for job in jobs]
-    unlike = []
+    unlike, done = [], 0
     with checkout(commit) as folder:
-        for number, name in enumerate(names):
-            if number % MOST_JOBS == 0:  # TensorFlow keeps some memory of every network
-                engines = [start(each, names[number : number + MOST_JOBS]) for each in (folder, Path.cwd())]
-            lines = [engine.stdout.readline() for engine in engines if engine.stdout]
-            if not all(lines):
-                raise UserError(f"stamp: an engine failed at {name}")
-            old, new = (json.loads(line)[name] for line in lines)
-            wrong = differences(old, new)
-            say(f"stamp [{number + 1}/{len(names)}] {name}: {', '.join(wrong) or 'identical'}")
-            if wrong:
-                unlike.append(f"{name} ({', '.join(wrong[:3])})")
+        for first in range(0, len(names), MOST_JOBS):  # TensorFlow keeps some memory of every network
+            for name, parts in compare(folder, names[first : first + MOST_JOBS]):
+                done += 1
+                say(f"stamp [{done}/{len(names)}] {name}: {', '.join(parts) or 'identical'}")
+                if parts:
+                    unlike.append(f"{name} ({', '.join(parts[:3])})")
     if unlike:
         raise UserError(f"stamp: not identical to the bit, so nothing is stamped: {'; '.join(unlike)}")
 
 
 def stamp(commit: str, arms: Sequence[Arm]) -> None:
-    """Give the stored runs of `arms` that the engine of `commit` made the present code version, once the
-    engines are proved to be alike.
+    """Give the stored runs of `arms` that lack it the present code version, once the engines of `commit`,
+    which is to be the one that made them, and of the working tree are proved to be alike.
 
-    Raises UserError, changing nothing, where they are not.
+    Raises UserError, changing nothing, where they are not or there is no such commit.
     """
+    commit = full_hash(commit)
     stale = [job for job in stored_jobs(arms, 1) if store.why_not_current(job.arm, job.seed)]
-    first = list({job.arm.name: job for job in reversed(stale)}.values())
     if not stale:
         say("stamp: every stored run has the present code version")
         return
-    say(f"stamp: {len(first)} arms, about {2 * campaign.minutes(first) / 25:.0f} min")
+    first = list({job.arm.name: job for job in reversed(stale)}.values())
+    seconds = sum(cost.START_SECONDS + cost.epoch_seconds(job.arm.protocol) for job in first)
+    say(f"stamp: {len(first)} arms, about {seconds / 60:.0f} min")
     prove(commit, first)
     for job in stale:
-        record, version = store.load(job.arm, job.seed), code_version(job.arm.protocol.model.name)
+        record, version = store.load(job.arm, job.seed), code_version(job.arm.protocol)
         assert record is not None
-        mark = store.Stamp(
+        note = store.Stamp(
             old_code_version=record.code_version,
             new_code_version=version,
             audited=(f"first epoch of every arm, against commit {commit}",),
             date=date.today().isoformat(),
         )
-        changes = {"code_version": version, "stamps": (*record.stamps, mark)}
+        changes = {"code_version": version, "stamps": (*record.stamps, note)}
         texts = [path.read_text() for path in store.file_paths(job.arm, job.seed)]
         store.write_record(job.arm, record.model_copy(update=changes).with_checksum(*texts))
     say(f"stamp: {len(stale)} runs have the present code version")

@@ -1,93 +1,129 @@
-"""The networks that the sources train."""
+"""The networks that the sources train, each a list of layers under its name in protocols."""
 
-from typing import cast
+import math
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 import keras
 
-from elu_replication.config.schema import Protocol
-from elu_replication.engine.layers import activation_layer, weight_initializer
+from elu_replication.config.schema import Initializer, Protocol
+from elu_replication.engine.activations import function
 from elu_replication.engine.seeding import derived_seed
 
-CLASSES = 10
-PIXELS = 28 * 28
 ENCODER = (1000, 500, 250, 30)
+Layers = list[keras.layers.Layer]
 
 
-def build(protocol: Protocol, seed: int) -> keras.Sequential:
-    """The protocol's network for float32 images (n, 28, 28, 1), with the weights of `seed`.
+class Plan(NamedTuple):
+    """What a network is built from."""
 
-    Its output is (n, 10) class probabilities, or an autoencoder's (n, 784) pixels. The initializer
-    serves every layer with weights, the output layer included; biases begin at zero.
+    protocol: Protocol
+    seed: int
+    image_shape: tuple[int, ...]  # height, width, channels
+    classes: int
+
+
+MODELS: dict[str, Callable[[Plan], Layers]] = {}
+
+
+def model(*names: str) -> Callable[[Callable[[Plan], Layers]], Callable[[Plan], Layers]]:
+    """Register a builder under the names that it has in protocols."""
+
+    def register(builder: Callable[[Plan], Layers]) -> Callable[[Plan], Layers]:
+        MODELS.update(dict.fromkeys(names, builder))
+        return builder
+
+    return register
+
+
+def build(protocol: Protocol, seed: int, image_shape: tuple[int, ...], classes: int) -> keras.Sequential:
+    """The protocol's network for float32 images (n, *image_shape), with the weights of `seed`.
+
+    Its output is (n, classes) class probabilities, or an autoencoder's (n, pixels). The initializer serves
+    every layer with weights, the output layer included; biases begin at zero.
     """
-    return {"cnn": cnn, "mlp": mlp, "autoencoder": autoencoder}[protocol.model.name](protocol, seed)
+    layers = MODELS[protocol.model.name](Plan(protocol, seed, image_shape, classes))
+    return keras.Sequential([keras.layers.Input(image_shape), *layers])
 
 
-def cnn(protocol: Protocol, seed: int) -> keras.Sequential:
-    """The article's network; 431,242 parameters where the activation has none of its own.
+@model("cnn")
+def cnn(plan: Plan) -> Layers:
+    """The article's network; on MNIST, 431,242 parameters where the activation has none of its own.
 
-    Twice: 3x3 convolution (32, then 64 filters), activation, 2x2 max-pooling, dropout; then a
-    dense layer of 256 units with its activation.
+    Twice: 3x3 convolution (32, then 64 filters), activation, 2x2 max-pooling, dropout; then a dense layer
+    of 256 units with its activation.
     """
-    dropout = protocol.dropout
+    dropout = plan.protocol.dropout
 
-    def block(filters: int, index: int) -> list[keras.layers.Layer]:
-        kernel = weight_initializer(protocol.initializer, derived_seed(seed, "weights", index))
+    def block(filters: int, index: int) -> Layers:
         return [
-            keras.layers.Conv2D(filters, 3, kernel_initializer=kernel),
-            activation_layer(protocol.activation, image=True),
+            keras.layers.Conv2D(filters, 3, kernel_initializer=_initializer(plan, index)),
+            function(plan.protocol.activation).layer(image=True),
             keras.layers.MaxPooling2D(2),
-            keras.layers.Dropout(dropout, seed=derived_seed(seed, "dropout", index)),
+            keras.layers.Dropout(dropout, seed=derived_seed(plan.seed, "dropout", index)),
         ]
 
-    return keras.Sequential(
-        [
-            keras.layers.Input((28, 28, 1)),
-            *block(32, 0),
-            *block(64, 1),
-            keras.layers.Flatten(),
-            *_dense(protocol, seed, 256, 2),
-            _output(protocol, seed, CLASSES, "softmax", 3),
-        ]
-    )
-
-
-def mlp(protocol: Protocol, seed: int) -> keras.Sequential:
-    """The report's and the paper's network: hidden layers of 128 units, each with its activation.
-
-    217,354 parameters at 8 hidden layers, 184,330 at 6. Neither source uses dropout here; where a
-    rate is given, it follows each hidden activation.
-    """
-    depth = cast(int, protocol.model.hidden_layers)  # checked to be there for an MLP
-    return _dense_network(protocol, seed, (128,) * depth, CLASSES, "softmax")
-
-
-def autoencoder(protocol: Protocol, seed: int) -> keras.Sequential:
-    """The network of the paper's figure 3: 1000, 500, 250 and 30 units and their mirror image, each
-    with its activation, and a sigmoid for each pixel; 2,837,314 parameters."""
-    return _dense_network(protocol, seed, (*ENCODER, *ENCODER[-2::-1]), PIXELS, "sigmoid")
-
-
-def _dense_network(
-    protocol: Protocol, seed: int, sizes: tuple[int, ...], outputs: int, output_activation: str
-) -> keras.Sequential:
-    hidden: list[keras.layers.Layer] = []
-    for index, size in enumerate(sizes):
-        hidden += _dense(protocol, seed, size, index)
-        if protocol.dropout:
-            rng = derived_seed(seed, "dropout", index)
-            hidden.append(keras.layers.Dropout(protocol.dropout, seed=rng))
-    output = _output(protocol, seed, outputs, output_activation, len(sizes))
-    return keras.Sequential([keras.layers.Input((28, 28, 1)), keras.layers.Flatten(), *hidden, output])
-
-
-def _dense(protocol: Protocol, seed: int, units: int, index: int) -> list[keras.layers.Layer]:
-    kernel = weight_initializer(protocol.initializer, derived_seed(seed, "weights", index))
     return [
-        keras.layers.Dense(units, kernel_initializer=kernel),
-        activation_layer(protocol.activation, image=False),
+        *block(32, 0),
+        *block(64, 1),
+        keras.layers.Flatten(),
+        *_dense(plan, 256, 2),
+        _output(plan, plan.classes, "softmax", 3),
     ]
 
 
-def _output(protocol: Protocol, seed: int, units: int, activation: str, index: int) -> keras.layers.Layer:
-    kernel = weight_initializer(protocol.initializer, derived_seed(seed, "weights", index))
-    return keras.layers.Dense(units, activation=activation, kernel_initializer=kernel)
+@model("mlp", "from_scratch")  # the network in NumPy has the same weights
+def mlp(plan: Plan) -> Layers:
+    """The report's and the paper's network: hidden layers of 128 units, each with its activation.
+
+    On MNIST, 217,354 parameters at 8 hidden layers, 184,330 at 6. Neither source uses dropout here; where
+    a rate is given, it follows each hidden activation.
+    """
+    depth = cast(int, plan.protocol.model.hidden_layers)  # checked to be there for an MLP
+    return _dense_network(plan, (128,) * depth, plan.classes, "softmax")
+
+
+@model("autoencoder")
+def autoencoder(plan: Plan) -> Layers:
+    """The network of the paper's figure 3: 1000, 500, 250 and 30 units and their mirror image, each with
+    its activation, and a sigmoid for each pixel; on MNIST, 2,837,314 parameters."""
+    return _dense_network(plan, (*ENCODER, *ENCODER[-2::-1]), math.prod(plan.image_shape), "sigmoid")
+
+
+def _dense_network(plan: Plan, sizes: tuple[int, ...], outputs: int, output_activation: str) -> Layers:
+    hidden: Layers = []
+    for index, size in enumerate(sizes):
+        hidden += _dense(plan, size, index)
+        if rate := plan.protocol.dropout:
+            hidden.append(keras.layers.Dropout(rate, seed=derived_seed(plan.seed, "dropout", index)))
+    return [keras.layers.Flatten(), *hidden, _output(plan, outputs, output_activation, len(sizes))]
+
+
+def _dense(plan: Plan, units: int, index: int) -> Layers:
+    return [
+        keras.layers.Dense(units, kernel_initializer=_initializer(plan, index)),
+        function(plan.protocol.activation).layer(image=False),
+    ]
+
+
+def _output(plan: Plan, units: int, activation: str, index: int) -> keras.layers.Layer:
+    return keras.layers.Dense(units, activation=activation, kernel_initializer=_initializer(plan, index))
+
+
+def _initializer(plan: Plan, index: int) -> keras.initializers.Initializer:
+    """The initializer of the layer with weights that stands at `index`, which has a seed of its own."""
+    initializer: Initializer = plan.protocol.initializer
+    seed = derived_seed(plan.seed, "weights", index)
+    match initializer.name:
+        case "he_normal":
+            return keras.initializers.HeNormal(seed=seed)
+        case "he_uniform":
+            return keras.initializers.HeUniform(seed=seed)
+        case "glorot_normal":
+            return keras.initializers.GlorotNormal(seed=seed)
+        case "glorot_uniform":
+            return keras.initializers.GlorotUniform(seed=seed)
+        case "random_normal":
+            return keras.initializers.RandomNormal(0.0, initializer.stddev, seed=seed)
+        case name:
+            raise ValueError(name)

@@ -8,6 +8,7 @@ cores there are or what else they do.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -16,7 +17,7 @@ import tensorflow as tf
 
 from elu_replication.config.schema import Optimizer, Protocol
 from elu_replication.engine.data import Split
-from elu_replication.engine.models import CLASSES, build
+from elu_replication.engine.models import build
 from elu_replication.engine.seeding import epoch_order
 
 EVALUATION_BATCH = 1000
@@ -58,7 +59,7 @@ def losses(protocol: Protocol, images: tf.Tensor, labels: tf.Tensor, outputs: tf
     if protocol.model.name == "autoencoder":
         targets = tf.reshape(images, tf.shape(outputs))
     else:
-        targets = tf.one_hot(labels, CLASSES)
+        targets = tf.one_hot(labels, outputs.shape[-1])
     mean = keras.losses.mean_squared_error(targets, outputs)
     return mean if protocol.loss == "squared_error" else mean * outputs.shape[-1]
 
@@ -68,8 +69,10 @@ class Trainer:
 
     def __init__(self, protocol: Protocol, data: dict[str, Split]) -> None:
         self.protocol = protocol
-        self.images = len(data["train"].labels)
-        self.model = build(protocol, seed=0)
+        train = data["train"]
+        self.images = len(train.labels)
+        self._build = partial(build, protocol, image_shape=train.image_shape, classes=train.classes)
+        self.model = self._build(seed=0)
         self.optimizer = optimizer_for(protocol.optimizer)
         self.optimizer.build(self.model.trainable_variables)
         self._fresh = [v.numpy() for v in self.optimizer.variables]
@@ -90,11 +93,11 @@ class Trainer:
                 batch_images, batch_labels = tf.gather(images, chosen), tf.gather(labels, chosen)
                 with tf.GradientTape() as tape:
                     outputs = model(batch_images, training=True)
-                    each = losses(self.protocol, batch_images, batch_labels, outputs)
-                    loss = tf.reduce_mean(each)
+                    image_losses = losses(self.protocol, batch_images, batch_labels, outputs)
+                    loss = tf.reduce_mean(image_losses)
                 gradients = tape.gradient(loss, model.trainable_variables)
                 self.optimizer.apply(gradients, model.trainable_variables)
-                loss_sum += tf.reduce_sum(each)
+                loss_sum += tf.reduce_sum(image_losses)
                 hits += count_hits(batch_labels, outputs)
             return loss_sum, hits
 
@@ -118,7 +121,7 @@ class Trainer:
 
     def begin(self, seed: int) -> None:
         """Give the network the initial weights of `seed` and the optimizer its initial state."""
-        self.state = [v.numpy() for v in build(self.protocol, seed).variables] + self._fresh
+        self.state = [v.numpy() for v in self._build(seed=seed).variables] + self._fresh
 
     @property
     def state(self) -> list[np.ndarray]:

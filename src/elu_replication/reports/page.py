@@ -20,13 +20,14 @@ from elu_replication.claims import results as stored
 from elu_replication.claims.results import KIND_NAMES, VERDICTS, Results
 from elu_replication.config import experiments
 from elu_replication.config.experiments import RESULTS
-from elu_replication.config.options import group_option, has, options
+from elu_replication.config.options import group_option, options
 from elu_replication.config.schema import PUBLISHED
+from elu_replication.engine.activations import ACTIVATIONS
 from elu_replication.errors import run_main
 from elu_replication.reports import claims, columns
 from elu_replication.reports.arms import Row, declared_at, grouped, histories
 from elu_replication.reports.internals import depth_profile, levels, probed
-from elu_replication.reports.style import STYLES, arm_label, lines
+from elu_replication.reports.style import arm_label, lines
 from elu_replication.reports.tables import readable, summary
 from elu_replication.runs import frames, store
 from elu_replication.runs.frames import over_seeds
@@ -163,19 +164,27 @@ def environments(rows: Sequence[Row]) -> pd.DataFrame:
 def payload(charts: Sequence[dict[str, Any]]) -> str:
     """The charts' data as JSON that may stand in HTML."""
     plain = [{key: c[key] for key in ("id", "arms", "views")} for c in charts]
-    explorer = {
-        "activations": [
-            {
-                "name": name,
-                "colour": STYLES[name][0],
-                "alpha": group_option("activation", name).get("alpha"),
-            }
-            for name in options("activation")
-        ],
-        "with_alpha": [n for n in options("activation") if has("activation", n, "alpha")],
-    }
-    text = json.dumps({"charts": plain, "explorer": explorer}, separators=(",", ":"))
+    text = json.dumps({"charts": plain, "explorer": explorer()}, separators=(",", ":"))
     return text.replace("<", "\\u003c")
+
+
+def explorer() -> dict[str, Any]:
+    """Every activation function and its derivative as tables [values, slopes], one for each of the
+    slider's alphas, or a single one.
+
+    They reach as far as the drawing, x from -6 to 6, and the offset, from -5 to 5, do together.
+    """
+    x, alphas = np.arange(-110, 111) / 10, np.arange(1, 21) / 10
+    functions = []
+    for name in options("activation"):
+        shown, alpha = ACTIVATIONS[name], group_option("activation", name).get("alpha")
+        tables = [
+            [np.round(values, 4).tolist() for values in (tabulated.value(x), tabulated.derivative(x))]
+            for tabulated in map(shown, alphas if alpha else [None])
+        ]
+        facts = {"name": name, "label": shown.label, "colour": shown.colour, "alpha": alpha}
+        functions.append({**facts, "tables": tables})
+    return {"steps_per_unit": 10, "start": x[0], "functions": functions}
 
 
 def render(rows: Sequence[Row], results: Results) -> str:

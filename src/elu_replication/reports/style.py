@@ -16,24 +16,10 @@ from numpy.typing import ArrayLike
 from elu_replication import atomic
 from elu_replication.config import experiments
 from elu_replication.config.schema import Activation
+from elu_replication.engine.activations import ACTIVATIONS
 from elu_replication.reports.arms import Row, alike, at_chance
 from elu_replication.runs import frames, store
 
-# Okabe and Ito's colours, told apart by the colour-blind; the markers tell the same in grey print.
-STYLES = {
-    "elu": ("#0072B2", "o"),
-    "relu": ("#D55E00", "s"),
-    "sigmoid": ("#009E73", "^"),
-    "leaky_relu": ("#E69F00", "D"),
-    "prelu": ("#56B4E9", "v"),
-    "srelu": ("#CC79A7", "P"),
-    "softplus": ("#7F7F7F", "X"),
-    "tanh": ("#332288", "<"),
-    "selu": ("#882255", ">"),
-    "gelu": ("#000000", "*"),
-}
-NAMES = {"elu": "ELU", "relu": "ReLU", "leaky_relu": "leaky ReLU", "prelu": "PReLU"}
-NAMES |= {"srelu": "shifted ReLU", "selu": "SELU", "gelu": "GELU"}
 BAND = ("", "_min", "_max")  # of frames.over_seeds: a mean and the edges of its band
 MOST_ROWS = 4  # of panels; a figure with more panels has two of them in a row
 LONG_LABEL = 42  # letters; three longer ones are wider than a panel
@@ -83,7 +69,7 @@ def caption(name: str, kind: str) -> str:
 
 def activation_name(activation: Activation) -> str:
     """E.g. "ELU (alpha 0.1)"."""
-    name = NAMES.get(activation.name, activation.name)
+    name = ACTIVATIONS[activation.name].label
     return name if activation.alpha is None else f"{name} (alpha {activation.alpha:g})"
 
 
@@ -120,7 +106,7 @@ def lines(rows: Sequence[Row]) -> list[Line]:
     """The arms of a panel with their styles."""
     names = [row.arm.protocol.activation.name for row in rows]
     return [
-        Line(row, *STYLES[name], names[:index].count(name), index)
+        Line(row, ACTIVATIONS[name].colour, ACTIVATIONS[name].marker, names[:index].count(name), index)
         for index, (row, name) in enumerate(zip(rows, names, strict=True))
     ]
 

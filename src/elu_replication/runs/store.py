@@ -170,7 +170,7 @@ def _outdated(arm: Arm, seed: int, record: Record) -> str | None:
         return "protocol changed"
     if record.data_digest != expected_digest(arm.protocol.dataset.name):
         return "data changed"
-    if record.code_version != code_version(arm.protocol.model.name):
+    if record.code_version != code_version(arm.protocol):
         return OTHER_CODE
     if arm.save_model and not model_path(arm, seed).is_file():
         return "model not saved"

@@ -16,11 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from elu_replication.config.schema import Protocol
-from elu_replication.datasets import prepared
 from elu_replication.engine import data
 from elu_replication.engine.numpy_mlp.trainer import FromScratchTrainer
 from elu_replication.engine.trainer import Observation, Trainer, use_one_thread
-from elu_replication.errors import UserError
 from elu_replication.runs import probe_rows, store
 from elu_replication.runs.code_version import code_version
 from elu_replication.training import checkpoints
@@ -75,7 +73,7 @@ class Worker:
         """
         protocol, seed = job.arm.protocol, job.seed
         trainer = self._trainer_for(protocol)
-        version = code_version(protocol.model.name)
+        version = code_version(protocol)
         determines = protocol.as_dict(), seed, self._digest, version, probe_rows.VERSION
         checkpoint = checkpoints.path_for(*determines)
         progress = _train(trainer, self._probes, seed, checkpoint, on_epoch)
@@ -118,11 +116,7 @@ class Worker:
         if self._trainer is None or self._trainer.protocol != protocol:
             self._trainer = self._probes = None
             gc.collect()  # a trainer and its graphs refer to each other, and hold all images
-            name = protocol.dataset.name
-            arrays, self._digest = prepared.load(name)
-            if self._digest != store.expected_digest(name):
-                raise UserError(f"data/{name} is not what conf/dataset says: `dvc repro -f data@{name}`")
-            parts = data.splits(arrays, protocol.train_images, protocol.validation_images)
+            parts, self._digest = data.load_splits(protocol)
             if protocol.model.name == "from_scratch":
                 self._trainer = FromScratchTrainer(protocol, parts)
             else:

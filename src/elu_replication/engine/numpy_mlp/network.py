@@ -81,24 +81,3 @@ class Network:
             for value, gradient in zip(values, gradients, strict=True):
                 value -= learning_rate * gradient
         return outputs
-
-
-def gradient_error(network: Network, images: np.ndarray, targets: np.ndarray, step: float = 1e-6) -> float:
-    """How far backpropagation is from central differences of the cost, relative to the gradients'
-    norm, over every weight and bias; use float64, and few units: each value costs two passes."""
-
-    def cost() -> float:
-        return float(network.costs(network.forward(images)[0][-1], targets).mean())
-
-    by_weights, by_biases, _ = network.gradients(images, targets)
-    numeric = []
-    for values in (*network.weights, *network.biases):
-        for place in np.ndindex(values.shape):
-            kept = values[place]
-            values[place] = kept + step
-            above = cost()
-            values[place] = kept - step
-            numeric.append((above - cost()) / (2 * step))
-            values[place] = kept
-    exact = np.concatenate([gradient.ravel() for gradient in (*by_weights, *by_biases)])
-    return float(np.linalg.norm(exact - numeric) / np.linalg.norm(exact))

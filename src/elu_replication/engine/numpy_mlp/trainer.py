@@ -1,28 +1,29 @@
 """The network from scratch trained from a seed, epoch by epoch, beside its Keras twin."""
 
 import math
-from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
 
-from elu_replication.config.schema import Model, Protocol
+from elu_replication.config.schema import Protocol
 from elu_replication.engine.activations import function
 from elu_replication.engine.data import Split
-from elu_replication.engine.models import CLASSES, build
+from elu_replication.engine.models import build
 from elu_replication.engine.numpy_mlp.network import Network
 from elu_replication.engine.seeding import epoch_order
 from elu_replication.engine.trainer import EVALUATION_BATCH, Observation
 
 
 class FromScratchTrainer:
-    """Trains the network as training.Trainer trains its Keras twin, an MLP: the same initial weights,
+    """Trains the network as engine.trainer.Trainer trains its Keras twin, an MLP: the same initial weights,
     order of images, batches and observations, for a seed."""
 
     def __init__(self, protocol: Protocol, data: dict[str, Split]) -> None:
         self.protocol = protocol
-        self.twin = replace(protocol, model=Model("mlp", protocol.model.hidden_layers))
-        one_hot = np.eye(CLASSES, dtype=np.float32)
+        train = data["train"]
+        self._twin = partial(build, protocol, image_shape=train.image_shape, classes=train.classes)
+        one_hot = np.eye(train.classes, dtype=np.float32)
         self.data = {
             name: (part.images.reshape(len(part.labels), -1), one_hot[part.labels])
             for name, part in data.items()
@@ -31,12 +32,12 @@ class FromScratchTrainer:
 
     def begin(self, seed: int) -> None:
         """Give the network the initial weights of `seed`."""
-        self.state = build(self.twin, seed).get_weights()
+        self.state = self._twin(seed=seed).get_weights()
 
     @property
     def model(self) -> keras.Sequential:
         """The Keras twin with the weights as they are now."""
-        twin = build(self.twin, seed=0)
+        twin = self._twin(seed=0)
         twin.set_weights(self.state)
         return twin
 

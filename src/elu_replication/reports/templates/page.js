@@ -99,54 +99,33 @@ document.querySelectorAll("[data-controls]").forEach(form => {
 });
 dark.addEventListener("change", () => document.querySelectorAll(".chart[data-drawn]").forEach(drawChart));
 
-// The explorer: a function of x - offset and its derivative, in SVG.
-const sigmoid = x => 1 / (1 + Math.exp(-x));
-const SELU = [1.6732632423543772, 1.0507009873554805];
-const phi = x => Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
-// The normal distribution function (Abramowitz and Stegun 26.2.17, error below 1e-7).
-function normal(x) {
-  const t = 1 / (1 + 0.2316419 * Math.abs(x));
-  const tail = phi(x) * t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
-  return x > 0 ? 1 - tail : tail;
-}
-const elu = (x, a) => x > 0 ? x : a * Math.expm1(x), eluSlope = (x, a) => x > 0 ? 1 : a * Math.exp(x);
-const leaky = [(x, a) => x > 0 ? x : a * x, (x, a) => x > 0 ? 1 : a];
-const functions = {
-  elu: [elu, eluSlope],
-  gelu: [x => x * normal(x), x => normal(x) + x * phi(x)],
-  leaky_relu: leaky,
-  prelu: leaky,
-  relu: [x => Math.max(x, 0), x => x > 0 ? 1 : 0],
-  selu: [x => SELU[1] * elu(x, SELU[0]), x => SELU[1] * eluSlope(x, SELU[0])],
-  sigmoid: [sigmoid, x => sigmoid(x) * sigmoid(-x)],
-  srelu: [x => Math.max(x, -1), x => x > -1 ? 1 : 0],
-  softplus: [x => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), sigmoid],
-  tanh: [Math.tanh, x => 1 / Math.cosh(x) ** 2],
-};
+// The explorer: a function of x - offset and its derivative, in SVG, from tables made by the engine's own code.
+const { functions, start, steps_per_unit: steps } = data.explorer;
 const choose = document.getElementById("function"), alpha = document.getElementById("alpha"), offset = document.getElementById("offset");
-for (const each of data.explorer.activations) choose.append(new Option(each.name.replace("_", " "), each.name));
+for (const { label, name } of functions) choose.append(new Option(label, name));
+const chosen = () => functions.find(({ name }) => name === choose.value);
 choose.value = "elu";
 function explore() {
-  const name = choose.value, a = Number(alpha.value), shift = Number(offset.value);
-  alpha.disabled = !data.explorer.with_alpha.includes(name);
-  document.getElementById("alpha-value").textContent = alpha.disabled ? "-" : a.toFixed(2);
+  const { label, colour, tables } = chosen(), shift = Number(offset.value);
+  alpha.disabled = tables.length === 1;
+  document.getElementById("alpha-value").textContent = alpha.disabled ? "-" : Number(alpha.value).toFixed(1);
   document.getElementById("offset-value").textContent = shift.toFixed(1);
-  const [f, slope] = functions[name];
+  const [values, slopes] = tables[alpha.disabled ? 0 : Math.round((alpha.value - alpha.min) / alpha.step)];
+  const at = (table, x) => table[Math.round((x - shift - start) * steps)];
   const place = (x, y) => `${(320 + x * 320 / 6).toFixed(2)},${(220 - Math.max(-50, Math.min(50, y)) * 50).toFixed(2)}`;
-  const path = g => "M" + Array.from({ length: 481 }, (_, i) => -6 + i / 40).map(x => place(x, g(x - shift, a))).join("L");
-  const colour = data.explorer.activations.find(each => each.name === name).colour;
+  const path = table => "M" + Array.from({ length: 12 * steps + 1 }, (_, i) => -6 + i / steps).map(x => place(x, at(table, x))).join("L");
   const ticks = [-4, -2, 2, 4].map(x => `<text x="${320 + x * 320 / 6}" y="236" text-anchor="middle">${x}</text>`).join("")
     + [-1, 1, 2, 3, 4].map(y => `<text x="326" y="${216 - y * 50}">${y}</text>`).join("");
-  document.getElementById("drawing").innerHTML = `<title id="drawing-title">${name} and its derivative</title>
+  document.getElementById("drawing").innerHTML = `<title id="drawing-title">${label} and its derivative</title>
     <line class="axis" x1="0" y1="220" x2="640" y2="220"/><line class="axis" x1="320" y1="0" x2="320" y2="320"/>${ticks}
-    <path id="value" d="${path(f)}" fill="none" stroke="${dark.matches && colour === "#000000" ? "#ffffff" : colour}" stroke-width="2.5"/>
-    <path id="slope" d="${path(slope)}" fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="6 4"/>`;
+    <path id="value" d="${path(values)}" fill="none" stroke="${dark.matches && colour === "#000000" ? "#ffffff" : colour}" stroke-width="2.5"/>
+    <path id="slope" d="${path(slopes)}" fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="6 4"/>`;
   document.getElementById("readout").textContent =
-    `At x = -1: value ${f(-1 - shift, a).toFixed(4)}, slope ${slope(-1 - shift, a).toFixed(4)}.`;
+    `At x = -1: value ${at(values, -1).toFixed(4)}, slope ${at(slopes, -1).toFixed(4)}.`;
 }
 for (const control of [choose, alpha, offset]) control.addEventListener("input", explore);
 choose.addEventListener("input", () => {
-  const given = data.explorer.activations.find(each => each.name === choose.value).alpha;
+  const given = chosen().alpha;
   if (given !== null) alpha.value = given;
   explore();
 });

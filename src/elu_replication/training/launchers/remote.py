@@ -51,9 +51,9 @@ class Result(NamedTuple):
 
 
 @cache  # a campaign may have thousands of tasks
-def versions(model: str) -> dict[str, str]:
-    """The versions on which a model's numbers depend, in this environment."""
-    here = {"Python": ".".join(platform.python_version_tuple()[:2]), "training code": code_version(model)}
+def versions(training_code: str) -> dict[str, str]:
+    """The versions on which a run's numbers depend, in this environment, with its code version."""
+    here = {"Python": ".".join(platform.python_version_tuple()[:2]), "training code": training_code}
     for name in ("keras", "numpy", "tensorflow", "tensorflow-cpu"):
         with suppress(metadata.PackageNotFoundError):
             here[name.removesuffix("-cpu")] = metadata.version(name)
@@ -65,7 +65,7 @@ def task(job: Job, folder: str) -> Task:
     protocol = job.arm.protocol
     facts = dataset_facts(protocol.dataset.name)
     again = store.why_not_current(job.arm, job.seed) is None  # stored here, so it is to be trained again
-    return Task(job, facts, versions(protocol.model.name), folder, again)
+    return Task(job, facts, versions(code_version(protocol)), folder, again)
 
 
 def run(task: Task, on_epoch: Callable[[int], None]) -> Result:
@@ -81,7 +81,7 @@ def _run(task: Task, on_epoch: Callable[[int], None]) -> Result:
     from elu_replication.datasets import fetch
 
     arm, seed, _ = task.job
-    here = versions(arm.protocol.model.name)
+    here = versions(code_version(arm.protocol))
     if unlike := [f"{k} {here.get(k)}, not {v}" for k, v in task.versions.items() if here.get(k) != v]:
         raise UserError(f"{'; '.join(unlike)}: install there what the driver has")
     folder = Path(task.folder).expanduser()

@@ -32,24 +32,27 @@ CLASSIFIERS = [name for name in PROTOCOLS if not name.startswith("autoencoder")]
 
 def trainer(protocol: Protocol) -> Trainer:
     arrays, _ = prepared.load(protocol.dataset.name)
-    return Trainer(protocol, data.splits(arrays, protocol.train_images, protocol.validation_images))
+    return Trainer(protocol, data.splits(arrays, protocol.train_images, protocol.validation_images, 10))
 
 
-def history(made: Trainer, seed: int, epochs: int) -> list[Observation]:
-    made.begin(seed)
-    return [seen for epoch in range(1, epochs + 1) for seen in made.epoch(seed, epoch)]
+def history(trained: Trainer, seed: int, epochs: int) -> list[Observation]:
+    trained.begin(seed)
+    return [seen for epoch in range(1, epochs + 1) for seen in trained.epoch(seed, epoch)]
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_an_epoch_is_keras_fit_on_the_same_order(name: str, mnist: Path) -> None:
     protocol, seed = PROTOCOLS[name], 3
     ours = history(trainer(protocol), seed, 2)
-    parts = data.splits(prepared.load("mnist")[0], protocol.train_images, protocol.validation_images)
-    model = build(protocol, seed)
+    arrays, _ = prepared.load("mnist")
+    parts = data.splits(arrays, protocol.train_images, protocol.validation_images, 10)
+    model = build(protocol, seed, (28, 28, 1), 10)
     squared = protocol.loss == "squared_error"
     loss = {
         "squared_error": "mean_squared_error",
-        "summed_squared_error": lambda true, made: keras.ops.sum(keras.ops.square(true - made), axis=-1),
+        "summed_squared_error": lambda true, output: keras.ops.sum(
+            keras.ops.square(true - output), axis=-1
+        ),
     }.get(protocol.loss, "sparse_categorical_crossentropy")
     model.compile(optimizer_for(protocol.optimizer), loss, metrics=["accuracy"])
     autoencoder = protocol.model.name == "autoencoder"
@@ -92,10 +95,10 @@ def test_a_seed_repeats_to_the_bit_whatever_ran_before_it(name: str, mnist: Path
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_resumed_run_is_the_uninterrupted_one(name: str, mnist: Path, tmp_path: Path) -> None:
-    made = trainer(PROTOCOLS[name])
-    whole, final = history(made, 4, 3), made.state
-    begun = history(made, 4, 1)
-    checkpoints.save(tmp_path / "run.npz", begun, made.state)
+    whole_run = trainer(PROTOCOLS[name])
+    whole, final = history(whole_run, 4, 3), whole_run.state
+    begun = history(whole_run, 4, 1)
+    checkpoints.save(tmp_path / "run.npz", begun, whole_run.state)
     fresh = trainer(PROTOCOLS[name])
     loaded = checkpoints.load(tmp_path / "run.npz")
     assert loaded is not None
