@@ -20,9 +20,9 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write several files of one folder. All are flushed to disk before the first is renamed, so that a
-    full disk changes none of them. They are renamed in the order given: put last the file without which
-    the others do not count.
+    """Write several files, such as those of a run. All are flushed to disk before the first is renamed, so
+    that a full disk changes none of them. They are renamed in the order given: put last the file without
+    which the others do not count.
 
     Raises OSError, naming the file that could not be written.
     """
