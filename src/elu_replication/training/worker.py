@@ -17,7 +17,7 @@ import tensorflow as tf
 from elu_replication import atomic
 from elu_replication.config.schema import Protocol
 from elu_replication.datasets import prepared
-from elu_replication.engine import data
+from elu_replication.engine import data, kernels
 from elu_replication.engine.numpy_mlp.trainer import FromScratchTrainer
 from elu_replication.engine.trainer import Observation, Trainer, use_one_thread
 from elu_replication.errors import UserError
@@ -57,6 +57,7 @@ class Worker:
     """Runs jobs one after another in this process; what an arm's seeds share is made once."""
 
     def __init__(self) -> None:
+        kernels.require()
         use_one_thread()
         self.environment = environment()
         self._trainer: AnyTrainer | None = None
@@ -72,7 +73,7 @@ class Worker:
         protocol, seed = job.arm.protocol, job.seed
         trainer = self._trainer_for(protocol)
         version = code_version(protocol.model.name)
-        determines = protocol.as_dict(), seed, self._digest, version, probe_rows.VERSION
+        determines = protocol.as_dict(), seed, self._digest, version, probe_rows.VERSION, kernels.name()
         checkpoint = checkpoints.path_for(*determines)
         progress = _train(trainer, self._probes, seed, checkpoint, on_epoch)
         start = time.perf_counter()
@@ -203,7 +204,7 @@ def scores(history: list[Observation], epoch: int) -> store.Scores:
 
 def environment() -> store.Environment:
     """The versions and the hardware of this process."""
-    gpus = tf.config.list_physical_devices("GPU")
+    device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     return store.Environment(
         python=platform.python_version(),
         tensorflow=tf.__version__,
@@ -211,17 +212,17 @@ def environment() -> store.Environment:
         numpy=np.__version__,
         system=f"{platform.system()} {platform.machine()}",
         processor=processor(),
-        device="GPU" if gpus else "CPU",
+        device=device,
         threads=tf.config.threading.get_intra_op_parallelism_threads(),
+        kernels=kernels.name(device),
+        c_library=" ".join(platform.libc_ver()) or "unknown",
+        openblas=np.show_config(mode="dicts")["Build Dependencies"]["blas"].get("version", "none"),
     )
 
 
 def processor() -> str:
-    """The processor's name, as Linux or Python's platform module gives it, and its widest vector
-    instructions, as NumPy names them: by these TensorFlow chooses kernels, whatever the name."""
+    """The processor's name, as Linux or Python's platform module gives it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    vectors = np.show_config(mode="dicts")["SIMD Extensions"]
-    widest = [*vectors.get("baseline", []), *vectors.get("found", [])][-1:]
-    return ", ".join([*(named[:1] or [platform.processor() or platform.machine()]), *widest])
+    return named[0] if named else platform.processor() or platform.machine()
