@@ -28,12 +28,15 @@ SAMPLE_MINUTES = 2.0  # on all cores
 Means = Literal["to the bit", "by tolerance", "out of reach"]
 
 
+Outcome = Literal["identical", "different", "close", "apart", "out of reach"]
+
+
 class Finding(NamedTuple):
     """What the audit of a run found; `detail` names the score that differs most. Runs are "close" or
     "apart" only where their kernels and those of this machine differ."""
 
     job: Job
-    outcome: Literal["identical", "different", "close", "apart", "out of reach"]
+    outcome: Outcome
     detail: str = ""
 
 
@@ -157,7 +160,7 @@ def audit(jobs: Sequence[Job]) -> list[Finding]:
     if wrong:
         raise UserError(f"audit: {len(wrong)} of {len(jobs)} runs are not as stored: {'; '.join(wrong)}")
     counts = Counter(finding.outcome for finding in findings)
-    explained = {
+    explained: dict[Outcome, str] = {
         "close": f"within {TOLERANCE:.0%} of the training loss an epoch, with other kernels",
         "apart": f"farther than {TOLERANCE:.0%} an epoch, with other kernels, which no audit can decide",
         "out of reach": "made with kernels that this processor lacks",

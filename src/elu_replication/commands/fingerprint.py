@@ -16,7 +16,7 @@ from elu_replication import atomic
 from elu_replication.claims.checks import CHECKS
 from elu_replication.config import experiments
 from elu_replication.config.compose import group_option, require_root
-from elu_replication.config.schema import PUBLISHED, Activation, Protocol
+from elu_replication.config.schema import PUBLISHED, Protocol
 from elu_replication.console import say
 from elu_replication.datasets import fetch, prepared
 from elu_replication.engine import kernels
@@ -26,13 +26,12 @@ from elu_replication.errors import UserError, run_main
 FILE = Path("results/fingerprint.txt")
 IMAGES = 400  # for training, and as many for evaluation
 BATCH = 50
-# An arm for each kind of network, optimizer and loss, between them with every activation of the sources.
+NAME = 64  # columns of a line before its digest
+# An arm for each kind of network and of optimizer.
 ARMS = (
     "machinecurve_dropout-elu1_d25",
     "asu_mlp-sgd_elu",
-    "asu_mlp-sgd_softplus",
     "asu_mlp-adam_sigmoid",
-    "mlp_learning_rate-prelu_01",
     "clevert_fig3_short-srelu_1e2_sum",
     "from_scratch-numpy_elu",
 )
@@ -105,11 +104,14 @@ def network(name: str, protocol: Protocol, splits: dict[str, Split]) -> Lines:
     from elu_replication.engine.trainer import Trainer
     from elu_replication.training.probes import Probes
 
-    scratch = protocol.model.name == "from_scratch"
-    trainer = (FromScratchTrainer if scratch else Trainer)(protocol, splits)
+    trainer: Trainer | FromScratchTrainer
+    if protocol.model.name == "from_scratch":
+        trainer, probes = FromScratchTrainer(protocol, splits), None
+    else:
+        trainer = Trainer(protocol, splits)
+        probes = Probes(trainer, splits)
     trainer.begin(0)
     yield f"{name}: initial weights", digest(*trainer.state)
-    probes = None if scratch else Probes(trainer, splits)
     before = probes.activity(0, 1) if probes else []
     history = trainer.epoch(0, 1)
     yield f"{name}: weights after an epoch", digest(*trainer.state)
@@ -142,11 +144,11 @@ def verdict(lines: list[str], committed: list[str]) -> str:
     """What the comparison of two fingerprints means for a reader."""
     if lines == committed:
         return f"this machine gives the project's numbers (fingerprint {digest(lines)})"
-    differing = [line.rpartition(" ")[0].rstrip() for line, other in zip(lines, committed) if line != other]
-    first = differing[0] if differing else "their number"
+    differing = [line[:NAME].rstrip() for line in lines if line not in committed]
+    first = f", first that of {differing[0]}" if differing else ""
     return (
         f"this machine gives other numbers: {digest(lines)}, not {digest(committed)}; {len(differing)} of "
-        f"{len(lines)} digests differ, first that of {first}"
+        f"{len(lines)} digests differ{first}"
     )
 
 
@@ -160,7 +162,7 @@ def main() -> None:
         fetch.ensure(group_option("dataset", "mnist"))
     lines = []
     for name, value in fingerprint(options.images):
-        lines.append(f"{name:64} {value}")
+        lines.append(f"{name:{NAME}} {value}")
         print(lines[-1], flush=True)
     if options.write:
         atomic.write_text(FILE, "\n".join(lines) + "\n")

@@ -36,13 +36,13 @@ AVX2_OF_NUMPY = {
     " X86_V4 AVX512_ICL AVX512_SPR",
 }
 LEVEL_3 = frozenset({"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"})
+AVX2 = {**AVX2_OF_NUMPY, "ONEDNN_MAX_CPU_ISA": "AVX2"}
 KINDS = {
-    PORTABLE: Kernels(
-        {**AVX2_OF_NUMPY, "TF_ENABLE_ONEDNN_OPTS": "1", "ONEDNN_MAX_CPU_ISA": "AVX2"}, LEVEL_3
-    ),
+    PORTABLE: Kernels({**AVX2, "TF_ENABLE_ONEDNN_OPTS": "1"}, LEVEL_3),
     # What TensorFlow chose where it found AVX512-VNNI, and where it did not, before kernels were fixed.
     AVX512: Kernels({"OPENBLAS_NUM_THREADS": "1", "TF_ENABLE_ONEDNN_OPTS": "1"}, LEVEL_3 | {"avx512_vnni"}),
-    WITHOUT_ONEDNN: Kernels({**AVX2_OF_NUMPY, "TF_ENABLE_ONEDNN_OPTS": "0"}, LEVEL_3),
+    # (TensorFlow's own matrix products are oneDNN's all the same.)
+    WITHOUT_ONEDNN: Kernels({**AVX2, "TF_ENABLE_ONEDNN_OPTS": "0"}, LEVEL_3),
 }
 # Beside kernels: Keras' configuration, which is this folder's keras.json instead of the user's.
 KERAS = {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(Path(__file__).parent)}
