@@ -38,7 +38,7 @@ def sum_of_sigmoids_derivative(x: np.ndarray, offsets: np.ndarray, divisor: floa
 
 def softplus(x: np.ndarray) -> np.ndarray:
     """log(1 + exp(x))."""
-    return np.logaddexp(0, x)
+    return np.logaddexp(0, x, dtype=np.float64).astype(x.dtype)  # see elu
 
 
 def relu(x: np.ndarray) -> np.ndarray:
@@ -60,7 +60,9 @@ def leaky_relu_derivative(x: np.ndarray, alpha: float) -> np.ndarray:
 
 def elu(x: np.ndarray, alpha: float) -> np.ndarray:
     """x where it is positive, else alpha (exp(x) - 1) (Clevert et al. 2015, equation 15)."""
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+    # In float32 the last bit would be the C library's, of which one version rounds unlike another.
+    below = np.expm1(np.minimum(x, 0), dtype=np.float64).astype(x.dtype)
+    return np.where(x > 0, x, alpha * below)
 
 
 def elu_derivative(x: np.ndarray, alpha: float) -> np.ndarray:
