@@ -15,6 +15,14 @@ class SReLU(keras.layers.Layer):
         return ops.maximum(inputs, -1.0)
 
 
+class GELU(keras.layers.Layer):
+    """x times the normal distribution function, written with erf: Keras' own, with erfc, has other last
+    bits on other processors."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * (0.5 * (1.0 + ops.erf(inputs * 0.5**0.5)))
+
+
 def activation_layer(activation: Activation, image: bool) -> keras.layers.Layer:
     """The layer for a validated activation; PReLU shares slopes over an image's pixels."""
     alpha = cast(float, activation.alpha)  # checked to be there where it is used
@@ -29,6 +37,8 @@ def activation_layer(activation: Activation, image: bool) -> keras.layers.Layer:
             return keras.layers.PReLU(alpha_initializer=start, shared_axes=shared)
         case "srelu":
             return SReLU()
+        case "gelu":
+            return GELU()
         case name:
             return keras.layers.Activation(name)
 
