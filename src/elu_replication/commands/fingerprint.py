@@ -161,7 +161,12 @@ def verdict(lines: list[str], committed: list[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare this machine's numbers with the project's.")
-    parser.add_argument("--images", type=int, default=IMAGES, help="fewer than the committed file's print")
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=IMAGES,
+        help="with another number than the committed file's, only print",
+    )
     parser.add_argument("--write", action="store_true", help="make this machine's the committed one")
     options = parser.parse_args()
     require_root()
@@ -174,9 +179,10 @@ def main() -> None:
     if options.write:
         atomic.write_text(FILE, "\n".join(lines) + "\n")
     elif options.images == IMAGES:
-        result = verdict(lines, FILE.read_text().splitlines())
-        if "other numbers" in result:
-            raise UserError(result)
+        committed = FILE.read_text().splitlines()
+        result = verdict(lines, committed)
+        if lines != committed:
+            raise UserError(f"{result}; its kernels are {kernels.name()}")
         say(result)
 
 

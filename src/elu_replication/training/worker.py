@@ -73,8 +73,8 @@ class Worker:
         protocol, seed = job.arm.protocol, job.seed
         trainer = self._trainer_for(protocol)
         version = code_version(protocol.model.name)
-        determines = protocol.as_dict(), seed, self._digest, version, probe_rows.VERSION, kernels.name()
-        checkpoint = checkpoints.path_for(*determines)
+        determines = protocol.as_dict(), seed, self._digest, version, probe_rows.VERSION
+        checkpoint = checkpoints.path_for(*determines, self.environment.kernels)
         progress = _train(trainer, self._probes, seed, checkpoint, on_epoch)
         start = time.perf_counter()
         perturbations = self._probes.perturbations(seed) if self._probes and not progress.diverged else []
