@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # With a shell other than its default, the make of macOS too looks commands up on the PATH set below.
 SHELL := bash
-.PHONY: help replicate retrain test test-cluster audit stamp report claim plan times bench growth overhead params docs docs-outputs lint lock clean
+.PHONY: help replicate retrain test test-cluster audit fingerprint stamp report claim plan times bench growth overhead params docs docs-outputs lint lock clean
 
 PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64); what is installed stays.
@@ -34,8 +34,11 @@ test: $(INSTALLED)  ## run the tests, fast ones first
 test-cluster: $(INSTALLED)  ## run the tests on a Ray and a Slurm cluster that they set up here; minutes
 	@python -m pytest -m cluster
 
-audit: $(INSTALLED)  ## train the beginning of stored runs again and compare: a sample, or [ARMS=all, EPOCHS=]
+audit: $(INSTALLED)  ## train the beginning of stored runs again, to the bit: a sample, or [ARMS=all, EPOCHS=]
 	@python -m elu_replication.commands.audit --arms "$$ARMS" --epochs "$${EPOCHS:-1}"
+
+fingerprint: $(INSTALLED)  ## does this machine give the project's numbers? A minute
+	@python -m elu_replication.commands.fingerprint
 
 stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of the engine, proved to the bit: FROM=<commit>
 	@python -m elu_replication.commands.stamp --from "$(FROM)"

@@ -19,7 +19,15 @@ from elu_replication.runs.code_version import code_version
 from elu_replication.runs.probe_rows import Activity, Perturbation
 
 ENVIRONMENT = store.Environment(
-    python="3", tensorflow="2", keras="3", numpy="2", system="s", processor="p", device="CPU", threads=1
+    python="3",
+    tensorflow="2",
+    keras="3",
+    numpy="2",
+    system="s",
+    processor="p",
+    device="CPU",
+    threads=1,
+    kernels="x86-64-v3",
 )
 
 

@@ -14,6 +14,7 @@ from elu_replication import atomic
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import Arm
 from elu_replication.console import table
+from elu_replication.engine import kernels
 from elu_replication.errors import run_main
 from elu_replication.reports.arms import Row, at_chance, declared, grouped, histories
 from elu_replication.runs import frames, store
@@ -24,11 +25,14 @@ SCORES = ("test_accuracy", "test_loss")
 
 
 def status(arm: Arm) -> str:
-    """How many of the declared seeds are stored as declared, and why others are stale; or "not run"."""
+    """How many of the declared seeds are stored as declared, and why others are stale; or "not run".
+    Kernels other than the portable ones are named."""
     reasons = [store.why_not_current(arm, seed) for seed in arm.seeds]
     stored = reasons.count(None)
     stale = sorted({reason for reason in reasons if reason not in (None, "not run")})
     note = f" (stale: {', '.join(map(str, stale))})" if stale else ""
+    if (kinds := store.kinds_of_kernels(arm)) not in ([], [kernels.PORTABLE]):
+        note += f" (kernels: {', '.join(kinds)})"
     return f"{stored} of {len(reasons)}{note}" if stored or stale else "not run"
 
 

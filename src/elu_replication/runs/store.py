@@ -9,11 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainSerializer
+from pydantic import Field, PlainSerializer
 
 from elu_replication import atomic
 from elu_replication.config.documents import Strict
 from elu_replication.config.schema import Arm, Protocol, dataset_facts
+from elu_replication.engine import kernels
 from elu_replication.errors import UserError
 from elu_replication.runs.code_version import code_version
 
@@ -46,6 +47,18 @@ class Environment(Strict):
     processor: str
     device: str
     threads: int
+    # Missing from the records of runs before kernels were fixed, whose checksum must stay valid.
+    kernels: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    c_library: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    openblas: str | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    @property
+    def kind_of_kernels(self) -> str:
+        """One of kernels.KINDS, or what else the run's kernels were, e.g. "GPU". TensorFlow chose those of
+        a record that says nothing, and its processor's vectors were named where they ended at AVX2."""
+        if self.kernels:
+            return self.kernels.removeprefix("other: ")
+        return kernels.WITHOUT_ONEDNN if self.processor.endswith(", X86_V3") else kernels.AVX512
 
 
 class Stamp(Strict):
@@ -162,6 +175,12 @@ def require_whole(arms: Iterable[Arm]) -> None:
             f"not as it was stored: {', '.join(folders)}; `git checkout -- {' '.join(folders)}` brings it"
             f" back where it is committed, `make retrain ARMS='{names}'` trains it again"
         )
+
+
+def kinds_of_kernels(arm: Arm) -> list[str]:
+    """The kinds of kernels of the arm's runs that count: numbers of different kinds are close, and those
+    of one kind alone are the same to the bit wherever they are made."""
+    return sorted({record.environment.kind_of_kernels for record in current(arm)})
 
 
 def _outdated(arm: Arm, seed: int, record: Record) -> str | None:

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from elu_replication.config.schema import Protocol
-from elu_replication.engine import data
+from elu_replication.engine import data, kernels
 from elu_replication.engine.numpy_mlp.trainer import FromScratchTrainer
 from elu_replication.engine.trainer import Observation, Trainer, use_one_thread
 from elu_replication.runs import probe_rows, store
@@ -58,6 +58,7 @@ class Worker:
     """
 
     def __init__(self) -> None:
+        kernels.require()
         use_one_thread()
         self.environment = environment()
         self._trainer: AnyTrainer | None = None
@@ -75,7 +76,7 @@ class Worker:
         trainer = self._trainer_for(protocol)
         version = code_version(protocol)
         determines = protocol.as_dict(), seed, self._digest, version, probe_rows.VERSION
-        checkpoint = checkpoints.path_for(*determines)
+        checkpoint = checkpoints.path_for(*determines, self.environment.kernels)
         progress = _train(trainer, self._probes, seed, checkpoint, on_epoch)
         start = time.perf_counter()
         perturbations = self._probes.perturbations(seed) if self._probes and not progress.diverged else []
@@ -205,7 +206,7 @@ def saved(model: keras.Model) -> bytes:
 
 def environment() -> store.Environment:
     """The versions and the hardware of this process."""
-    gpus = tf.config.list_physical_devices("GPU")
+    device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     return store.Environment(
         python=platform.python_version(),
         tensorflow=tf.__version__,
@@ -213,17 +214,17 @@ def environment() -> store.Environment:
         numpy=np.__version__,
         system=f"{platform.system()} {platform.machine()}",
         processor=processor(),
-        device="GPU" if gpus else "CPU",
+        device=device,
         threads=tf.config.threading.get_intra_op_parallelism_threads(),
+        kernels=kernels.name(device),
+        c_library=" ".join(platform.libc_ver()) or "unknown",
+        openblas=np.show_config(mode="dicts")["Build Dependencies"]["blas"].get("version", "none"),
     )
 
 
 def processor() -> str:
-    """The processor's name, as Linux or Python's platform module gives it, and its widest vector
-    instructions, as NumPy names them: by these TensorFlow chooses kernels, whatever the name."""
+    """The processor's name, as Linux or Python's platform module gives it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    vectors = np.show_config(mode="dicts")["SIMD Extensions"]
-    widest = [*vectors.get("baseline", []), *vectors.get("found", [])][-1:]
-    return ", ".join([*(named[:1] or [platform.processor() or platform.machine()]), *widest])
+    return named[0] if named else platform.processor() or platform.machine()

@@ -68,7 +68,6 @@ def launch(jobs: Sequence[Job], processes: int) -> Iterator[Event]:
 
 
 def _start() -> _Process:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's threads, read when it is imported
     context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
     ours, theirs = context.Pipe()
     log = tempfile.NamedTemporaryFile()  # noqa: SIM115 - it lives as long as its process

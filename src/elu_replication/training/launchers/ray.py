@@ -10,6 +10,7 @@ from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from elu_replication.config.schema import Launcher
+from elu_replication.engine import kernels
 from elu_replication.errors import UserError, one_line
 from elu_replication.training.job import Event, Job
 from elu_replication.training.launchers import remote
@@ -48,8 +49,8 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
 
 def _connect(address: str) -> None:
     host, colon, port = address.removeprefix("ray://").rpartition(":")
-    # Threads of NumPy's matrix products are read when it is imported; a run uses one.
-    environment = {"env_vars": {"OPENBLAS_NUM_THREADS": "1"}}
+    # Ray imports NumPy before this package can fix its kernels.
+    environment = {"env_vars": kernels.AVX2_OF_NUMPY}
     try:
         if colon:  # Ray itself would try for many minutes
             socket.create_connection((host, int(port)), timeout=5).close()

@@ -9,6 +9,7 @@ import submitit
 from submitit.core.utils import FailedJobError, UncompletedJobError
 
 from elu_replication.config.schema import Launcher
+from elu_replication.engine import kernels
 from elu_replication.errors import UserError, one_line
 from elu_replication.training.job import Event, Job
 from elu_replication.training.launchers import remote
@@ -66,7 +67,7 @@ def _submit(jobs: Sequence[Job], launcher: Launcher) -> dict["submitit.Job[remot
             cpus_per_task=1,
             gpus_per_node=launcher.gpus_per_run or None,
             slurm_partition=launcher.partition,
-            slurm_setup=["export OPENBLAS_NUM_THREADS=1"],
+            slurm_setup=[f"export {name}='{value}'" for name, value in kernels.AVX2_OF_NUMPY.items()],
             slurm_additional_parameters={"requeue": True},
         )
         submitted: dict[submitit.Job[remote.Result], Job] = {}

@@ -1,0 +1,33 @@
+"""`make fingerprint` tells whether a machine gives the project's numbers, and what first differs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from elu_replication.commands import fingerprint
+from elu_replication.engine import kernels
+
+LINES = [
+    f"{name:{fingerprint.NAME}} 0123456789ab" for name in ("NumPy exp", "TensorFlow elu", "mlp: history")
+]
+
+
+def test_the_verdict_is_plain_and_names_what_first_differs() -> None:
+    assert fingerprint.verdict(LINES, LINES).startswith("this machine gives the project's numbers")
+    other = [LINES[0], *(line.replace("0123", "3210") for line in LINES[1:])]
+    assert fingerprint.verdict(other, LINES).endswith(
+        "; 2 of 3 digests differ, first that of TensorFlow elu"
+    )
+    assert "other numbers" in fingerprint.verdict(LINES, LINES[:2])
+
+
+@pytest.mark.skipif(not kernels.available(kernels.PORTABLE), reason="this processor has no AVX2")
+def test_this_machine_gives_the_committed_fingerprint(mnist: Path) -> None:
+    command = [sys.executable, "-m", "elu_replication.commands.fingerprint"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.splitlines()[-1].startswith("this machine gives the project's numbers")
