@@ -40,8 +40,8 @@ audit: $(INSTALLED)  ## train the beginning of stored runs again, to the bit: a 
 fingerprint: $(INSTALLED)  ## does this machine give the project's numbers? A minute
 	@python -m elu_replication.commands.fingerprint
 
-stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of the engine, proved to the bit: FROM=<commit>
-	@python -m elu_replication.commands.stamp --from "$(FROM)"
+stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of the engine, proved to the bit: FROM=<commit> [ARMS=]
+	@python -m elu_replication.commands.stamp --from "$(FROM)" --arms "$$ARMS"
 
 report: $(INSTALLED)  ## name the page with all results, and open it where a browser can
 	@echo results/report.html; python -m webbrowser -t "file://$(CURDIR)/results/report.html" >/dev/null 2>&1 || true

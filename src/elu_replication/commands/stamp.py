@@ -176,6 +176,7 @@ def stamp(commit: str, arms: Sequence[Arm]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Prove that a refactoring changes no number.")
     parser.add_argument("--from", dest="commit", default="", help="the commit whose engine made the runs")
+    parser.add_argument("--arms", default="", help="arms or experiments; all unless given")
     parser.add_argument("--trace", nargs="+", help="print the traces of these runs, arm:seed")
     options = parser.parse_args()
     require_root()
@@ -186,7 +187,8 @@ def main() -> None:
         raise UserError(
             "FROM is empty: `make stamp FROM=<commit>` names the commit whose engine made the runs"
         )
-    stamp(options.commit, list(experiments.selected(PUBLISHED, Campaign("stamp", ("all",))).values()))
+    names = tuple(options.arms.replace(",", " ").split()) or ("all",)
+    stamp(options.commit, list(experiments.selected(PUBLISHED, Campaign("stamp", names)).values()))
 
 
 if __name__ == "__main__":
