@@ -32,7 +32,7 @@ TINY = {
 
 SLOW = (
     *("plots", "commands", "models", "scenario", "from_scratch", "training", "probes", "campaign"),
-    *("audit", "stopping", "remote", "kills", "cluster"),
+    *("processors", "audit", "kernels", "fingerprint_command", "stopping", "remote", "kills", "cluster"),
 )  # the scenario takes as long as all after it: first, so that two processes end together
 
 
