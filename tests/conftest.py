@@ -30,8 +30,9 @@ TINY = {
 
 
 SLOW = (
-    *("figures", "commands", "models", "scenario", "from_scratch", "trainer", "probes", "campaign"),
-    *("audit", "stamp", "early_stopping", "remote", "kills", "cluster"),
+    *("figures", "commands", "models", "scenario", "processors", "from_scratch", "trainer", "probes"),
+    *("campaign", "audit", "kernels", "fingerprint_command", "stamp", "early_stopping", "remote"),
+    *("kills", "cluster"),
 )  # the scenario takes as long as all after it: first, so that two processes end together
 
 
