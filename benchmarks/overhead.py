@@ -30,7 +30,7 @@ def measured(name: str, workers: int) -> dict[str, object]:
         jobs = campaign.pending([arm])
         if name == "local":
             start = time.perf_counter()
-            list(local.launch(jobs, workers))
+            list(local.launch(jobs, Launcher("local", processes=workers)))
             took = time.perf_counter() - start
         else:
             made = {"ray": clusters.ray_cluster, "slurm": clusters.slurm_cluster}[name]

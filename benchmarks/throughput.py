@@ -28,7 +28,7 @@ from elu_replication.config.schema import PUBLISHED, Protocol
 from elu_replication.console import say, table
 from elu_replication.engine import data
 from elu_replication.errors import UserError, run_main
-from elu_replication.training.campaign import processes
+from elu_replication.training.cost import cores
 
 ARMS = {"CNN": "machinecurve_25-he_elu1", "MLP": "asu_mlp-sgd_elu"}
 ROUNDS = {"CNN": 3, "MLP": 7}
@@ -129,7 +129,7 @@ def peak(protocol: Protocol) -> Callable[[], Any]:
 CONTENDERS: dict[str, tuple[Callable[[Protocol], Callable[[], Any]], bool]] = {
     "engine": (engine_epoch, True),  # whether one process a core
     # The other way to use cores.
-    "engine, one process": (partial(engine_epoch, threads=processes()), False),
+    "engine, one process": (partial(engine_epoch, threads=cores()), False),
     "model.fit": (fit_epoch, False),
     "PyTorch eager": (torch_epoch, False),
     "matrix product": (peak, True),
@@ -155,7 +155,7 @@ class Contender:
         context = multiprocessing.get_context("spawn")
         self.name = name
         self.connections = []
-        for _ in range(processes() if CONTENDERS[name][1] else 1):
+        for _ in range(cores() if CONTENDERS[name][1] else 1):
             ours, theirs = context.Pipe()
             context.Process(target=_serve, args=(name, protocol, theirs), daemon=True).start()
             self.connections.append(ours)

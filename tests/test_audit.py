@@ -8,7 +8,7 @@ import pytest
 from conftest import tiny
 
 from elu_replication.commands import audit
-from elu_replication.config.schema import Arm
+from elu_replication.config.schema import LOCAL, Arm
 from elu_replication.engine import kernels
 from elu_replication.errors import UserError
 from elu_replication.runs import store
@@ -55,7 +55,7 @@ def test_stored_runs_are_found_identical_to_the_bit(arm: Arm) -> None:
 
 def test_any_difference_is_different_but_with_other_kernels(copy: Arm) -> None:
     (job,) = audit.stored_jobs([replace(copy, seeds=(0,))], 1)
-    (event,) = local.launch([job], 1)
+    (event,) = local.launch([job], LOCAL)
     shift_loss(copy, 1e-6)
     result = audit.compare(job, event.rows)
     assert result.outcome == "different"
@@ -68,7 +68,7 @@ def test_any_difference_is_different_but_with_other_kernels(copy: Arm) -> None:
 
 def test_another_evaluation_of_the_same_training_is_different(copy: Arm) -> None:
     (job,) = audit.stored_jobs([replace(copy, seeds=(0,))], 1)
-    (event,) = local.launch([job], 1)
+    (event,) = local.launch([job], LOCAL)
     shift_loss(copy, audit.TOLERANCE * 2, row=2)
     result = audit.compare(job, event.rows)
     assert result.outcome == "different"
@@ -132,5 +132,5 @@ def test_runs_of_other_kernels_are_trained_again_with_those(mnist: Path, tmp_pat
     (job,) = audit.stored_jobs([made], 1)
     assert audit.kind_of(job) == kernels.WITHOUT_ONEDNN
     assert [finding.outcome for finding in audit.audit([job])] == ["identical"]
-    (portable,) = local.launch([job], 1)
+    (portable,) = local.launch([job], LOCAL)
     assert audit.compare(job, portable.rows).outcome == "different"

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from conftest import tiny
 
-from elu_replication.config.schema import Arm
+from elu_replication.config.schema import Arm, Launcher
 from elu_replication.errors import UserError
 from elu_replication.runs import store
 from elu_replication.training import campaign, checkpoints
 from elu_replication.training.job import Job
 from elu_replication.training.launchers import local
+
+ONE = Launcher("local", processes=1)
 
 
 def histories(arm: Arm) -> dict[int, bytes]:
@@ -28,7 +30,7 @@ def arm(tmp_path: Path, mnist: Path) -> Arm:
 def test_histories_do_not_depend_on_the_number_of_workers_or_the_order(arm: Arm, tmp_path: Path) -> None:
     other = replace(arm, folder=tmp_path / "other")
     for processes, jobs in ((1, campaign.pending([arm])), (3, campaign.pending([other])[::-1])):
-        kinds = [event.kind for event in local.launch(jobs, processes)]
+        kinds = [event.kind for event in local.launch(jobs, Launcher("local", processes=processes))]
         assert kinds.count("finished") == 3
         assert kinds.count("epoch") == 9
     assert histories(arm) == histories(other)
@@ -49,7 +51,7 @@ def test_a_killed_worker_fails_its_own_run_only_and_the_next_time_mends_it(
     long = replace(arm, name="long", protocol=tiny(epochs=10_000), seeds=(0,), folder=tmp_path / "long")
     jobs = [*campaign.pending([long]), *campaign.pending([arm])]
     failures, finished = {}, []
-    for event in local.launch(jobs, processes=1):
+    for event in local.launch(jobs, ONE):
         if event.kind == "epoch" and event.job.arm is not arm and event.epoch == 1:
             (worker,) = multiprocessing.active_children()
             worker.kill()
@@ -68,7 +70,7 @@ def test_a_worker_makes_way_for_another_after_so_many_jobs(
 ) -> None:
     monkeypatch.setattr(local, "MOST_JOBS", 2)
     workers = {}
-    for event in local.launch(campaign.pending([arm]), processes=1):
+    for event in local.launch(campaign.pending([arm]), ONE):
         if event.kind == "epoch":
             (worker,) = multiprocessing.active_children()
             workers[event.job.seed] = worker.pid
@@ -77,7 +79,7 @@ def test_a_worker_makes_way_for_another_after_so_many_jobs(
 
 def test_a_run_that_diverges_is_recorded_and_stops(arm: Arm) -> None:
     wild = replace(arm, protocol=tiny(optimizer__learning_rate=1e30, epochs=50), seeds=(0,))
-    assert [event.kind for event in local.launch(campaign.pending([wild]), 1)][-1] == "diverged"
+    assert [event.kind for event in local.launch(campaign.pending([wild]), ONE)][-1] == "diverged"
     (record,) = store.current(wild)
     assert record.status == "diverged"
     assert record.final.epoch < 50

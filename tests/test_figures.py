@@ -14,14 +14,16 @@ from elu_replication.config import experiments
 from elu_replication.config.experiments import Published
 from elu_replication.config.options import options
 from elu_replication.config.schema import PUBLISHED, Arm
+from elu_replication.engine.activations import ACTIVATIONS
 from elu_replication.reports import figures, style
 from elu_replication.reports.arms import Row
 
 
 def test_every_activation_has_its_own_colour_and_marker() -> None:
-    assert set(style.STYLES) == set(options("activation"))
-    colours, markers = zip(*style.STYLES.values(), strict=True)
-    assert len(set(colours)) == len(set(markers)) == len(style.STYLES)
+    assert set(ACTIVATIONS) == set(options("activation"))
+    styles = [(function.colour, function.marker) for function in ACTIVATIONS.values()]
+    colours, markers = zip(*styles, strict=True)
+    assert len(set(colours)) == len(set(markers)) == len(styles)
 
 
 def test_the_accuracy_axis_rises_and_ends() -> None:
@@ -58,7 +60,7 @@ def test_a_score_that_was_published_for_two_alphas_is_drawn_once(tmp_path: Path)
         stored(arm, 0, accuracy=0.90)
         rows.append(Row("custom", name, arm, Published(test_loss=0.05)))
     loss, _ = figures.figure("custom", rows).get_axes()
-    assert crosses(loss) == [(style.STYLES["elu"][0], 0.05)]
+    assert crosses(loss) == [(ACTIVATIONS["elu"].colour, 0.05)]
     rows[1] = rows[1]._replace(published=Published(test_loss=0.06))
     loss, _ = figures.figure("custom", rows).get_axes()
     assert [y for _, y in crosses(loss)] == [0.05, 0.06]

@@ -64,7 +64,7 @@ def stamp(repository: Path, commit: str = "HEAD") -> "subprocess.CompletedProces
 
 
 def stored(repository: Path) -> dict[str, bytes]:
-    paths = sorted((repository / "results").rglob("seed-*"))
+    paths = sorted((repository / "results").rglob("seed-*/*"))
     return {str(path.relative_to(repository)): path.read_bytes() for path in paths}
 
 

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 from elu_replication.config import experiments
-from elu_replication.config.schema import PUBLISHED, Arm, Campaign
+from elu_replication.config.schema import LOCAL, PUBLISHED, Arm, Campaign
 from elu_replication.console import say
 from elu_replication.engine import kernels
 from elu_replication.errors import UserError, run_main
 from elu_replication.runs import store
-from elu_replication.training import campaign, cost
+from elu_replication.training import cost
 from elu_replication.training.job import Event, Job
 from elu_replication.training.launchers import local
 
@@ -51,7 +51,7 @@ def stored_jobs(arms: Sequence[Arm], epochs: int) -> list[Job]:
 
 def sample(jobs: Sequence[Job], minutes: float) -> list[Job]:
     """Jobs at random until they fill `minutes` on all cores; at least one."""
-    left = minutes * 60 * campaign.processes()
+    left = minutes * 60 * cost.cores()
     drawn: list[Job] = []
     for job in random.sample(jobs, len(jobs)):
         left -= cost.START_SECONDS + job.audited_epochs * cost.epoch_seconds(job.arm.protocol)
@@ -131,7 +131,7 @@ def trained_again(jobs: Sequence[Job]) -> Iterator[tuple[Event, Means]]:
             continue
         settings = {kernels.VARIABLE: kind, "CUDA_VISIBLE_DEVICES": "-1"} if by == "to the bit" else {}
         with environment(**settings):
-            for event in local.launch(of_kind, campaign.processes()):
+            for event in local.launch(of_kind, LOCAL):
                 yield event, by
 
 

@@ -70,7 +70,7 @@ def plan(claims: Sequence[ClaimResult]) -> None:
     that are missing."""
     from elu_replication.config import experiments
     from elu_replication.config.schema import PUBLISHED
-    from elu_replication.training import campaign  # what an unknown claim need not wait for
+    from elu_replication.training import campaign, cost  # what an unknown claim need not wait for
     from elu_replication.training.job import Job
 
     rows, every = [], dict[str, Job]()
@@ -95,7 +95,7 @@ def plan(claims: Sequence[ClaimResult]) -> None:
     table("What would decide the undecided claims", headings, rows)
     say(
         f"All of them: {len(every)} runs, {campaign.minutes([*every.values()]) / 60:.1f} hours"
-        f" on {campaign.processes()} cores"
+        f" on {cost.cores()} cores"
     )
     say("Declare more `seeds` where needed; `make replicate ARMS=...` trains what is missing")
 

@@ -16,7 +16,7 @@ from elu_replication.config.schema import PUBLISHED, Arm, Launcher
 from elu_replication.console import say, table
 from elu_replication.errors import UserError, run_main
 from elu_replication.runs import store
-from elu_replication.training import campaign
+from elu_replication.training import campaign, cost
 from elu_replication.training.job import Job
 
 Status = dict[str, list[Any]]
@@ -77,7 +77,7 @@ def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status, launcher: L
             rows.append([arm.name, f"seeds {seeds}", f"{campaign.minutes(mine):.1f} min", because])
     if rows:
         table("To bring up to date", ["Arm", "Runs to train", "About", "Because"], rows)
-        total, cores = campaign.minutes(jobs), campaign.processes()
+        total, cores = campaign.minutes(jobs), cost.cores()
         elsewhere = "" if launcher.name == "local" else f" here; they run where {launcher.name} places them"
         say(f"{len(jobs)} runs to train, about {total:.0f} min on {cores} cores{elsewhere}")
     for stage in changed:

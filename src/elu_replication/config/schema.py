@@ -226,6 +226,7 @@ class Launcher:
     """Where runs are trained: processes of this machine, or an engine that places them on others."""
 
     name: option_of("launcher")  # type: ignore[valid-type]
+    processes: Limit = None  # on this machine; None: one for each core
     address: str | None = None  # of a Ray cluster's head
     folder: str | None = None  # in which a worker elsewhere works
     partition: str | None = None  # of a Slurm cluster

@@ -1,21 +1,19 @@
 """Campaigns: which runs of some arms are missing, how long they take, and their training on all cores."""
 
 import math
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 
 import rich.progress
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-from elu_replication.config.options import options
 from elu_replication.config.schema import LOCAL, Arm, Launcher
 from elu_replication.console import console, say
 from elu_replication.errors import UserError
 from elu_replication.runs import store
 from elu_replication.training import cost
 from elu_replication.training.job import Event, Job
-from elu_replication.training.launchers import local
 
 REPORT_SECONDS = 60.0  # between two lines of progress in a log, where no bar can be drawn
 
@@ -32,37 +30,23 @@ def pending(arms: Iterable[Arm], again: bool = False) -> list[Job]:
     return sorted(jobs, key=lambda job: (-cost.seconds(job.arm.protocol), job.seed))
 
 
-def processes() -> int:
-    """How many runs train at once: one for each core that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def minutes(jobs: Sequence[Job]) -> float:
     """Estimated minutes to train `jobs` here on all cores: no less than the longest of them takes."""
     seconds = [cost.seconds(job.arm.protocol) for job in jobs]
-    return max(sum(seconds) / processes(), *seconds, 0.0) / 60
+    return max(sum(seconds) / cost.cores(), *seconds, 0.0) / 60
 
 
 def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
-    """The events of `jobs` as `launcher` runs them.
+    """The events of `jobs` as `launcher` runs them: its module in launchers/, which is imported only now,
+    since Ray and submitit take seconds to import.
 
-    Raises UserError where the launcher is unknown or not installed, no cluster answers, or the folder of
-    its workers is not the same on every machine.
+    Raises UserError where what it needs is not installed, no cluster answers, or the folder of its workers
+    is not the same on every machine.
     """
-    if launcher.name in ("ray", "slurm") and not str(launcher.folder).startswith(("/", "~")):
+    if launcher.folder is not None and not launcher.folder.startswith(("/", "~")):
         raise UserError(f"launcher.folder = {launcher.folder}: must begin with / or ~")
-    match launcher.name:  # Ray and submitit take seconds to import
-        case "ray":
-            from elu_replication.training.launchers import ray
-
-            return ray.launch(jobs, launcher)
-        case "slurm":
-            from elu_replication.training.launchers import slurm
-
-            return slurm.launch(jobs, launcher)
-        case "local":
-            return local.launch(jobs, processes())
-    raise UserError(f"launcher.name = {launcher.name}: must be one of {', '.join(options('launcher'))}")
+    module = import_module(f"{__package__}.launchers.{launcher.name}")
+    return module.launch(jobs, launcher)
 
 
 class Progress:

@@ -1,6 +1,7 @@
 """How long training takes, estimated from the runs that are stored."""
 
 import json
+import os
 import statistics
 from contextlib import suppress
 from functools import cache
@@ -51,3 +52,8 @@ def epoch_seconds(protocol: Protocol) -> float:
 def seconds(protocol: Protocol) -> float:
     """Estimated seconds for one run of a protocol on one core."""
     return START_SECONDS + protocol.epochs * epoch_seconds(protocol)
+
+
+def cores() -> int:
+    """How many runs train at once here: one for each core that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,7 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
+from elu_replication.config.schema import Launcher
 from elu_replication.errors import UserError, brief
+from elu_replication.training import cost
 from elu_replication.training.job import Event, Job
 
 # After so many jobs, another process takes a worker's place. TensorFlow keeps about 200 MB of every
@@ -27,12 +29,13 @@ class _Process:
     jobs: int = 0
 
 
-def launch(jobs: Sequence[Job], processes: int) -> Iterator[Event]:
-    """Run jobs in at most `processes` workers, yielding their events as they come.
+def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
+    """Run jobs in `launcher.processes` workers, or one for each core, yielding their events as they come.
 
     A worker that dies (by a signal, or for lack of memory) fails its own job only, and another takes its
     place. The workers end when this generator does.
     """
+    processes = launcher.processes or cost.cores()
     waiting = list(reversed(jobs))
     workers: dict[Connection, _Process] = {}
     try:
