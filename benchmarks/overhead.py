@@ -10,7 +10,7 @@ from conftest import tiny
 
 from elu_replication import atomic
 from elu_replication.config.experiments import RESULTS
-from elu_replication.config.schema import Arm
+from elu_replication.config.schema import Arm, Launcher
 from elu_replication.runs import store
 from elu_replication.training import campaign
 from elu_replication.training.launchers import local

@@ -1,6 +1,7 @@
 """The audit tells identical, near and different runs apart."""
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,14 +31,12 @@ def arm(mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Arm:
 def copy(arm: Arm, tmp_path: Path) -> Arm:
     """The same runs where they can be spoiled."""
     copied = replace(arm, folder=tmp_path / "copy")
-    copied.folder.mkdir()
-    for path in arm.folder.iterdir():
-        (copied.folder / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(arm.folder, copied.folder)
     return copied
 
 
 def shift_loss(arm: Arm, by: float, row: int = 0) -> None:
-    """Change a stored loss of seed 0, the first, by a share of it, under a valid seal."""
+    """Change a stored loss of seed 0, the first, by a share of it, under a valid checksum."""
     record = store.load(arm, 0)
     assert record is not None
     with store.history_path(arm, 0).open() as file:

@@ -91,7 +91,7 @@ def contrast(**fields: object) -> dict[str, object]:
         ({"kind": "TXT"}, "two passages or more"),
         ({"readings": {}}, "a DIR claim has readings"),
         ({"sources": {"X": "-"}}, "source X: must be of M, B, A, P"),
-        ({"colour": "blue"}, "Extra inputs are not permitted"),
+        ({"colour": "blue"}, "colour: unknown key"),
     ],
 )
 def test_a_wrong_entry_is_one_line_that_names_it(

@@ -15,11 +15,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import yaml
-
 from elu_replication import atomic
 from elu_replication.config.options import CONF
-from elu_replication.config.schema import DatasetFacts, dataset_facts
+from elu_replication.config.schema import dataset_facts
 from elu_replication.errors import UserError, brief
 from elu_replication.runs import probe_rows, store
 from elu_replication.runs.code_version import code_version
@@ -35,7 +33,7 @@ class Task(NamedTuple):
     """A job with all that a machine needs that has this package and no more."""
 
     job: Job
-    dataset: DatasetFacts  # its option of conf/dataset: where to get it, and its digests
+    conf: dict[str, str]  # the files of conf/ by path, which say what a protocol and a data set may be
     versions: dict[str, str]  # as versions() gives them on the driver
     folder: str  # in which the worker works
     again: bool  # train it even where the worker's folder has it stored
@@ -62,10 +60,14 @@ def versions(training_code: str) -> dict[str, str]:
 
 def task(job: Job, folder: str) -> Task:
     """A job of this repository for a worker that works in `folder`."""
-    protocol = job.arm.protocol
-    facts = dataset_facts(protocol.dataset.name)
     again = store.why_not_current(job.arm, job.seed) is None  # stored here, so it is to be trained again
-    return Task(job, facts, versions(code_version(protocol)), folder, again)
+    return Task(job, configuration(), versions(code_version(job.arm.protocol)), folder, again)
+
+
+@cache
+def configuration() -> dict[str, str]:
+    """The files of conf/, by path."""
+    return {str(path): path.read_text() for path in CONF.rglob("*.yaml")}
 
 
 def run(task: Task, on_epoch: Callable[[int], None]) -> Result:
@@ -87,8 +89,8 @@ def _run(task: Task, on_epoch: Callable[[int], None]) -> Result:
     folder = Path(task.folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
-    option = yaml.safe_dump(task.dataset.model_dump(mode="json"))
-    atomic.write_text(CONF / "dataset" / f"{task.dataset.name}.yaml", option)
+    for path, text in task.conf.items():
+        atomic.write_text(Path(path), text)
     last_report = time.monotonic()
 
     def report(epoch: int) -> None:
@@ -99,7 +101,7 @@ def _run(task: Task, on_epoch: Callable[[int], None]) -> Result:
 
     # A run that is stored already was finished for a driver that stopped before it had the result.
     if task.again or store.why_not_current(arm, seed):
-        fetch.ensure(task.dataset)
+        fetch.ensure(dataset_facts(arm.protocol.dataset.name))
         _worker().train(task.job, lambda progress: report(progress.epoch))
     record = store.load(arm, seed)
     assert record is not None
