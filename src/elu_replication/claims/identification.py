@@ -90,6 +90,15 @@ class PublishedCurve(Strict):
     validation_loss: Annotated[Losses, Field(min_length=LAST)]
     training_loss: Losses = Field([])
 
+    @model_validator(mode="after")
+    def _complete(self) -> "PublishedCurve":
+        experiment, _, arm = self.scores.partition("-")
+        if arm not in experiments.load(experiment).published:
+            raise ValueError(f"scores: {experiment} has no published scores of {arm!r}")
+        if self.training_loss and math.isinf(self.training_reading_error):
+            raise ValueError("a training_loss has a training_reading_error")
+        return self
+
     def summaries(self) -> dict[str, tuple[float, float]]:
         """Each summary that the curve has, with the standard uncertainty of its reading."""
         losses = {"validation": self.validation_loss, "train": self.training_loss}

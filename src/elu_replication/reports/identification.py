@@ -47,10 +47,11 @@ difference from the seeds' mean over sqrt(s²(1 + 1/n) + u²), where u is the un
 figure. {meanings}.
 
 A protocol is excluded where a distance is beyond the limit, Student's two-sided quantile at {level}
-shared by the summaries. The protocol that made the run is excluded in at most {level} of cases. A run
-is identified where one of several candidates is left; the true protocol may be none of them. Controls
-are ruled out by the source itself: they show what a curve can tell apart, and decide nothing. The
-summaries and the level were chosen after the published curves had been seen.
+shared by the summaries. The protocol that made the run is excluded in at most {level} of cases where
+summaries are normal over seeds, and in up to 7% where they are as skewed as an exponential. A run is
+identified where one of several candidates is left; the true protocol may be none of them. Controls are
+ruled out by the source itself: they show what a curve can tell apart, and decide nothing. The summaries
+and the level were chosen after the published curves had been seen.
 """
 CAPTION = (
     "Black: the article's losses, read off its figures. Bands: our runs, least to largest of {seeds} seeds;"
@@ -186,10 +187,8 @@ def draw(axes: Axes, result: Identification, losses: Losses, split: str) -> list
         text = f"{candidate.label}\n{verdict(candidate)}"
         labels.append(Label(mean.tail(3).mean(), text, DARKER if candidate.excluded else colour))
     published = np.array(losses, float)
-    marker = "o" if len(losses) <= LAST else ""
-    axes.plot(
-        range(1, len(losses) + 1), published, marker, ls="-", color="black", linewidth=1.4, markersize=3
-    )
+    line = "o-" if len(losses) <= LAST else "-"
+    axes.plot(range(1, len(losses) + 1), published, line, color="black", linewidth=1.4, markersize=3)
     axes.set_yscale("log")
     axes.grid(alpha=0.25)
     return [*labels, Label(np.nanmean(published[-3:]), "published", "black")]
