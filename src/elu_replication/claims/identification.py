@@ -44,7 +44,7 @@ SUMMARIES = {
         "validation",
         lambda losses: pd.Series(losses.loc[LAST] - losses.loc[:LAST].min()),
         2,
-        "validation loss of epoch 25 minus the least before",
+        "validation loss of epoch 25 minus the least until then",
     ),
     "training": Summary(
         "train", lambda losses: losses.loc[16:LAST].mean(), 1, "mean training loss of epochs 16 to 25"
