@@ -1,0 +1,271 @@
+"""Which protocol made each published curve, as a table and a figure; the DVC stage `identification`."""
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
+
+from elu_replication import atomic
+from elu_replication.claims.identification import (
+    LAST,
+    LEVEL,
+    SUMMARIES,
+    Candidate,
+    Identification,
+    Losses,
+    PublishedCurve,
+    identifications,
+    load_curves,
+)
+from elu_replication.claims.metrics import Stored
+from elu_replication.config import experiments
+from elu_replication.config.experiments import RESULTS
+from elu_replication.config.schema import PUBLISHED
+from elu_replication.errors import run_main
+from elu_replication.reports.figures import save
+
+Results = Mapping[str, Identification]
+IDENTIFIED, LEFT, EXCLUDED, DARKER = "#0072B2", "#D55E00", "0.55", "0.35"  # Okabe and Ito's, and greys
+DASHES = ("--", ":", "-.")  # tell excluded candidates apart
+LOSS_TICKS = (0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.2, 0.4)
+LOSS_RANGE, TRAINING_RANGE = (0.025, 0.15), (0.007, 0.15)
+LABEL_GAP = 0.155  # between the middles of two labels, as a share of an axis' height
+
+NOTE = """\
+{headline}.
+
+{table}
+
+Distances of the published run from each protocol's seeds, in predictive standard deviations: the
+difference from the seeds' mean over sqrt(s²(1 + 1/n) + u²), where u is the uncertainty of reading the
+figure. {meanings}.
+
+A protocol is excluded where a distance is beyond the limit, Student's two-sided quantile at {level}
+shared by the summaries. The protocol that made the run is excluded in at most {level} of cases where
+summaries are normal over seeds, and in up to 7% where they are as skewed as an exponential. A run is
+identified where one of several candidates is left; the true protocol may be none of them. Controls are
+ruled out by the source itself: they show what a curve can tell apart, and decide nothing. The summaries
+and the level were chosen after the published curves had been seen.
+"""
+CAPTION = (
+    "Black: the article's losses, read off its figures. Bands: our runs, least to largest of {seeds} seeds;"
+    " lines: their mean, beyond epoch {last} of those trained longer. In brackets: the summary of the"
+    " published run that fits least, in predictive standard deviations from the seeds. Excluded: beyond"
+    " Student's limit at {level}, shared by the summaries. {meanings}. Loss axes are logarithmic."
+)
+
+
+class Label(NamedTuple):
+    """What stands at the end of a line, in the figure's units."""
+
+    end: float
+    text: str
+    colour: str
+
+
+def headline(results: Results) -> str:
+    """E.g. "The article's Glorot ELU run was alpha 1, its He ELU run alpha 0.1"; says so where no curve
+    decides."""
+    runs = [(result.run, result.identified.label) for result in results.values() if result.identified]
+    if not runs:
+        return "The published curves do not tell which protocol made them"
+    (first, label), *others = runs
+    clauses = [
+        f"The article's {first} run was {label}",
+        *(f"its {run} run {label}" for run, label in others),
+    ]
+    return ", and ".join([", ".join(clauses[:-1]), clauses[-1]] if others else clauses)
+
+
+def conclusion(result: Identification) -> str:
+    """What a curve says of its run, in a few words."""
+    if result.identified:
+        return f"only {result.identified.label} fits"
+    if not result.left:
+        return "no candidate fits"
+    if unjudged := [candidate.label for candidate in result.left if not candidate.judged]:
+        return f"not decided, too few seeds: {'; '.join(unjudged)}"
+    if len(result.candidates) == 1:
+        return "fits the stated protocol"
+    return f"not decided: {'; '.join(candidate.label for candidate in result.left)}"
+
+
+def verdict(candidate: Candidate) -> str:
+    """E.g. "excluded (level +11.4 SDs)": the summary that fits least, in predictive standard deviations."""
+    if not candidate.judged:
+        return f"not judged ({candidate.seeds} seed{'s' * (candidate.seeds != 1)})"
+    name, farthest = candidate.farthest
+    return f"{'excluded' if candidate.excluded else 'fits'} ({name} {signed(farthest.distance)} SDs)"
+
+
+def signed(distance: float) -> str:
+    """E.g. "+11.4"; "-" for none."""
+    return "-" if math.isnan(distance) else f"{distance:+z.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def rows(results: Results) -> pd.DataFrame:
+    """One line for each summary of each curve and candidate or control."""
+    return pd.DataFrame(
+        {
+            "curve": name,
+            "role": role,
+            "candidate": candidate.label,
+            "arm": candidate.arm,
+            "judged_by": candidate.judged_by,
+            "seeds": candidate.seeds,
+            "summary": summary,
+            **distance.model_dump(),
+            "limit": candidate.limit,
+            "adjusted_p": candidate.p,
+            "excluded": candidate.excluded,
+            "identified": candidate == result.identified,
+        }
+        for name, result in results.items()
+        for role, group in (("candidate", result.candidates), ("control", result.controls))
+        for candidate in group
+        for summary, distance in candidate.distances.items()
+    )
+
+
+def markdown(results: Results) -> str:
+    """The distances as a table, below what they show."""
+    lines = []
+    for result in results.values():
+        for candidate in (*result.candidates, *result.controls):
+            is_control = candidate in result.controls
+            distances = {name: each.distance for name, each in candidate.distances.items()}
+            words = verdict(candidate).partition(" (")[0] if candidate.judged else verdict(candidate)
+            lines.append(
+                {
+                    "Published run": result.run,
+                    "Protocol": candidate.label + " (control)" * is_control,
+                    "Seeds": candidate.seeds,
+                    **{name.capitalize(): signed(distances.get(name, math.nan)) for name in SUMMARIES},
+                    "Limit": "-" if math.isnan(candidate.limit) else f"{candidate.limit:.1f}",
+                    "Result": "**identified**" if candidate == result.identified else words,
+                }
+            )
+    table = pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)
+    return NOTE.format(headline=headline(results), table=table, meanings=meanings(), level=f"{LEVEL:.0%}")
+
+
+def meanings() -> str:
+    """E.g. "Early: mean validation loss of epochs 3 to 5; level: ..."."""
+    return "; ".join(f"{name}: {summary.meaning}" for name, summary in SUMMARIES.items()).capitalize()
+
+
+def spaced(positions: Sequence[float], gap: float) -> np.ndarray:
+    """The positions in their order, moved as little as makes neighbours `gap` apart (least squares)."""
+    order = np.argsort(positions)
+    steps = gap * np.arange(len(order))
+    result = np.empty(len(order))
+    result[order] = isotonic_regression(np.asarray(positions, float)[order] - steps).x + steps
+    return result
+
+
+def draw(axes: Axes, result: Identification, losses: Losses, split: str) -> list[Label]:
+    """Published losses by epoch over the bands of their candidates, and the label of each line."""
+    dashes = iter(DASHES * len(result.candidates))
+    labels = []
+    for candidate in sorted(result.candidates, key=lambda each: not each.excluded):  # the excluded below
+        colour = EXCLUDED if candidate.excluded else IDENTIFIED if len(result.left) == 1 else LEFT
+        line = next(dashes) if candidate.excluded else "-"
+        seeds, longer = (
+            _losses(arm, split).loc[: len(losses)] for arm in (candidate.judged_by, candidate.arm)
+        )
+        opacity = 0.18 if candidate.excluded else 0.3
+        band = (seeds.min(axis=1), seeds.max(axis=1))
+        axes.fill_between(seeds.index, *band, color=colour, alpha=opacity, linewidth=0)
+        mean = pd.concat([seeds.mean(axis=1), longer.mean(axis=1).loc[len(seeds) + 1 :]])
+        axes.plot(mean.index, mean, line, color=colour, linewidth=1.6)
+        text = f"{candidate.label}\n{verdict(candidate)}"
+        labels.append(Label(mean.tail(3).mean(), text, DARKER if candidate.excluded else colour))
+    published = np.array(losses, float)
+    line = "o-" if len(losses) <= LAST else "-"
+    axes.plot(range(1, len(losses) + 1), published, line, color="black", linewidth=1.4, markersize=3)
+    axes.set_yscale("log")
+    axes.grid(alpha=0.25)
+    return [*labels, Label(np.nanmean(published[-3:]), "published", "black")]
+
+
+def _losses(arm: str, split: str) -> pd.DataFrame:
+    """The losses of an arm's stored runs, a row an epoch and a column a seed; empty without runs."""
+    losses = Stored(experiments.arm(arm, PUBLISHED)).losses
+    return pd.DataFrame(losses[split]) if split in losses else pd.DataFrame(dtype=float)
+
+
+def label_losses(axes: Axes, losses: Sequence[float]) -> None:
+    """Ticks at those of the losses that the axis holds."""
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in losses if low <= tick <= high]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+
+
+def panel(axes: Axes, curve: PublishedCurve, result: Identification) -> None:
+    """The curve's validation loss, each line labelled at its end, and its training loss, if any, inset."""
+    labels = draw(axes, result, curve.validation_loss, "validation")
+    last = len(curve.validation_loss)
+    axes.set_title(f"{result.run} run: {conclusion(result)}", fontsize=11, loc="left")
+    axes.set(xlim=(1, last), xlabel="epoch", ylabel="validation loss")
+    if last > LAST:
+        axes.set(xscale="log", xlabel="epoch (log axis)")
+        shown = (1, 2, 5, 10, LAST, 50, 100, last)
+        axes.set_xticks(shown, [str(epoch) for epoch in shown])
+    else:
+        axes.set_ylim(LOSS_RANGE)  # one for all, so that levels compare between panels
+    label_losses(axes, LOSS_TICKS)
+    low, high = axes.get_ylim()
+    known = [label for label in labels if label.end > 0]
+    ends = [math.log(label.end / low) / math.log(high / low) for label in known]
+    for height, (_, text, colour) in zip(spaced(ends, LABEL_GAP), known, strict=True):
+        weight = "normal" if colour == DARKER else "bold"
+        label = axes.text(1.015, height, text, color=colour, weight=weight, fontsize=9.5, va="center")
+        label.set_transform(axes.transAxes)
+    if curve.training_loss:
+        inset = axes.inset_axes((0.5, 0.57, 0.36, 0.36))
+        draw(inset, result, curve.training_loss, "train")
+        inset.set_title("its training loss", fontsize=9.5, loc="left")
+        inset.set(xlim=(3, LAST), ylim=TRAINING_RANGE)
+        label_losses(inset, (0.01, 0.03, 0.1))
+
+
+def figure(results: Results) -> Figure:
+    """A panel for each published curve; one of more epochs than most takes a row of its own."""
+    curves = load_curves()
+    layout: list[Any] = []
+    for name, curve in curves.items():
+        if len(curve.validation_loss) > LAST:
+            layout.append([name, name])
+        elif layout and layout[-1][1] == ".":
+            layout[-1][1] = name
+        else:
+            layout.append([name, "."])
+    heights = [3.7 if left == right else 3.2 for left, right in layout]
+    result = Figure(figsize=(11, sum(heights) + 1), layout="constrained")
+    for name, axes in result.subplot_mosaic(layout, height_ratios=heights).items():
+        panel(axes, curves[name], results[name])
+    seeds = sorted({each.seeds for one in results.values() for each in one.candidates})
+    result.suptitle(headline(results).replace(", and ", ",\nand "), fontsize=14, weight="bold")
+    counts = " or ".join(map(str, seeds))
+    caption = CAPTION.format(seeds=counts, last=LAST, level=f"{LEVEL:.0%}", meanings=meanings())
+    result.supxlabel(textwrap.fill(caption, 150), fontsize=9.5, x=0.01, ha="left")
+    return result
+
+
+def main() -> None:
+    results = identifications()
+    path = RESULTS / "identification"
+    atomic.write_text(path.with_suffix(".csv"), rows(results).to_csv(index=False, float_format="%.6g"))
+    atomic.write_text(path.with_suffix(".md"), markdown(results))
+    save(figure(results), path)
+
+
+if __name__ == "__main__":
+    run_main(main)
