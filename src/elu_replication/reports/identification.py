@@ -28,7 +28,7 @@ from elu_replication.config import experiments
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import run_main
-from elu_replication.reports.figures import save
+from elu_replication.reports.style import save
 
 Results = Mapping[str, Identification]
 IDENTIFIED, LEFT, EXCLUDED, DARKER = "#0072B2", "#D55E00", "0.55", "0.35"  # Okabe and Ito's, and greys
@@ -261,7 +261,7 @@ def figure(results: Results) -> Figure:
 
 def main() -> None:
     results = identifications()
-    path = RESULTS / "identification"
+    path = RESULTS / "identification" / "curves"
     atomic.write_text(path.with_suffix(".csv"), rows(results).to_csv(index=False, float_format="%.6g"))
     atomic.write_text(path.with_suffix(".md"), markdown(results))
     save(figure(results), path)
