@@ -12,8 +12,8 @@ from elu_replication.claims.metrics import METRICS, Stored
 from elu_replication.claims.results import UNDECIDED, ContrastResult, Interval, Verdict
 from elu_replication.claims.schema import Contrast
 from elu_replication.config import experiments
-from elu_replication.config.schema import PUBLISHED
-from elu_replication.runs import store
+from elu_replication.config.schema import Arm
+from elu_replication.runs import evidence, store
 
 # The prediction interval of 5 runs reaches 3.0 SDs to a side; that of 4 runs 3.6, and of 3 runs 5.0.
 LEAST_RUNS = 5
@@ -23,28 +23,39 @@ LEAST_PAIRS = 6
 WIDEST = 3.0
 
 
-@cache
-def stored(arm: str) -> Stored:
-    """The finished runs of a declared arm at published scale."""
-    return Stored(experiments.arm(arm, PUBLISHED))
+def arms_of(contrast: Contrast) -> dict[str, Arm]:
+    """The contrast's arms by name, with the seeds that count for them together."""
+    return _counted(*contrast.arms)
 
 
 @cache
-def diverged(arm: str) -> frozenset[int]:
-    """The seeds of a declared arm whose run diverged."""
-    records = store.current(experiments.arm(arm, PUBLISHED))
+def _counted(*names: str) -> dict[str, Arm]:
+    return evidence.counted(names)
+
+
+@cache
+def stored(arm: Arm) -> Stored:
+    """The finished runs of an arm."""
+    return Stored(arm)
+
+
+@cache
+def diverged(arm: Arm) -> frozenset[int]:
+    """The seeds of an arm whose run diverged."""
+    records = store.current(arm)
     return frozenset(record.seed for record in records if record.status == "diverged")
 
 
 @cache
-def values_of(metric: str, arm: str) -> pd.Series:
+def values_of(metric: str, arm: Arm) -> pd.Series:
     """A metric of every run of an arm, by seed; or of measured times, by round."""
     return METRICS[metric].compute(stored(arm))
 
 
 def weighted_sums(contrast: Contrast) -> dict[int, float]:
     """The contrast's weighted sum for each seed (or round) that all of its arms have."""
-    parts = [weight * values_of(contrast.metric, name) for name, weight in contrast.arms.items()]
+    arms = arms_of(contrast)
+    parts = [weight * values_of(contrast.metric, arms[name]) for name, weight in contrast.arms.items()]
     sums = pd.concat(parts, axis=1, join="inner").sum(axis=1, skipna=False).sort_index()
     sums = sums.round(12)  # a sum of decimals, without what floating-point arithmetic adds
     return sums[np.isfinite(sums)].to_dict()
@@ -94,7 +105,8 @@ def mean(sample: Sequence[float]) -> float:
 
 def judge(contrast: Contrast, values: dict[int, float]) -> tuple[Verdict, str]:
     """The verdict on this contrast alone, and why."""
-    counts = {name: len(diverged(name)) for name in contrast.arms if diverged(name)}
+    arms = arms_of(contrast)
+    counts = {name: len(diverged(arm)) for name, arm in arms.items() if diverged(arm)}
     lost = ", ".join(f"{name} diverged with {n} seed{'s' * (n > 1)}" for name, n in counts.items())
     if values:
         judge_sample = judge_direction if contrast.published is None else judge_value
@@ -102,7 +114,7 @@ def judge(contrast: Contrast, values: dict[int, float]) -> tuple[Verdict, str]:
         return verdict, f"{reason}; {lost}" if lost else reason
     if lost:
         return "inconclusive", lost
-    missing = ", ".join(name for name in contrast.arms if values_of(contrast.metric, name).empty)
+    missing = ", ".join(name for name, arm in arms.items() if values_of(contrast.metric, arm).empty)
     return "not run", f"no runs of {missing}" if missing else "no seed that all arms have"
 
 
@@ -164,17 +176,17 @@ def single_run_share(contrast: Contrast, sample: Sequence[float]) -> float:
 def improvement(contrast: Contrast) -> float:
     """The probability that a run of the one arm scores above a run of the other; NaN unless two arms are
     compared."""
-    arms = sorted(contrast.arms, key=contrast.arms.__getitem__)
-    if [contrast.arms[name] for name in arms] != [-1, 1]:
+    names, arms = sorted(contrast.arms, key=contrast.arms.__getitem__), arms_of(contrast)
+    if [contrast.arms[name] for name in names] != [-1, 1]:
         return math.nan
-    lower, higher = (values_of(contrast.metric, name).tolist() for name in arms)
+    lower, higher = (values_of(contrast.metric, arms[name]).tolist() for name in names)
     return statistics.probability_of_improvement(higher, lower)
 
 
 def seeds_needed(contrast: Contrast, sample: list[float]) -> int | None:
     """How many seeds in all would decide an undecided contrast, if mean and SD stay and no more diverge
     (the least that any verdict needs where there is no SD yet); None where that cannot be said."""
-    lost = len(frozenset[int]().union(*map(diverged, contrast.arms)))
+    lost = len(frozenset[int]().union(*map(diverged, arms_of(contrast).values())))
     if METRICS[contrast.metric].timed or (lost and not sample):
         return None
     needed = _runs_needed(contrast, sample)

@@ -19,6 +19,7 @@ from elu_replication.config import documents, experiments
 from elu_replication.config.documents import Strict
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import UserError
+from elu_replication.runs import evidence
 
 CURVES = experiments.FOLDER / "published" / "curves.yaml"
 LEVEL = 0.01  # with three summaries and a known SD, a candidate is excluded beyond 2.9 predictive SDs
@@ -226,8 +227,10 @@ def identify(curve: PublishedCurve) -> Identification:
     """The curve against the stored runs of its candidates and controls."""
     published = curve.summaries()
 
+    arms = evidence.counted(each.judged_by for each in [*curve.candidates, *curve.controls])
+
     def against_runs(candidate: CandidateArm) -> Candidate:
-        stored = Stored(experiments.arm(candidate.judged_by, PUBLISHED))
+        stored = Stored(arms[candidate.judged_by])
         values = {
             name: of_losses(SUMMARIES[name].split, SUMMARIES[name].compute)(stored).dropna().to_numpy()
             for name in published

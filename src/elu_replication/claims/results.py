@@ -166,7 +166,7 @@ class ClaimResult(Statement):
     """A claim, its verdict, and all that the verdict rests on; the first reading is the primary one.
 
     `document` is the file of experiments/claims that holds it, `command` what trains the runs of all
-    readings.
+    readings, `evidence` what those runs are: exploration, or fresh seeds.
     """
 
     id: str
@@ -176,6 +176,7 @@ class ClaimResult(Statement):
     readings: list[ReadingResult]
     findings: list[Finding]
     command: str
+    evidence: str = ""
 
     @property
     def contrasts(self) -> list[ContrastResult]:

@@ -15,6 +15,7 @@ from elu_replication.claims.contrasts import (
     LEAST_PAIRS,
     LEAST_RUNS,
     WIDEST,
+    arms_of,
     command,
     evaluate,
     weighted_sums,
@@ -30,6 +31,7 @@ from elu_replication.claims.results import (
 )
 from elu_replication.claims.schema import Claim
 from elu_replication.errors import one_line, run_main
+from elu_replication.runs import evidence
 
 RULES = (
     f"""A published value is replicated if it lies inside the 95% prediction interval of a new run, and
@@ -103,6 +105,7 @@ def conclude(
         readings=readings,
         findings=findings,
         command=command(contrasts) if contrasts else "",
+        evidence=evidence.evidence(arm for contrast in contrasts for arm in arms_of(contrast).values()),
         **claim.model_dump(exclude={"readings", "check"}),
     )
     return result.model_copy(update={"reason": reason(result)})

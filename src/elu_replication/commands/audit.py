@@ -43,7 +43,7 @@ def stored_jobs(arms: Sequence[Arm], epochs: int) -> list[Job]:
     return [
         Job(arm, seed, min(epochs, record.final.epoch))  # a run that diverged has no more epochs
         for arm in arms
-        for seed in arm.seeds
+        for seed in arm.every_seed
         if store.why_not_current(arm, seed) in (None, store.OTHER_CODE)
         and (record := store.load(arm, seed))
     ]

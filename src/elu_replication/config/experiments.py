@@ -31,6 +31,7 @@ from elu_replication.errors import UserError
 FOLDER = Path("experiments")
 RESULTS = Path("results")
 CUSTOM = RESULTS / "custom" / "runs"
+FIRST_FRESH = 100  # the least of the fresh seeds; exploration's are from 0
 Overrides = dict[str, str | float | int]
 
 
@@ -39,6 +40,15 @@ class Published(Strict):
 
     test_loss: float | None = None
     test_accuracy: float | None = None
+
+
+class FreshSeeds(Strict):
+    """How many fresh seeds some arms have, and why as many; without `arms`, all arms that no other entry
+    names."""
+
+    number: Annotated[int, Field(ge=1)]
+    because: str
+    arms: list[str] | None = None
 
 
 class Experiment(Strict):
@@ -53,11 +63,19 @@ class Experiment(Strict):
     ambiguities: list[str]
     claims: list[Annotated[str, Field(pattern=r"^C\d+$")]]
     minutes_per_run: float
-    seeds: Annotated[int, Field(ge=1)]
+    seeds: Annotated[int, Field(ge=1, le=FIRST_FRESH)]  # of exploration
+    fresh_seeds: list[FreshSeeds] = Field([])
     protocol: Overrides
     arms: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Overrides]
     published: dict[str, Published] = Field({})
     panels: dict[str, list[str]] = Field({})
+
+    def fresh_seeds_of(self, arm: str) -> tuple[int, ...]:
+        """The fresh seeds of an arm, from FIRST_FRESH on: by the entry that names it, or else by the one
+        that names no arms."""
+        entries = sorted(self.fresh_seeds, key=lambda entry: entry.arms is None)
+        numbers = [entry.number for entry in entries if entry.arms is None or arm in entry.arms]
+        return tuple(range(FIRST_FRESH, FIRST_FRESH + numbers[0])) if numbers else ()
 
 
 def names() -> list[str]:
@@ -76,6 +94,10 @@ def load(name: str) -> Experiment:
     paneled = [arm for arms in experiment.panels.values() for arm in arms]
     if unknown := sorted({*experiment.published, *paneled} - set(experiment.arms)):
         raise UserError(f"{path}: published or panels name no arm of it: {', '.join(unknown)}")
+    listed = [arm for entry in experiment.fresh_seeds for arm in entry.arms or ["the rest"]]
+    own = {name for name, overrides in experiment.arms.items() if "same_as" not in overrides}
+    if wrong := sorted({arm for arm in listed if arm not in own | {"the rest"} or listed.count(arm) > 1}):
+        raise UserError(f"{path}: fresh_seeds: must be once, and of an arm trained here: {', '.join(wrong)}")
     return experiment
 
 
@@ -151,7 +173,8 @@ def arm(full_name: str, scale: Scale) -> Arm:
     seeds = range(min(experiment.seeds, scale.max_seeds or experiment.seeds))
     prefix = "" if scale.name == "published" else f"{scale.name}-"
     folder = RESULTS / scale.name / "runs" / experiment_name / arm_name
-    return Arm(prefix + full_name, protocol, tuple(seeds), folder)
+    fresh = () if prefix else experiment.fresh_seeds_of(arm_name)
+    return Arm(prefix + full_name, protocol, tuple(seeds), folder, fresh_seeds=fresh)
 
 
 def declared(scale: Scale) -> dict[str, dict[str, Arm]]:
@@ -176,6 +199,10 @@ def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
             raise UserError(f"campaign.exclude: {pattern} is no arm of the campaign")
         chosen = [name for name in chosen if name not in excluded]
     arms = [arm(full_name, scale) for full_name in chosen]
+    if campaign.fresh:
+        arms = [replace(a, seeds=a.fresh_seeds) for a in arms if a.fresh_seeds]
+        if not arms:
+            raise UserError(f"campaign.fresh: {', '.join(campaign.arms)} at scale {scale.name} has no fresh seeds")
     return {a.name: replace(a, seeds=a.seeds[: campaign.max_seeds]) for a in arms}
 
 

@@ -219,6 +219,7 @@ class Campaign:
     arms: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     max_seeds: Limit = None  # the first so many of each arm's declared seeds
+    fresh: bool = False  # the fresh seeds instead of exploration's
 
 
 @dataclass(config=STRICT)
@@ -239,13 +240,20 @@ LOCAL = Launcher("local")
 
 @dataclass(config=STRICT)
 class Arm:
-    """A named protocol and the seeds it is trained with; its runs are stored in `folder`."""
+    """A named protocol and the seeds it is trained with; its runs are stored in `folder`. `fresh_seeds` are
+    declared beside the seeds of exploration, and replace them once they are complete (runs/evidence.py)."""
 
     name: str
     protocol: Protocol
     seeds: Seeds
     folder: Path
     save_model: Annotated[bool, Field(strict=True)] = False  # as model.keras beside the record
+    fresh_seeds: tuple[int, ...] = ()
+
+    @property
+    def every_seed(self) -> tuple[int, ...]:
+        """The seeds and the fresh seeds, each once."""
+        return tuple(dict.fromkeys((*self.seeds, *self.fresh_seeds)))
 
     def as_params(self) -> dict[str, Any]:
         """The arm as params.yaml holds it."""

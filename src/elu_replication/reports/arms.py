@@ -13,7 +13,7 @@ from elu_replication.config import experiments, params
 from elu_replication.config.experiments import Published
 from elu_replication.config.schema import Arm, Scale
 from elu_replication.errors import UserError
-from elu_replication.runs import frames
+from elu_replication.runs import evidence, frames
 
 CHANCE = 0.1  # the accuracy of guessing among ten classes
 NEAR_CHANCE = 0.05  # a network that puts nearly all images in one class scores 0.09 to 0.15
@@ -49,11 +49,12 @@ def declared(scope: str) -> list[Row]:
 
 
 def declared_at(scale: Scale) -> list[Row]:
-    """The rows of every declared arm at a scale."""
+    """The rows of every declared arm at a scale, each arm with the seeds that count for its experiment."""
     rows = []
     for experiment, arms in experiments.declared(scale).items():
         published = experiments.load(experiment).published if scale.name == "published" else {}
-        rows += [Row(experiment, label, arm, published.get(label)) for label, arm in arms.items()]
+        counted = zip(arms, evidence.counting(arms.values()), strict=True)
+        rows += [Row(experiment, label, arm, published.get(label)) for label, arm in counted]
     return rows
 
 

@@ -173,11 +173,14 @@ def draw(axes: Axes, result: Identification, losses: Losses, split: str) -> list
     """Published losses by epoch over the bands of their candidates, and the label of each line."""
     dashes = iter(DASHES * len(result.candidates))
     labels = []
+    judged = evidence.counted(each.judged_by for each in [*result.candidates, *result.controls])
     for candidate in sorted(result.candidates, key=lambda each: not each.excluded):  # the excluded below
         colour = EXCLUDED if candidate.excluded else IDENTIFIED if len(result.left) == 1 else LEFT
         line = next(dashes) if candidate.excluded else "-"
+        whole = evidence.counted([candidate.arm])
         seeds, longer = (
-            _losses(arm, split).loc[: len(losses)] for arm in (candidate.judged_by, candidate.arm)
+            _losses(arm, split).loc[: len(losses)]
+            for arm in (judged[candidate.judged_by], whole[candidate.arm])
         )
         opacity = 0.18 if candidate.excluded else 0.3
         band = (seeds.min(axis=1), seeds.max(axis=1))
@@ -194,9 +197,9 @@ def draw(axes: Axes, result: Identification, losses: Losses, split: str) -> list
     return [*labels, Label(np.nanmean(published[-3:]), "published", "black")]
 
 
-def _losses(arm: str, split: str) -> pd.DataFrame:
+def _losses(arm: Arm, split: str) -> pd.DataFrame:
     """The losses of an arm's stored runs, a row an epoch and a column a seed; empty without runs."""
-    losses = Stored(experiments.arm(arm, PUBLISHED)).losses
+    losses = Stored(arm).losses
     return pd.DataFrame(losses[split]) if split in losses else pd.DataFrame(dtype=float)
 
 

@@ -18,7 +18,7 @@ from elu_replication.config import experiments
 from elu_replication.config.schema import Activation
 from elu_replication.engine.activations import ACTIVATIONS
 from elu_replication.reports.arms import Row, alike, at_chance
-from elu_replication.runs import frames, store
+from elu_replication.runs import evidence, frames, store
 
 BAND = ("", "_min", "_max")  # of frames.over_seeds: a mean and the edges of its band
 MOST_ROWS = 4  # of panels; a figure with more panels has two of them in a row
@@ -143,12 +143,14 @@ def panel_legend(part: SubFigure, drawn: Iterable[Line], missing: Iterable[Row])
 
 
 def panels_of(name: str, rows: Sequence[Row]) -> tuple[str, dict[str, list[Row]]]:
-    """An experiment's title and the arms of each panel, in its document's order; one for the custom arm."""
+    """An experiment's title with the evidence, and the arms of each panel, in its document's order; one for
+    the custom arm."""
     if name == "custom":
         return "Custom arm", {"Custom arm": list(rows)}
     document = experiments.load(name)
     by_label = {row.label: row for row in rows}
-    return document.title, {
+    seeds = evidence.evidence(row.arm for row in rows)
+    return document.title + f"\n{seeds.capitalize()}" * bool(seeds), {
         panel: [by_label[label] for label in labels if label in by_label]
         for panel, labels in document.panels.items()
     }

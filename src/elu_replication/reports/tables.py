@@ -17,7 +17,7 @@ from elu_replication.console import table
 from elu_replication.engine import kernels
 from elu_replication.errors import run_main
 from elu_replication.reports.arms import Row, at_chance, declared, grouped, histories
-from elu_replication.runs import frames, store
+from elu_replication.runs import evidence, frames, store
 from elu_replication.training.early_stopping import stop
 
 PATIENCES = (1, 2, 3, 5, 10, 20, 50)
@@ -56,6 +56,7 @@ def summary(rows: Iterable[Row]) -> pd.DataFrame:
             "experiment": row.experiment,
             "arm": row.label,
             "status": status(row.arm),
+            "evidence": evidence.evidence([row.arm]),
             "seeds": len(finished),
             "diverged": len(records) - len(finished),
             "at_chance": int(idle.sum()),
@@ -108,6 +109,7 @@ COLUMNS: dict[str, Callable[[Any], str]] = {
     "Experiment": lambda line: line.experiment,
     "Arm": lambda line: line.arm,
     "Seeds": seeds,
+    "Evidence": lambda line: line.evidence or "-",
     "Test accuracy": lambda line: score(line, "accuracy"),
     "Published accuracy": lambda line: number(line.published_accuracy),
     "Test loss": lambda line: score(line, "loss"),

@@ -22,6 +22,7 @@ OTHER_CODE = "engine changed"
 ALTERED = "altered"
 HISTORY_COLUMNS = ("seed", "epoch", "split", "loss", "accuracy")
 PROBES = ("activity", "perturbations")
+PLAN = Path("experiments/plan.lock")  # what claims/plan.py freezes
 
 
 class Scores(Strict):
@@ -81,6 +82,8 @@ class Record(Strict):
     protocol: Annotated[Protocol, PlainSerializer(Protocol.as_dict)]  # what is not set is left out
     data_digest: str
     code_version: str
+    # The digest of the plan that stood when the run was trained; missing where there was none.
+    plan: str | None = Field(default=None, exclude_if=lambda value: value is None)
     final: Scores
     best: Scores | None
     wall_seconds: float  # of training and evaluation
@@ -95,6 +98,11 @@ class Record(Strict):
         bare = self.model_copy(update={"checksum": ""}).model_dump_json()
         content = "".join([bare, *files]).encode()
         return self.model_copy(update={"checksum": hashlib.sha256(content).hexdigest()})
+
+
+def plan_digest() -> str | None:
+    """16 hexadecimal digits for the plan as it stands; None where nothing is frozen."""
+    return hashlib.sha256(PLAN.read_bytes()).hexdigest()[:16] if PLAN.is_file() else None
 
 
 def expected_digest(dataset: str) -> str:
@@ -166,7 +174,7 @@ def require_whole(arms: Iterable[Arm]) -> None:
     folders = {
         str(run_folder(arm, seed)): arm.name
         for arm in arms
-        for seed in arm.seeds
+        for seed in arm.every_seed
         if why_not_current(arm, seed) == ALTERED
     }
     if folders:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from elu_replication.config.schema import LOCAL, Arm, Launcher
 from elu_replication.console import console, say
 from elu_replication.errors import UserError
-from elu_replication.runs import store
+from elu_replication.runs import evidence, store
 from elu_replication.training import cost
 from elu_replication.training.job import Event, Job
 
@@ -22,12 +22,28 @@ def pending(arms: Iterable[Arm], again: bool = False) -> list[Job]:
     """The runs that are not stored as declared, or all of them with `again`.
 
     The costliest arms come first: a long run that begins last would keep one core busy alone. Of arms that
-    cost the same, a seed of each comes before the next seed, so that arms can be compared early.
+    cost the same, a seed of each comes before the next seed, so that arms can be compared early. Fresh seeds
+    keep the order of their batches. Where they count, exploration's are asked for no more.
     """
     jobs = [
-        Job(arm, seed) for arm in arms for seed in arm.seeds if again or store.why_not_current(arm, seed)
+        Job(arm, seed)
+        for arm in arms
+        for counted in evidence.counting([arm])
+        for seed in counted.seeds
+        if again or store.why_not_current(arm, seed)
     ]
-    return sorted(jobs, key=lambda job: (-cost.seconds(job.arm.protocol), job.seed))
+    order = [*dict.fromkeys(batch(job.arm) for job in jobs)]
+
+    def turn(job: Job) -> tuple[float, int]:
+        is_fresh = job.seed in job.arm.fresh_seeds
+        return order.index(batch(job.arm)) if is_fresh else -cost.seconds(job.arm.protocol), job.seed
+
+    return sorted(jobs, key=turn)
+
+
+def batch(arm: Arm) -> tuple[str, int]:
+    """Arms whose fresh seeds are trained side by side: those of an experiment with as many of them."""
+    return arm.folder.parent.name, len(arm.fresh_seeds)
 
 
 def minutes(jobs: Sequence[Job]) -> float:

@@ -90,6 +90,7 @@ class Worker:
             protocol=protocol,
             data_digest=self._digest,
             code_version=version,
+            plan=store.plan_digest(),
             final=final,
             best=best if protocol.validation_images else None,
             wall_seconds=round(progress.seconds, 1),

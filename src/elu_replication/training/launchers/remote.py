@@ -33,7 +33,7 @@ class Task(NamedTuple):
     """A job with all that a machine needs that has this package and no more."""
 
     job: Job
-    conf: dict[str, str]  # the files of conf/ by path, which say what a protocol and a data set may be
+    conf: dict[str, str]  # by path: conf/, which says what a protocol and a data set may be, and the plan
     versions: dict[str, str]  # as versions() gives them on the driver
     folder: str  # in which the worker works
     again: bool  # train it even where the worker's folder has it stored
@@ -66,8 +66,9 @@ def task(job: Job, folder: str) -> Task:
 
 @cache
 def configuration() -> dict[str, str]:
-    """The files of conf/, by path."""
-    return {str(path): path.read_text() for path in CONF.rglob("*.yaml")}
+    """The files of conf/ and the plan, by path."""
+    plan = [store.PLAN] if store.PLAN.is_file() else []
+    return {str(path): path.read_text() for path in [*CONF.rglob("*.yaml"), *plan]}
 
 
 def run(task: Task, on_epoch: Callable[[int], None]) -> Result:
