@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # With a shell other than its default, the make of macOS too looks commands up on the PATH set below.
 SHELL := bash
-.PHONY: help replicate retrain test test-cluster audit fingerprint stamp report claim plan times bench growth overhead params docs docs-outputs lint lock clean
+.PHONY: help replicate retrain test test-cluster audit fingerprint stamp report claim plan freeze times bench growth overhead params docs docs-outputs lint lock clean
 
 PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64); what is installed stays.
@@ -12,7 +12,7 @@ ARM ?=
 ARMS ?= $(ARM)
 # AUDIT=0 leaves out the audit that ends the first `make replicate` of a clone.
 AUDIT ?= 1
-export SET ARMS ID
+export SET ARMS ID REASON
 export PYTHONUTF8 := 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/installed-$(LOCK)
@@ -49,8 +49,11 @@ report: $(INSTALLED)  ## name the page with all results, and open it where a bro
 claim: $(INSTALLED)  ## explain published claims and their verdicts: ID=C7; V=1 for the data by seed
 	@python -m elu_replication.commands.claim "$${ID:-}" $(if $(V),-v)
 
-plan: $(INSTALLED)  ## say what would decide the undecided claims: seeds, hours
+plan: $(INSTALLED)  ## say which of the plan's fresh seeds are left to train: runs, hours
 	@python -m elu_replication.commands.claim --plan
+
+freeze: $(INSTALLED)  ## freeze claims, rules, protocols and fresh seeds in experiments/plan.lock [CHECK=1, REASON=]
+	@python -m elu_replication.commands.freeze --reason "$$REASON" $(if $(CHECK),--check)
 
 times: $(INSTALLED)  ## measure the time of an epoch of ELU, ReLU and sigmoid, in turns (claim C44)
 	@python -m elu_replication.claims.timing

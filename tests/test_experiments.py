@@ -108,7 +108,7 @@ def test_a_wrong_document_is_named_with_its_field(
     change: dict[str, dict[str, object]], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = yaml.safe_load(Path("experiments/asu_mlp.yaml").read_text())
-    document |= {"arms": {"elu": {"activation": "elu"}}, "published": {}, "panels": {}}
+    document |= {"arms": {"elu": {"activation": "elu"}}, "published": {}, "panels": {}, "fresh_seeds": []}
     for key, value in change.items():
         both = isinstance(value, dict) and key == "protocol"
         document[key] = {**document[key], **value} if both else value

@@ -167,6 +167,7 @@ class Identification(Strict):
     run: str
     candidates: list[Candidate]
     controls: list[Candidate]
+    evidence: str = ""  # what the seeds are: exploration, or fresh seeds
 
     @property
     def left(self) -> list[Candidate]:
@@ -241,6 +242,7 @@ def identify(curve: PublishedCurve) -> Identification:
         run=curve.run,
         candidates=[against_runs(candidate) for candidate in curve.candidates],
         controls=[against_runs(control) for control in curve.controls],
+        evidence=evidence.evidence(arms.values()),
     )
 
 

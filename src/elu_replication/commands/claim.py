@@ -1,16 +1,18 @@
-"""`make claim ID=C7` explains a claim in the terminal; `make plan` says what would decide the undecided."""
+"""`make claim ID=C7` explains a claim in the terminal; `make plan` says which fresh seeds are left."""
 
 import argparse
 import textwrap
-from collections.abc import Sequence
-from dataclasses import replace
 
 from elu_replication.claims import results as stored
 from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results
-from elu_replication.config.options import require_root
+from elu_replication.config import experiments
+from elu_replication.config.documents import validated
+from elu_replication.config.options import group_option, require_root
+from elu_replication.config.schema import PUBLISHED, Campaign
 from elu_replication.console import say, table
 from elu_replication.errors import UserError, run_main
 from elu_replication.reports import columns
+from elu_replication.training import campaign, cost
 
 MOST_LINES = 40  # that a claim takes without -v: what fits a terminal
 WIDEST_LABEL = 55  # characters of a reading's label, so that its line fits 120
@@ -50,6 +52,7 @@ def explain(claim: ClaimResult, results: Results, verbose: bool) -> None:
     if claim.note:
         say(f"Note: {claim.note}")
     if claim.readings:
+        say(f"Evidence: {claim.evidence}")
         say(f"Runs: {claim.command}")
     for line in columns.lines([claim] if verbose else []):
         contrast = line.contrast
@@ -64,40 +67,19 @@ def show(title: str, rows: columns.Rows) -> None:
         table(title, list(rows[0]), [list(row.values()) for row in rows])
 
 
-def plan(claims: Sequence[ClaimResult]) -> None:
-    """For each undecided claim, the seeds that would decide its primary reading if mean and SD stay as they
-    are (the least that a verdict takes where there is no SD), and the hours on all cores to train those
-    that are missing."""
-    from elu_replication.config import experiments
-    from elu_replication.config.schema import PUBLISHED
-    from elu_replication.training import campaign, cost  # what an unknown claim need not wait for
-    from elu_replication.training.job import Job
-
-    rows, every = [], dict[str, Job]()
-    for claim in (claim for claim in claims if claim.undecided):
-        needed = [contrast.seeds_needed for contrast in claim.undecided]
-        row = [claim.id, claim.readings[0].label, str(min(contrast.n for contrast in claim.undecided))]
-        if None in needed:
-            rows.append([*row, "-", "beyond reach, or diverged"])
-            continue
-        jobs: dict[str, Job] = {}
-        for contrast, seeds in zip(claim.undecided, needed, strict=True):
-            arms = [experiments.arm(name, PUBLISHED) for name in contrast.arms]
-            missing = campaign.pending(replace(arm, seeds=tuple(range(seeds or 0))) for arm in arms)
-            jobs |= {str(job): job for job in missing}
-        every |= jobs
-        hours = campaign.minutes([*jobs.values()]) / 60
-        rows.append([*row, str(max(seeds or 0 for seeds in needed)), f"{hours:.1f}"])
-    if not rows:
-        say("Every claim is decided.")
-        return
-    headings = ["Claim", "Primary reading", "Seeds", "Needed", "Hours to train the rest"]
-    table("What would decide the undecided claims", headings, rows)
-    say(
-        f"All of them: {len(every)} runs, {campaign.minutes([*every.values()]) / 60:.1f} hours"
-        f" on {cost.cores()} cores"
-    )
-    say("Declare more `seeds` where needed; `make replicate ARMS=...` trains what is missing")
+def plan() -> None:
+    """How many of the declared fresh seeds are stored, and the hours that the rest take on all cores."""
+    arms = experiments.selected(PUBLISHED, validated(Campaign, group_option("campaign", "fresh"))).values()
+    left, rows = campaign.pending(arms), []
+    for batch in dict.fromkeys(map(campaign.batch, arms)):
+        missing = [job for job in left if campaign.batch(job.arm) == batch]
+        seeds = [seed for arm in arms if campaign.batch(arm) == batch for seed in arm.seeds]
+        stored_seeds = f"{len(seeds) - len(missing)} of {len(seeds)}"
+        each = f"{len(seeds) // batch[1]} x {batch[1]}"
+        rows.append([batch[0], each, stored_seeds, f"{campaign.minutes(missing) / 60:.1f}"])
+    table("The fresh seeds, in this order", ["Experiment", "Arms x seeds", "Stored", "Hours left"], rows)
+    say(f"Left: {len(left)} runs, {campaign.minutes(left) / 60:.1f} hours on {cost.cores()} cores")
+    say("`make replicate SET='campaign=fresh'` trains them, with ARMS='...' those of some experiments")
 
 
 def main() -> None:
@@ -106,13 +88,13 @@ def main() -> None:
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="every contrast, with its data by seed"
     )
-    parser.add_argument("--plan", action="store_true", help="what would decide the undecided claims")
+    parser.add_argument("--plan", action="store_true", help="the fresh seeds that are left")
     options = parser.parse_args()
     require_root()
-    results = stored.load()
     if options.plan:
-        plan(results.claims)
+        plan()
         return
+    results = stored.load()
     for claim in named(options.id, results):
         explain(claim, results, options.verbose)
 

@@ -97,7 +97,9 @@ def load(name: str) -> Experiment:
     listed = [arm for entry in experiment.fresh_seeds for arm in entry.arms or ["the rest"]]
     own = {name for name, overrides in experiment.arms.items() if "same_as" not in overrides}
     if wrong := sorted({arm for arm in listed if arm not in own | {"the rest"} or listed.count(arm) > 1}):
-        raise UserError(f"{path}: fresh_seeds: must be once, and of an arm trained here: {', '.join(wrong)}")
+        raise UserError(
+            f"{path}: fresh_seeds: must be once, and of an arm trained here: {', '.join(wrong)}"
+        )
     return experiment
 
 
@@ -202,7 +204,9 @@ def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
     if campaign.fresh:
         arms = [replace(a, seeds=a.fresh_seeds) for a in arms if a.fresh_seeds]
         if not arms:
-            raise UserError(f"campaign.fresh: {', '.join(campaign.arms)} at scale {scale.name} has no fresh seeds")
+            raise UserError(
+                f"campaign.fresh: {', '.join(campaign.arms)} at scale {scale.name} has no fresh seeds"
+            )
     return {a.name: replace(a, seeds=a.seeds[: campaign.max_seeds]) for a in arms}
 
 

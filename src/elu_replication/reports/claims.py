@@ -118,6 +118,7 @@ def details(claim: ClaimResult, results: Results) -> str:
     if claim.findings:
         text.append(markdown(table(columns.FINDINGS, claim.findings, "details")))
     if claim.readings:
+        text.append(f"Evidence: {claim.evidence}.\n")
         text.append(markdown(table(columns.CONTRASTS, columns.lines([claim]), "details")))
         text.append(f"`{claim.command}`\n")
     return "\n".join(text)

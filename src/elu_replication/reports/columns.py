@@ -211,6 +211,7 @@ def for_claims(results: Results) -> tuple[Column, ...]:
         *map(of_claim, NUMBERS),
         Column("published", "Published", "csv page", published),
         Column("verdict", "Verdict", tables, width=paragraph(0.12)),
+        Column("evidence", "Evidence", "csv markdown page"),
         Column("", "Primary reading", "headlines", lambda c: c.readings[0].verdict),
         Column("", "All readings", "headlines", verdicts_of),
         Column("reason", "", "csv"),

@@ -24,11 +24,11 @@ from elu_replication.claims.identification import (
     load_curves,
 )
 from elu_replication.claims.metrics import Stored
-from elu_replication.config import experiments
 from elu_replication.config.experiments import RESULTS
-from elu_replication.config.schema import PUBLISHED
+from elu_replication.config.schema import Arm
 from elu_replication.errors import run_main
 from elu_replication.reports.style import save
+from elu_replication.runs import evidence
 
 Results = Mapping[str, Identification]
 IDENTIFIED, LEFT, EXCLUDED, DARKER = "#0072B2", "#D55E00", "0.55", "0.35"  # Okabe and Ito's, and greys
@@ -146,6 +146,7 @@ def markdown(results: Results) -> str:
                     "Published run": result.run,
                     "Protocol": candidate.label + " (control)" * is_control,
                     "Seeds": candidate.seeds,
+                    "Evidence": result.evidence,
                     **{name.capitalize(): signed(distances.get(name, math.nan)) for name in SUMMARIES},
                     "Limit": "-" if math.isnan(candidate.limit) else f"{candidate.limit:.1f}",
                     "Result": "**identified**" if candidate == result.identified else words,
@@ -215,7 +216,8 @@ def panel(axes: Axes, curve: PublishedCurve, result: Identification) -> None:
     """The curve's validation loss, each line labelled at its end, and its training loss, if any, inset."""
     labels = draw(axes, result, curve.validation_loss, "validation")
     last = len(curve.validation_loss)
-    axes.set_title(f"{result.run} run: {conclusion(result)}", fontsize=11, loc="left")
+    seeds = f" ({result.evidence})" * bool(result.evidence)
+    axes.set_title(f"{result.run} run: {conclusion(result)}{seeds}", fontsize=11, loc="left")
     axes.set(xlim=(1, last), xlabel="epoch", ylabel="validation loss")
     if last > LAST:
         axes.set(xscale="log", xlabel="epoch (log axis)")

@@ -1,4 +1,5 @@
-"""Which seeds of declared arms count: exploration's, until the fresh seeds of whole experiments are stored."""
+"""Which seeds of declared arms count: exploration's until an experiment's fresh seeds are all stored, then
+those alone."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,7 +21,9 @@ def stored_fresh(arm: Arm) -> int:
 
 def complete(experiment: str) -> bool:
     """Whether every arm that the experiment trains has fresh seeds, and all of them are stored."""
-    arms = [experiments.arm(f"{experiment}-{name}", PUBLISHED) for name in experiments.load(experiment).arms]
+    arms = [
+        experiments.arm(f"{experiment}-{name}", PUBLISHED) for name in experiments.load(experiment).arms
+    ]
     own = [arm for arm in arms if arm.folder.parent.name == experiment]
     return all(arm.fresh_seeds and stored_fresh(arm) == len(arm.fresh_seeds) for arm in own)
 
@@ -46,8 +49,8 @@ def counted(names: Iterable[str]) -> dict[str, Arm]:
 
 
 def evidence(arms: Iterable[Arm]) -> str:
-    """What the seeds that count are, e.g. "exploration; fresh seeds: 3 of 12"; empty for arms of no published
-    experiment."""
+    """What the seeds that count are, e.g. "exploration; fresh seeds: 3 of 12"; empty for custom and quick
+    arms."""
     each = {arm.name: arm for arm in arms}.values()
     if declared := sum(len(arm.fresh_seeds) for arm in each):
         if all(arm.seeds == arm.fresh_seeds for arm in counting(each)):

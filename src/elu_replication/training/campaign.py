@@ -22,8 +22,8 @@ def pending(arms: Iterable[Arm], again: bool = False) -> list[Job]:
     """The runs that are not stored as declared, or all of them with `again`.
 
     The costliest arms come first: a long run that begins last would keep one core busy alone. Of arms that
-    cost the same, a seed of each comes before the next seed, so that arms can be compared early. Fresh seeds
-    keep the order of their batches. Where they count, exploration's are asked for no more.
+    cost the same, a seed of each comes before the next seed, so that arms can be compared early. Fresh
+    seeds keep the order of their batches. Where they count, exploration's are asked for no more.
     """
     jobs = [
         Job(arm, seed)

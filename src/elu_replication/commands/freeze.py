@@ -1,0 +1,29 @@
+"""`make freeze`: write the plan of the fresh seeds, experiments/plan.lock, or amend it with a reason."""
+
+import argparse
+
+from elu_replication.claims import plan
+from elu_replication.config.options import require_root
+from elu_replication.console import say
+from elu_replication.errors import run_main
+from elu_replication.runs import store
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where the plan differs")
+    parser.add_argument(
+        "--reason", default="", help="why a claim, rule or protocol changes that has fresh runs"
+    )
+    options = parser.parse_args()
+    require_root()
+    if options.check:
+        plan.check()
+        return
+    changed = plan.freeze(options.reason.strip())
+    named = ", ".join(changed) if len(changed) < 10 else f"{len(changed)} entries"
+    say(f"{store.PLAN}: {f'{named} new or changed' if changed else 'up to date'}")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,301 @@
+"""Fresh seeds and the plan: which seeds count, what is frozen, and what git's history shows of it."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from test_runs import ENVIRONMENT, stored
+
+from elu_replication.claims import plan, schema
+from elu_replication.claims.contrasts import arms_of, weighted_sums
+from elu_replication.commands import claim as claim_command
+from elu_replication.config import experiments
+from elu_replication.config.documents import validated
+from elu_replication.config.options import group_option
+from elu_replication.config.schema import PUBLISHED, Arm, Campaign, Scale
+from elu_replication.errors import UserError
+from elu_replication.reports.arms import declared_at
+from elu_replication.reports.tables import summary
+from elu_replication.runs import evidence, store
+from elu_replication.training import campaign
+
+FRESH = validated(Campaign, group_option("campaign", "fresh"))
+TRIAL = """\
+title: Trial
+source: ours
+question: "?"
+published_account: none
+ambiguities: []
+claims: []
+minutes_per_run: 1
+seeds: 2
+fresh_seeds:
+  - {number: 3, arms: [elu], because: more}
+  - {number: 2, because: fewer}
+protocol:
+  dataset: mnist
+  model: mlp
+  initializer: he_normal
+  optimizer: sgd
+  loss: cross_entropy
+  dropout: 0.0
+  batch_size: 50
+  epochs: 3
+  train_images: 600
+  validation_images: 100
+arms:
+  elu: {activation: elu}
+  relu: {activation: relu}
+panels: {Trial: [elu, relu]}
+"""
+CLAIM = """\
+claims:
+  C1:
+    sources: {M: text}
+    statement: ELU is more accurate.
+    kind: DIR
+    readings:
+      as published:
+        - {metric: test_accuracy, arms: {trial-elu: 1, trial-relu: -1}, expect: higher}
+"""
+
+
+def forget() -> None:
+    experiments.load.cache_clear()
+    experiments.arm.cache_clear()
+    schema.documented.cache_clear()
+
+
+@pytest.fixture
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Arm]]:
+    """A folder with one experiment of two arms, three and two fresh seeds, and one claim on it."""
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
+    folder = tmp_path / "experiments"
+    for name in ("claims/sources.yaml", "published/curves.yaml"):
+        (folder / name).parent.mkdir(parents=True)
+        shutil.copy(ROOT / "experiments" / name, folder / name)
+    for name in experiments.names():  # the published curves name arms of theirs
+        shutil.copy(ROOT / f"experiments/{name}.yaml", folder)
+    (folder / "trial.yaml").write_text(TRIAL)
+    (folder / "claims/trial.yaml").write_text(CLAIM)
+    monkeypatch.chdir(tmp_path)
+    forget()
+    yield experiments.declared(PUBLISHED)["trial"]
+    forget()
+
+
+def train(arm: Arm, *seeds: int) -> None:
+    for seed in seeds:
+        stored(arm, seed)
+
+
+def test_a_document_declares_fresh_seeds_by_arm() -> None:
+    seeds = {
+        name: experiments.arm(name, PUBLISHED).fresh_seeds
+        for name in ("asu_mlp-sgd_elu", "asu_mlp-adam_elu")
+    }
+    assert seeds == {"asu_mlp-sgd_elu": (*range(100, 120),), "asu_mlp-adam_elu": (*range(100, 106),)}
+    assert experiments.arm("machinecurve_250-relu_d25", PUBLISHED).fresh_seeds == (100,)
+    assert experiments.arm("mlp_learning_rate-relu_001", PUBLISHED).fresh_seeds[-1] == 129
+    assert experiments.arm("clevert_fig3-elu_1e2", PUBLISHED).fresh_seeds == ()
+    assert experiments.arm("asu_mlp-sgd_elu", Scale("quick", max_seeds=2)).fresh_seeds == ()
+
+
+@pytest.mark.parametrize("arms", ["[elu, elu]", "[selu]"])
+def test_fresh_seeds_name_an_arm_of_the_document_once(arms: str, trial: dict[str, Arm]) -> None:
+    path = experiments.FOLDER / "trial.yaml"
+    path.write_text(TRIAL.replace("arms: [elu],", f"arms: {arms},"))
+    forget()
+    with pytest.raises(
+        UserError, match=r"trial.yaml: fresh_seeds: must be once, and of an arm trained here"
+    ):
+        experiments.load("trial")
+
+
+def test_every_arm_of_a_claim_has_fresh_seeds() -> None:
+    contrasts = [c for claim in schema.load_claims().values() for r in claim.readings.values() for c in r]
+    without = {
+        name for c in contrasts for name in c.arms if not experiments.arm(name, PUBLISHED).fresh_seeds
+    }
+    assert not without
+
+
+def test_fresh_seeds_count_alone_and_only_once_all_are_stored(trial: dict[str, Arm]) -> None:
+    elu, relu = trial.values()
+    train(elu, 0, 1, 100, 101, 102)
+    train(relu, 0, 1, 100)
+    assert [arm.seeds for arm in evidence.counting([elu, relu])] == [(0, 1), (0, 1)]
+    assert evidence.evidence([elu, relu]) == "exploration; fresh seeds: 4 of 5"
+    assert evidence.evidence([elu]) == "exploration; fresh seeds: 3 of 3"  # its experiment is not complete
+    train(relu, 101)
+    assert [arm.seeds for arm in evidence.counting([elu, relu])] == [(100, 101, 102), (100, 101)]
+    assert evidence.evidence([elu, relu]) == "fresh seeds"
+    table = summary(declared_at(PUBLISHED)).query("experiment == 'trial'")
+    assert table.seeds.tolist() == [3, 2]
+    assert set(table.evidence) == {"fresh seeds"}
+    (contrast,) = schema.load_claims()["C1"].readings["as published"]
+    assert [arm.seeds for arm in arms_of(contrast).values()] == [(100, 101, 102), (100, 101)]
+    assert [*weighted_sums(contrast)] == [100, 101]
+
+
+def test_a_fresh_seed_of_other_kernels_does_not_complete_an_experiment(trial: dict[str, Arm]) -> None:
+    elu, relu = trial.values()
+    train(elu, *elu.fresh_seeds)
+    train(relu, 100)
+    other = ENVIRONMENT.model_copy(update={"kernels": None, "processor": "p"})
+    stored(relu, 101, environment=other)
+    assert evidence.evidence([elu, relu]) == "exploration; fresh seeds: 4 of 5"
+
+
+def test_complete_fresh_seeds_leave_nothing_to_train(trial: dict[str, Arm]) -> None:
+    core = experiments.selected(PUBLISHED, Campaign("core", ("trial",), max_seeds=1)).values()
+    fresh = experiments.selected(PUBLISHED, replace(FRESH, arms=("trial",))).values()
+    assert [job.seed for job in campaign.pending(core)] == [0, 0]
+    assert [str(job) for job in campaign.pending(fresh)] == [
+        *("trial-elu seed 100", "trial-elu seed 101", "trial-elu seed 102"),
+        *("trial-relu seed 100", "trial-relu seed 101"),
+    ]
+    for arm in trial.values():
+        train(arm, *arm.fresh_seeds)
+    assert campaign.pending(core) == campaign.pending(fresh) == []
+
+
+def test_the_fresh_campaign_trains_every_fresh_seed_in_its_order() -> None:
+    arms = experiments.selected(PUBLISHED, FRESH)
+    assert set(arms) == {arm.name for arm in experiments.every_arm(PUBLISHED) if arm.fresh_seeds}
+    jobs = campaign.pending(arms.values(), again=True)
+    begun = [*dict.fromkeys(job.arm.folder.parent.name for job in jobs)]
+    assert begun == [*dict.fromkeys(name.partition("-")[0] for name in FRESH.arms)]
+    report = [job for job in jobs if job.arm.folder.parent.name == "asu_mlp"]
+    pairs = [(job.arm.folder.name, job.seed) for job in report[:4]]
+    assert pairs == [("sgd_elu", 100), ("sgd_relu", 100), ("sgd_elu", 101), ("sgd_relu", 101)]
+    with pytest.raises(
+        UserError, match=r"campaign.fresh: clevert_fig3 at scale published has no fresh seeds"
+    ):
+        experiments.selected(PUBLISHED, replace(FRESH, arms=("clevert_fig3",)))
+
+
+def test_make_plan_counts_what_is_left(trial: dict[str, Arm], capsys: pytest.CaptureFixture[str]) -> None:
+    every = sum(len(arm.fresh_seeds) for arm in experiments.selected(PUBLISHED, FRESH).values())
+    claim_command.plan()
+    said = capsys.readouterr().out
+    assert "0 of 72" in said
+    assert f"Left: {every} runs" in said
+
+
+def test_a_run_carries_the_plan_under_which_it_was_trained(trial: dict[str, Arm]) -> None:
+    assert store.plan_digest() is None
+    plan.freeze("")
+    text = store.PLAN.read_bytes()
+    assert store.plan_digest() == hashlib.sha256(text).hexdigest()[:16]
+    arm = trial["elu"]
+    stored(arm, 0)
+    stored(arm, 100, plan=store.plan_digest())
+    records = [store.load(arm, seed) for seed in (0, 100)]
+    assert [record and record.plan for record in records] == [None, store.plan_digest()]
+    assert "plan" not in json.loads(store.record_path(arm, 0).read_text())
+
+
+def edit(name: str, old: str, new: str) -> None:
+    path = experiments.FOLDER / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    forget()
+
+
+def test_prose_is_not_frozen_and_what_decides_is(trial: dict[str, Arm]) -> None:
+    plan.freeze("")
+    plan.check()
+    edit("claims/trial.yaml", "ELU is more accurate.", "ELU has the higher accuracy.")
+    edit("claims/trial.yaml", "as published:", "by the text:")
+    plan.check()
+    assert plan.freeze("") == []
+    edit("claims/trial.yaml", "expect: higher", "expect: lower")
+    with pytest.raises(UserError, match="not what the tree holds: claim C1; `make freeze`"):
+        plan.check()
+    edit("trial.yaml", "epochs: 3", "epochs: 4")
+    assert plan.freeze("") == ["claim C1", "arm trial-elu", "arm trial-relu"]
+    assert plan.load().amendments == []
+
+
+def test_a_change_that_bears_on_fresh_runs_is_an_amendment_for_ever(trial: dict[str, Arm]) -> None:
+    plan.freeze("")
+    before = plan.load().entries["claim C1"].digest
+    train(trial["elu"], 100, 101)
+    assert plan.freeze("") == []
+    edit("claims/trial.yaml", "expect: higher", "expect: equal")
+    edit("machinecurve_25.yaml", "number: 12", "number: 11")  # nothing of it is trained here
+    frozen = store.PLAN.read_bytes()
+    with pytest.raises(UserError, match=r"^claim C1: 2 fresh runs are stored; undo the change, or"):
+        plan.freeze("")
+    assert store.PLAN.read_bytes() == frozen
+    plan.freeze("the claim says so")
+    (amendment,) = plan.load().amendments
+    assert (amendment.reason, amendment.runs) == ("the claim says so", {"trial-elu": [100, 101]})
+    assert amendment.changes == {"claim C1": (before, plan.load().entries["claim C1"].digest)}
+    edit("trial.yaml", "number: 3", "number: 2")
+    plan.freeze("fewer")
+    (experiments.FOLDER / "claims/trial.yaml").unlink()
+    forget()
+    with pytest.raises(UserError, match=r"^claim C1: 2 fresh runs"):  # one that is gone is a change, too
+        plan.freeze("")
+    plan.freeze("withdrawn")
+    assert [each.reason for each in plan.load().amendments] == ["the claim says so", "fewer", "withdrawn"]
+    assert plan.load().amendments[-1].changes["claim C1"][1] == ""
+
+
+def test_a_rule_s_digest_is_of_what_it_does(tmp_path: Path) -> None:
+    module = tmp_path / "rule.py"
+    module.write_text('LIMIT = 5\ndef rule(n: int) -> bool:\n    """Enough."""\n    return n >= LIMIT\n')
+    one = plan.of_code(module)
+    module.write_text("LIMIT = 5  # the least\ndef rule(n: int) -> bool:\n    return n >= LIMIT\n")
+    assert plan.of_code(module) == one
+    module.write_text("LIMIT = 6\ndef rule(n: int) -> bool:\n    return n >= LIMIT\n")
+    assert plan.of_code(module) != one
+
+
+def test_the_tree_is_as_frozen() -> None:
+    if not store.PLAN.is_file():
+        pytest.skip("nothing is frozen yet")
+    plan.check()
+
+
+def git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"git cannot say: {done.stderr.strip()}")
+    return done.stdout
+
+
+def test_the_plan_stood_before_every_fresh_run_of_the_history() -> None:
+    """A commit that adds a fresh run has an earlier one with the plan that its record names."""
+    if git("rev-parse", "--is-shallow-repository").strip() == "true":
+        pytest.skip("a shallow clone has no history")
+    pathspec = "results/published/runs/*/*/seed-1[0-9][0-9]/record.json"
+    log = git("log", "--diff-filter=A", "--format=commit %H", "--name-only", "--", pathspec)
+    added: dict[str, str] = {}  # the first commit that has the file: the last that the log names
+    commit = ""
+    for line in filter(None, log.splitlines()):
+        commit = line.removeprefix("commit ") if line.startswith("commit ") else commit
+        added |= {} if line.startswith("commit ") else {line: commit}
+    if not added:
+        pytest.skip("no fresh run is committed yet")
+    digests = {
+        hashlib.sha256(git("show", f"{commit}:{store.PLAN}").encode()).hexdigest()[:16]: commit
+        for commit in git("log", "--diff-filter=AM", "--format=%H", "--", str(store.PLAN)).split()
+    }
+    steps = set()
+    for path, commit in added.items():
+        record = json.loads(git("show", f"{commit}:{path}"))
+        assert record.get("plan") in digests, f"{path} names no plan of the history"
+        steps.add((digests[record["plan"]], commit))
+    for frozen, trained in steps:
+        assert frozen != trained
+        done = subprocess.run(["git", "merge-base", "--is-ancestor", frozen, trained], cwd=ROOT)
+        assert done.returncode == 0, f"{trained} has fresh runs of a plan that {frozen} froze later"
