@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -264,6 +265,17 @@ def test_the_tree_is_as_frozen() -> None:
     if not store.PLAN.is_file():
         pytest.skip("nothing is frozen yet")
     plan.check()
+
+
+def test_a_reader_recomputes_a_verdict_from_the_table_of_runs() -> None:
+    """With the published files alone: the primary reading of C7 has one contrast."""
+    claims = json.loads((ROOT / "results/claims.json").read_text())["claims"]
+    (contrast,) = next(claim for claim in claims if claim["id"] == "C7")["readings"][0]["contrasts"]
+    script = [sys.executable, str(ROOT / "docs/recompute_a_verdict.py")]
+    said = subprocess.run(script, capture_output=True, text=True, check=True).stdout
+    low, high = contrast["interval"]
+    assert f"{len(contrast['values'])} seeds, mean {contrast['effect']:.4g}\n" in said
+    assert said.endswith(f"95% interval [{low:.4g}, {high:.4g}]: {contrast['verdict']}\n")
 
 
 def git(*arguments: str) -> str:

@@ -29,7 +29,7 @@ from elu_replication.claims.results import (
     Results,
     Verdict,
 )
-from elu_replication.claims.schema import Claim
+from elu_replication.claims.schema import Claim, Contrast
 from elu_replication.errors import one_line, run_main
 from elu_replication.runs import evidence
 
@@ -105,10 +105,21 @@ def conclude(
         readings=readings,
         findings=findings,
         command=command(contrasts) if contrasts else "",
-        evidence=evidence.evidence(arm for contrast in contrasts for arm in arms_of(contrast).values()),
+        evidence=judged_by(list(claim.readings.values())),
         **claim.model_dump(exclude={"readings", "check"}),
     )
     return result.model_copy(update={"reason": reason(result)})
+
+
+def judged_by(readings: Sequence[Sequence[Contrast]]) -> str:
+    """What the seeds of a claim are, apart for the primary reading where it alone has its fresh ones."""
+    primary, everything = (
+        evidence.evidence(arm for contrasts in part for c in contrasts for arm in arms_of(c).values())
+        for part in (readings[:1], readings)
+    )
+    if primary == evidence.FRESH != everything:
+        return f"{primary}; other readings: {everything}"
+    return everything
 
 
 def reason(result: ClaimResult) -> str:

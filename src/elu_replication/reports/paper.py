@@ -26,7 +26,8 @@ SOURCES_BIB = experiments.FOLDER / "sources.bib"
 DICTIONARY = {
     "experiment": "document in experiments/ that declares the arm",
     "arm": "name of the arm in that document",
-    "seed": "of weights, order of images, dropout masks; arms that differ only in activation share them",
+    "seed": "of weights, order of images, dropout masks; arms that differ only in activation share them;"
+    " exploration's are below 100, fresh ones from 100 on",
     "status": "finished, or diverged: the loss became NaN or infinite, and the run stopped there",
     "dataset": "mnist or fashion_mnist",
     "model": "cnn, mlp, autoencoder or from_scratch",
