@@ -13,7 +13,7 @@ runs = pd.read_csv(Path(__file__).parent.parent / "results/paper/runs.csv")
 mine = runs[(runs.experiment == "machinecurve_25") & (runs.status == "finished")]
 loss = mine.pivot(index="seed", columns="arm", values="test_loss")
 
-# A seed gives both arms the same initial weights, batch order and dropout masks. Alpha is 1, as in the text.
+# A seed gives both arms the same initial weights, batch order and dropout masks. Alpha is 1 by the text.
 differences = (loss.he_elu1 - loss.he_relu).dropna()
 n, mean = len(differences), differences.mean()
 low, high = stats.t.interval(0.95, n - 1, mean, differences.sem())

@@ -1,4 +1,4 @@
-"""`make freeze`: write the plan of the fresh seeds, experiments/plan.lock, or amend it with a reason."""
+"""`make freeze`: write the plan, experiments/plan.lock, or amend it with a reason."""
 
 import argparse
 
@@ -12,17 +12,14 @@ from elu_replication.runs import store
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail where the plan differs")
-    parser.add_argument(
-        "--reason", default="", help="why a claim, rule or protocol changes that has fresh runs"
-    )
+    parser.add_argument("--reason", default="", help="why something changes that has fresh runs")
     options = parser.parse_args()
     require_root()
     if options.check:
         plan.check()
-        return
-    changed = plan.freeze(options.reason.strip())
-    named = ", ".join(changed) if len(changed) < 10 else f"{len(changed)} entries"
-    say(f"{store.PLAN}: {f'{named} new or changed' if changed else 'up to date'}")
+    else:
+        names = plan.freeze(options.reason.strip())
+        say(f"{store.PLAN}: {', '.join(names) if 0 < len(names) < 10 else f'{len(names)} entries'} renewed")
 
 
 if __name__ == "__main__":
