@@ -141,6 +141,19 @@ def rise(name: str) -> Computed:
     return lambda stored: by_seed(stored.whole, lambda run: run[name].iloc[-1] - run[name].iloc[0])
 
 
+def late_change(losses: pd.DataFrame) -> pd.Series:
+    """How far the last loss is above that of epoch 25."""
+    return losses.ffill().iloc[-1] - losses.loc[25] if 25 in losses.index else NOTHING
+
+
+def late_drift(name: str) -> Computed:
+    """How far a quantity of the whole network is, after the last epoch, above its value after the first
+    probed epoch from 25 on."""
+    return lambda stored: by_seed(
+        stored.whole[stored.whole.epoch >= 25], lambda run: run[name].iloc[-1] - run[name].iloc[0]
+    )
+
+
 def gradient_depth(initial: bool) -> Computed:
     """The decimal logarithm of the first layer's gradient norm over the output layer's."""
 
@@ -233,6 +246,20 @@ METRICS = {
         rise("saturated"),
         0.01,
         "share of hidden units with no derivative of 0.01 or more: last epoch minus initially",
+    ),
+    "inactive_share": Metric(
+        at_end("saturated_share"),
+        0.01,
+        "share of a hidden unit's images with a derivative below 0.01, mean over units, last epoch",
+    ),
+    "train_late_change": Metric(train(late_change), 0.003, "training loss: last epoch minus epoch 25"),
+    "validation_late_change": Metric(
+        validation(late_change), 0.003, "validation loss: last epoch minus epoch 25"
+    ),
+    "median_late_change": Metric(
+        late_drift("median_activation"),
+        0.01,
+        "median over units of mean activation: last epoch minus first probed from 25 on",
     ),
     "gradient_depth_initial": Metric(
         gradient_depth(initial=True), 0.1, "log10 of first layer's gradient norm over last's, initially"

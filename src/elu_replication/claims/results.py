@@ -15,9 +15,13 @@ from elu_replication.config.documents import Strict
 from elu_replication.errors import UserError
 
 FILE = Path("results/claims.json")
-Verdict = Literal["replicated", "not replicated", "protocol-dependent", "inconclusive", "not run"]
+Verdict = Literal[
+    "replicated", "not replicated", "protocol-dependent", "inconclusive", "not run", "not testable"
+]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 UNDECIDED = ("inconclusive", "not run")
+# What comparing passages gives; "not testable" where the copy of a source is damaged.
+Agreement = Literal["agrees", "contradicted", "unsupported", "not testable"]
 Kind = Literal["NUM", "DIR", "DET", "TXT"]
 KIND_NAMES: dict[Kind, str] = {
     "NUM": "published value",
@@ -45,12 +49,18 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a claim says, what was computed, and whether that is as claimed."""
+    """One thing that a claim says, what was computed, and whether that is as claimed. `reading` is the label of
+    the reading that it decides, where a mathematical claim has several."""
 
     what: str
     claimed: str
     computed: Number
     holds: bool
+    reading: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.reading}: {self.what}" if self.reading else self.what
 
 
 class Passage(Strict):
@@ -147,7 +157,7 @@ class ReadingResult(Strict):
 
 class Statement(Strict):
     """What sources claim: `sources` has the place in each source by the source's id. `agreement` is what
-    comparing the passages gives."""
+    comparing the passages gives, by reading where there are several."""
 
     sources: dict[str, str]
     statement: str
@@ -155,7 +165,14 @@ class Statement(Strict):
     published: str = ""
     note: str = ""
     passages: list[Passage] = Field([])
-    agreement: Literal["agrees", "contradicted", "unsupported"] | None = None
+    agreement: Agreement | dict[str, Agreement] | None = None
+
+    @property
+    def agreements(self) -> dict[str, Agreement]:
+        """What comparing the passages gives, by reading; a single one has no label."""
+        if isinstance(self.agreement, dict):
+            return self.agreement
+        return {"": self.agreement} if self.agreement else {}
 
     @property
     def decided_by(self) -> DecidedBy:

@@ -7,6 +7,7 @@ that file.
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from elu_replication import atomic
 from elu_replication.claims import results, schema, sources, statistics
@@ -21,11 +22,13 @@ from elu_replication.claims.contrasts import (
 )
 from elu_replication.claims.results import (
     UNDECIDED,
+    Agreement,
     ClaimResult,
     ContrastResult,
     Finding,
     ReadingResult,
     Results,
+    Statement,
     Verdict,
 )
 from elu_replication.claims.schema import Claim
@@ -49,8 +52,9 @@ RULES = (
     inconclusive where only others have runs; but if one reading is replicated and another is not, the claim
     is protocol-dependent. A direction that has a computation too holds only if both do.""",
     """A claim of mathematics is decided by computing it; a claim about texts by comparing the passages,
-    and one that they contradict or do not support counts as not replicated. What runs show of either is
-    reported, but does not decide.""",
+    and one that they contradict or do not support counts as not replicated. Either may have readings, and
+    is protocol-dependent if one holds and another does not. What runs show of either is reported, but does
+    not decide. A claim whose passage is damaged in the copy at hand is not testable.""",
     """Verdicts are computed again as seeds are added; the 5% hold for one look, at the declared number of
     seeds.""",
     """"Single runs that show it" is the share of seeds whose own result agrees: it has the claimed sign
@@ -58,14 +62,38 @@ RULES = (
     where a claim is replicated.""",
 )
 
+BY_AGREEMENT: dict[Agreement, Verdict] = {
+    "agrees": "replicated",
+    "contradicted": "not replicated",
+    "unsupported": "not replicated",
+    "not testable": "not testable",
+}
 MOST_NAMED = 4  # readings that a reason names; the table below it has all
 
 
 def combined(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict on what holds only if all of its parts do."""
     parts = set(verdicts)
-    worst_first: tuple[Verdict, ...] = ("not replicated", "not run", "inconclusive", "protocol-dependent")
+    worst_first: tuple[Verdict, ...] = (
+        "not replicated",
+        "not testable",
+        "not run",
+        "inconclusive",
+        "protocol-dependent",
+    )
     return next((worst for worst in worst_first if worst in parts), "replicated")
+
+
+def settled(claim: Statement, findings: Sequence[Finding]) -> list[ReadingResult]:
+    """The readings of a claim that mathematics or the passages decide."""
+    holds: dict[str, bool] = {}
+    for finding in findings:
+        holds[finding.reading] = holds.get(finding.reading, True) and finding.holds
+    verdicts: dict[str, Verdict] = {
+        **{label: "replicated" if held else "not replicated" for label, held in holds.items()},
+        **{label: BY_AGREEMENT[agreement] for label, agreement in claim.agreements.items()},
+    }
+    return [ReadingResult(label=label, verdict=v, contrasts=[]) for label, v in verdicts.items()]
 
 
 def read(label: str, contrasts: list[ContrastResult]) -> ReadingResult:
@@ -87,18 +115,12 @@ def conclude(
     name: str, document: str, claim: Claim, readings: list[ReadingResult], findings: list[Finding]
 ) -> ClaimResult:
     """The verdict on a claim from the results of its readings and what was computed for it."""
-    parts: list[Verdict] = []
-    if findings:
-        parts.append("replicated" if all(finding.holds for finding in findings) else "not replicated")
-    if claim.agreement:
-        parts.append("replicated" if claim.agreement == "agrees" else "not replicated")
-    if claim.decided_by == "runs":
-        parts.append(over_readings(readings))
+    groups = [settled(claim, findings), readings if claim.decided_by == "runs" else []]
     contrasts = [contrast for reading in claim.readings.values() for contrast in reading]
     result = ClaimResult(
         id=name,
         document=document,
-        verdict=combined(parts),
+        verdict=combined(over_readings(group) for group in groups if group),
         reason="",
         readings=readings,
         findings=findings,
@@ -111,13 +133,16 @@ def conclude(
 def reason(result: ClaimResult) -> str:
     """Why a claim has its verdict, in a few sentences."""
     sentences = []
-    if result.finding and not result.finding.holds:
+    by_reading = settled(result, result.findings)
+    if by_reading and over_readings(by_reading) == "protocol-dependent":
+        sentences += reasons_of_readings(by_reading, by_reading[0])
+    elif result.finding and not result.finding.holds:
         wrong = result.finding
-        sentences.append(f"{wrong.what}: {wrong.computed:.6g}, claimed: {wrong.claimed}")
+        sentences.append(f"{wrong.title}: {wrong.computed:.6g}, claimed: {wrong.claimed}")
     elif result.findings:
         sentences.append("computed as claimed: " + "; ".join(f.what for f in result.findings[:3]))
-    if result.agreement:
-        sentences.append(f"the passages compared: {result.agreement}")
+    elif result.agreement:
+        sentences.append(f"the passages compared: {', '.join(result.agreements.values())}")
     if result.leading is None:
         sentences += [
             f"measured as well, without deciding it, {reading.label} ({reading.verdict}):"
@@ -191,7 +216,11 @@ def compute() -> Results:
             read(label, [evaluate(contrast, weighted_sums(contrast)) for contrast in contrasts])
             for label, contrasts in claim.readings.items()
         ]
-        findings = CHECKS[claim.check]() if claim.check else []
+        findings = [
+            replace(finding, reading=label)
+            for label, check in claim.checks.items()
+            for finding in CHECKS[check]()
+        ]
         claims.append(conclude(name, document_of[name], claim, readings, findings))
     adjust(claims)
     facts = sources.load()

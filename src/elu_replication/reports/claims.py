@@ -51,7 +51,8 @@ def answer(claims: Sequence[ClaimResult]) -> list[str]:
     return [
         f"{held}, {rest}, and {undecided} are still undecided.",
         f"Of the {others.total()} settled by mathematics or by comparing texts,"
-        f" {others['replicated']} hold and {others['not replicated']} do not."
+        f" {others['replicated']} hold, {others['not replicated']} do not,"
+        f" {others['protocol-dependent']} depend on the reading and {others['not testable']} cannot be tested."
         " The best-known claims, with the verdicts of their readings:",
     ]
 

@@ -169,7 +169,7 @@ def of_claim(column: Column) -> Column:
         if claim.decisive:
             return column.get(claim.decisive)
         if claim.finding and column.key in ("metric", "effect"):
-            return claim.finding.what if column.key == "metric" else claim.finding.computed
+            return claim.finding.title if column.key == "metric" else claim.finding.computed
         return 0 if column.key == "n" else None
 
     def text(claim: ClaimResult) -> str:
@@ -219,7 +219,7 @@ def for_claims(results: Results) -> tuple[Column, ...]:
 
 
 FINDINGS = (
-    Column("what", "Computed", "details"),
+    Column("title", "Computed", "details"),
     Column("claimed", "Claimed", "details"),
     Column("computed", "Value", "details", text=lambda finding: f"{finding.computed:.8g}"),
     Column("holds", "Holds", "details", text=lambda finding: "yes" if finding.holds else "no"),
