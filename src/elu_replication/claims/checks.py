@@ -119,8 +119,8 @@ def number_of_logistics() -> list[Finding]:
 
 
 def softplus_approximates_sum() -> list[Finding]:
-    """The sum is one of Riemann's for the integral that is softplus. Sigmoids rise from 0 to 1, so that it is
-    at most one spacing of the offsets off, 1 / divisor, where the offsets go on beyond x."""
+    """The sum is one of Riemann's for the integral that is softplus. Sigmoids rise from 0 to 1, so that
+    it is at most one spacing of the offsets off, 1 / divisor, where the offsets go on beyond x."""
     points = POINTS[POINTS <= 8 + 1e-9]
     close = np.arange(0, 40, 0.001)
     errors = {

@@ -49,8 +49,8 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a claim says, what was computed, and whether that is as claimed. `reading` is the label of
-    the reading that it decides, where a mathematical claim has several."""
+    """One thing that a claim says, what was computed, and whether that is as claimed. `reading` is the
+    label of the reading that it decides, where a mathematical claim has several."""
 
     what: str
     claimed: str
@@ -244,6 +244,11 @@ class Results(Strict):
     @property
     def by_id(self) -> dict[str, ClaimResult]:
         return {claim.id: claim for claim in self.claims}
+
+    @property
+    def published(self) -> list[ClaimResult]:
+        """The claims that a published source makes, not this project."""
+        return [c for c in self.claims if any(self.sources[key].published for key in c.sources)]
 
     def places(self, claim: ClaimResult) -> str:
         """Where the sources make a claim, by their names."""

@@ -52,7 +52,8 @@ def answer(claims: Sequence[ClaimResult]) -> list[str]:
         f"{held}, {rest}, and {undecided} are still undecided.",
         f"Of the {others.total()} settled by mathematics or by comparing texts,"
         f" {others['replicated']} hold, {others['not replicated']} do not,"
-        f" {others['protocol-dependent']} depend on the reading and {others['not testable']} cannot be tested."
+        f" {others['protocol-dependent']} depend on the reading, and {others['not testable']} cannot be"
+        " tested on this copy of the sources."
         " The best-known claims, with the verdicts of their readings:",
     ]
 
@@ -72,12 +73,12 @@ def overview(results: Results) -> str:
     counted = counted.assign(claims=counted.sum(axis=1))
     counted.loc["**all**"] = counted.sum()
     numbers = counted.rename_axis("Decided by").reset_index().to_markdown(index=False)
-    return "\n\n".join([*answer(results.claims), markdown(headlines(results)).rstrip(), numbers]) + "\n"
+    return "\n\n".join([*answer(results.published), markdown(headlines(results)).rstrip(), numbers]) + "\n"
 
 
 def document(results: Results) -> str:
     """claims.md: counts, one line a claim by source, the ledger, then the details."""
-    text = [f"# The {len(results.claims)} published claims\n", overview(results)]
+    text = [f"# The {len(results.claims)} claims\n", overview(results)]
     text.append(
         "A claim is of a published value, of a direction, of mathematics or of a text."
         " The [rules](#the-rules) are at the end; what was changed after results were seen has a"
