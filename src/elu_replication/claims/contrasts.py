@@ -23,6 +23,8 @@ LEAST_PAIRS = 6
 WIDEST = 3.0
 # A margin that is a larger share of a published difference cannot tell such a difference from none.
 LARGEST_MARGIN = 0.5
+ERROR = 1 - statistics.CONFIDENCE
+LEVELS = (statistics.CONFIDENCE, 1 - 2 * ERROR)  # the 90% interval is that of two one-sided tests at 5%
 # Which activation is faster may depend on the processor.
 LEAST_PROCESSORS = 2
 
@@ -44,7 +46,7 @@ class Estimate(NamedTuple):
     interval: Interval
     p: float
     p_equivalence: float = math.nan
-    narrow: Interval = statistics.NOWHERE
+    within: Interval = statistics.NOWHERE
 
 
 @cache
@@ -79,7 +81,6 @@ def evaluate(contrast: Contrast, values: dict[int, float], scores: int = 1) -> C
     judgement, estimate = judge(contrast, values, scores), estimated(contrast, sample, scores)
     _, sd = statistics.mean_and_sd(differences)
     by_mean = estimate.test == "t"
-    bca = statistics.NOWHERE if estimate.test == "sign" else statistics.bca_interval(differences)
     undecided = judgement.verdict in UNDECIDED
     result = ContrastResult(
         metric=contrast.metric,
@@ -94,7 +95,6 @@ def evaluate(contrast: Contrast, values: dict[int, float], scores: int = 1) -> C
         effect=estimate.effect,
         interval=estimate.interval,
         sd=sd,
-        bca=Interval(bca.low + contrast.reference, bca.high + contrast.reference),
         p=estimate.p,
         p_sign_flip=statistics.sign_flip_p(differences) if by_mean else math.nan,
         p_equivalence=estimate.p_equivalence,
@@ -118,33 +118,22 @@ def estimated(contrast: Contrast, sample: Sequence[float], scores: int = 1) -> E
     if contrast.published is not None:
         interval = statistics.prediction_interval(sample, level(scores))
         return Estimate("prediction", mean, interval, statistics.prediction_p(sample, contrast.published))
-    than, margin = contrast.than, contrast.tolerance
-    differences = np.array(sample) - than
+    differences, margin = np.array(sample) - contrast.than, contrast.tolerance
     if METRICS[contrast.metric].to_target or not np.isfinite(differences).all():
-        ranked = np.nan_to_num(
-            sample, nan=than, posinf=math.inf, neginf=-math.inf
-        )  # a tie is on neither side
-        return Estimate(
-            "sign",
-            float(np.median(ranked)) if len(ranked) else math.nan,
-            statistics.median_interval(ranked),
-            statistics.sign_p(differences),
-            statistics.sign_equivalence_p(differences, margin),
-            statistics.median_interval(ranked, 2 * statistics.CONFIDENCE - 1),
-        )
-    return Estimate(
-        "t",
-        mean,
-        statistics.t_interval(sample),
-        statistics.t_p(differences),
-        statistics.equivalence_p(differences, margin),
-        statistics.equivalence_interval(sample),
-    )
+        ranked = np.where(np.isnan(sample), contrast.than, sample)  # a tie is on neither side
+        middle = float(np.median(ranked)) if len(ranked) else math.nan
+        interval, within = (statistics.median_interval(ranked, confidence) for confidence in LEVELS)
+        p = statistics.sign_p(differences)
+        p_equivalence = statistics.sign_equivalence_p(differences, margin)
+        return Estimate("sign", middle, interval, p, p_equivalence, within)
+    interval, within = (statistics.t_interval(sample, confidence) for confidence in LEVELS)
+    p, p_equivalence = statistics.t_p(differences), statistics.equivalence_p(differences, margin)
+    return Estimate("t", mean, interval, p, p_equivalence, within)
 
 
 def level(scores: int) -> float:
     """The confidence of each of so many intervals that hold together with 95%."""
-    return 1 - (1 - statistics.CONFIDENCE) / scores
+    return 1 - ERROR / scores
 
 
 def judge(contrast: Contrast, values: dict[int, float], scores: int = 1) -> Judgement:
@@ -193,30 +182,34 @@ def judge_direction(contrast: Contrast, sample: list[float]) -> Judgement:
         return Judgement("inconclusive", f"{len(sample)} of the {LEAST_PAIRS} {unit} that a verdict needs")
     if METRICS[contrast.metric].timed and timing.measured().processor.nunique() < LEAST_PROCESSORS:
         return Judgement("inconclusive", f"measured on fewer than {LEAST_PROCESSORS} kinds of processor")
-    test, _, interval, p, p_equivalence, narrow = estimated(contrast, sample)
-    low, high = interval.low - than, interval.high - than
-    same = p_equivalence < 1 - statistics.CONFIDENCE
-    equivalent = f"equivalent to {than:g} within {margin:g}, the 90% interval being {narrow}"
-    shown = f"the interval {interval}" + f" of the median{signs(contrast, sample)}" * (test == "sign")
+    test, _, interval, p, p_equivalence, within = estimated(contrast, sample)
     p = 0.0 if math.isnan(p) else p  # without spread, t is infinite
+    low, high = interval.low - than, interval.high - than
+    same = p_equivalence < ERROR
+    equivalent = f"equivalent to {than:g} within {margin:g}, the 90% interval being {within}"
+    shown = f"the interval {interval}" + f" of the median{signs(contrast, sample)}" * (test == "sign")
     if expect == "equal":
         if same:
             return Judgement("replicated", equivalent, p_equivalence)
         if low > margin or high < -margin:
+            at_margin = contrast.model_copy(update={"than": than + math.copysign(margin, low)})
+            p = estimated(at_margin, sample).p
             return Judgement("not replicated", f"{shown} is further from {than:g} than {margin:g}", p)
         return Judgement("inconclusive", f"{shown} is neither within {margin:g} nor beyond it", 1.0)
     claimed, opposite = (low > 0, high < 0) if expect == "higher" else (high < 0, low > 0)
-    doubt = disagreement(sample, than, claimed or opposite) if test == "t" else ""
+    flip = statistics.sign_flip_p(np.array(sample) - than) if test == "t" else p
+    disagree = (claimed or opposite) != (flip < ERROR)
+    doubt = f"; the exact sign-flip test disagrees (p = {flip:.2g})" * disagree
     if claimed or opposite:
         reason = f"{shown} is wholly {'above' if low > 0 else 'below'} {than:g}"
         small = f", though within the margin of {margin:g}" if same and claimed else ""
         return Judgement("replicated" if claimed else "not replicated", reason + small + doubt, p)
     if same and refutable(contrast):
         return Judgement("not replicated", equivalent, p_equivalence)
+    reason = f"{shown} reaches both sides of {than:g}"
     if same and not than:
-        coarse = f"but the published difference, {published_effect(contrast):.2g}, is less than two margins"
-        return Judgement("inconclusive", f"{equivalent}, {coarse}{doubt}", 1.0)
-    return Judgement("inconclusive", f"{shown} reaches both sides of {than:g}{doubt}", 1.0)
+        reason = f"{equivalent}, but the published difference is less than two margins"
+    return Judgement("inconclusive", reason + doubt, 1.0)
 
 
 def refutable(contrast: Contrast) -> bool:
@@ -236,14 +229,6 @@ def signs(contrast: Contrast, sample: Sequence[float]) -> str:
             reached = np.isfinite(values_of(contrast.metric, name))
             text += f"; {name} reached it in {reached.sum()} of {len(reached)}" * (not reached.all())
     return text + ")"
-
-
-def disagreement(sample: Sequence[float], than: float, decided: bool) -> str:
-    """What a reason says where the exact sign-flip test and the t interval disagree on 5%."""
-    p = statistics.sign_flip_p(np.array(sample) - than)
-    if decided == (p < 1 - statistics.CONFIDENCE):
-        return ""
-    return f"; the exact sign-flip test disagrees (p = {p:.2g})"
 
 
 def single_run_share(contrast: Contrast, sample: Sequence[float]) -> float:

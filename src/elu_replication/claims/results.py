@@ -108,8 +108,7 @@ class ContrastResult(Strict, frozen=False):
     (prediction: at 95% for all scores of a reading together). `than` is what the effect is compared with;
     `published` is the effect by the sources' own scores. `p` is of the difference from `than` by the test,
     `p_verdict` of what gave the verdict: `p`, or that of equivalence; 1 where the test did not decide.
-    `bca` is the bootstrap's interval of the mean. A number that does not exist is NaN; so is the value of a
-    seed with which two arms are tied at infinity.
+    A number that does not exist is NaN; so is the value of a seed with which two arms are tied at infinity.
     """
 
     test: Test
@@ -125,7 +124,6 @@ class ContrastResult(Strict, frozen=False):
     effect: Number
     interval: Interval
     sd: Number
-    bca: Interval
     p: Number
     p_sign_flip: Number
     p_equivalence: Number

@@ -44,11 +44,6 @@ def prediction_p(values: Sequence[float] | np.ndarray, new: float) -> float:
     return float(2 * special.stdtr(n - 1, -reach / sd / math.sqrt(1 + 1 / n)))
 
 
-def equivalence_interval(values: Sequence[float] | np.ndarray) -> Interval:
-    """The 90% interval of the mean, which lies within a margin where two one-sided tests at 5% say so."""
-    return t_interval(values, 2 * CONFIDENCE - 1)
-
-
 def _student(values: Sequence[float] | np.ndarray, variances: float, confidence: float) -> Interval:
     """The mean ± t s sqrt(variances); NOWHERE where there is no SD."""
     mean, sd = mean_and_sd(values)
@@ -58,9 +53,9 @@ def _student(values: Sequence[float] | np.ndarray, variances: float, confidence:
     return Interval(mean - reach, mean + reach)
 
 
-def t_quantile(n: int | np.ndarray, confidence: float) -> float:
+def t_quantile(n: int, confidence: float) -> float:
     """Student's two-sided quantile for n values."""
-    return special.stdtrit(n - 1, (1 + confidence) / 2)
+    return float(special.stdtrit(n - 1, (1 + confidence) / 2))
 
 
 def median_interval(values: Sequence[float] | np.ndarray, confidence: float = CONFIDENCE) -> Interval:
@@ -87,24 +82,6 @@ def sign_equivalence_p(differences: Sequence[float] | np.ndarray, margin: float)
 def _as_many(successes: int, n: int) -> float:
     """The probability of as many heads or more in n tosses."""
     return float(special.bdtrc(successes - 1, n, 0.5)) if successes else 1.0
-
-
-def bca_interval(values: Sequence[float] | np.ndarray) -> Interval:
-    """The 95% interval of the mean by the bias-corrected accelerated bootstrap, which covers less than it
-    says below some twenty values; the one value where all are equal, NOWHERE for fewer than 2."""
-    if len(values) < 2:
-        return NOWHERE
-    if np.ptp(values) == 0:
-        return Interval(float(values[0]), float(values[0]))
-    interval = stats.bootstrap(
-        (values,),
-        np.mean,
-        confidence_level=CONFIDENCE,
-        n_resamples=RESAMPLES,
-        method="BCa",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return Interval(float(interval.low), float(interval.high))
 
 
 def sign_flip_p(values: Sequence[float] | np.ndarray) -> float:

@@ -163,8 +163,8 @@ def separating(readings: Sequence[ReadingResult]) -> Factor | None:
 
 
 def values_of_factors(reading: ReadingResult) -> dict[str, str]:
-    """What the arms of a reading have of each part of a protocol, e.g. {"optimizer": "sgd"}. Of activations,
-    which are what is compared, only ELU's alpha counts."""
+    """What the arms of a reading have of each part of a protocol, e.g. {"optimizer": "sgd"}. Of
+    activations, which are what claims compare, only ELU's alpha counts."""
     values = defaultdict[str, set[str]](set)
     for name in {name for contrast in reading.contrasts for name in contrast.arms}:
         flat = experiments.arm(name, PUBLISHED).protocol.flat()

@@ -112,8 +112,6 @@ NUMBERS = (
 STATISTICS = (
     Column("expect", "", "csv", lambda c: c.expect or KIND_NAMES["NUM"]),
     *(Column(name, "", "csv") for name in ("test", "than", "published", "sd")),
-    Column("bca_low", "", "csv", attrgetter("bca.low")),
-    Column("bca_high", "", "csv", attrgetter("bca.high")),
     *(Column(name, "", "csv") for name in ("p", "p_sign_flip", "p_equivalence", "p_verdict")),
     Column("probability_of_improvement", "", "csv"),
     Column("minimum_detectable_effect", "Detectable", "csv power", text=detectable),
