@@ -82,8 +82,8 @@ def test_a_late_drift_is_from_the_first_probe_after_epoch_25(known: Stored) -> N
     assert METRICS["median_late_change"].compute(known).tolist() == pytest.approx([0.3 - 0.4])
 
 
-def test_a_loss_never_reached_counts_as_one_epoch_more(known: Stored) -> None:
-    assert metrics.first_epoch_at(0.001)(known.losses["test"]).tolist() == [31]
+def test_a_loss_never_reached_is_reached_at_infinity(known: Stored) -> None:
+    assert metrics.first_epoch_at(0.001)(known.losses["test"]).tolist() == [math.inf]
 
 
 def test_probes_of_another_version_do_not_count(known: Stored) -> None:
