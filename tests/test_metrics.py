@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from conftest import tiny
 from test_runs import stored
@@ -27,7 +28,7 @@ def known(tmp_path: Path) -> Stored:
     history += [(epoch, "train", math.log(10) if epoch <= 27 else 0.09, 0.9) for epoch in range(1, 31)]
     history += [(epoch, "test", 0.02 * epoch, 0.9) for epoch in range(1, 31)]
     activity = [
-        Activity(epoch, layer, norm, median, mean, dead, saturated=dead + 0.1)
+        Activity(epoch, layer, norm, median, mean, dead, saturated=dead + 0.1, saturated_share=dead + 0.5)
         for epoch, median, mean, dead in PROBED
         for layer, norm in ((0, 5.0), (1, 0.001 if epoch else 0.01), (2, 1.0))
     ]
@@ -58,6 +59,9 @@ def known(tmp_path: Path) -> Stored:
         ("mean_distance", (9 * 0.6 + 20 * 0.4) / 29),
         ("dead_rise", -0.7),
         ("saturated_rise", -0.7),
+        ("inactive_share", 0.7),
+        ("train_late_change", 0.09 - math.log(10)),
+        ("validation_late_change", 0.05),
         ("gradient_depth_initial", -2),
         ("gradient_depth_trained", -3),
         ("noise_drop", 0.19),
@@ -71,8 +75,15 @@ def test_a_metric_of_a_known_run(name: str, value: float, known: Stored) -> None
     assert METRICS[name].compute(known).to_dict() == {0: pytest.approx(value)}
 
 
-def test_a_loss_never_reached_counts_as_one_epoch_more(known: Stored) -> None:
-    assert metrics.first_epoch_at(0.001)(known.losses["test"]).tolist() == [31]
+def test_a_late_drift_is_from_the_first_probe_after_epoch_25(known: Stored) -> None:
+    assert METRICS["median_late_change"].compute(known).tolist() == [0]  # epoch 30 alone is probed
+    moved = pd.concat([known.whole, known.whole.tail(1).assign(epoch=60, median_activation=0.3)])
+    known.__dict__["whole"] = moved
+    assert METRICS["median_late_change"].compute(known).tolist() == pytest.approx([0.3 - 0.4])
+
+
+def test_a_loss_never_reached_is_reached_at_infinity(known: Stored) -> None:
+    assert metrics.first_epoch_at(0.001)(known.losses["test"]).tolist() == [math.inf]
 
 
 def test_probes_of_another_version_do_not_count(known: Stored) -> None:

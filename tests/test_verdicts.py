@@ -180,6 +180,22 @@ def test_mathematics_decides_alone_or_with_runs_as_the_claim_s_kind_says() -> No
     assert outcome(down, findings=[right]).verdict == "not replicated"
 
 
+def test_mathematics_and_texts_may_have_readings() -> None:
+    narrow, wide = Finding("a", "1", 1.0, True, "narrow"), Finding("b", "1", 2.0, False, "wide")
+    alone = {"kind": "DET", "check": {"wide": "sigmoid_slope", "narrow": "sigmoid_slope"}}
+    assert outcome(findings=[wide, narrow], **alone).verdict == "protocol-dependent"
+    assert outcome(findings=[narrow], **alone).verdict == "replicated"
+    passage = {"source": "M", "place": "-", "says": "-"}
+    text = {"kind": "TXT", "passages": [passage, passage], "readings": {}}
+    assert outcome(**text, agreement={"wide": "contradicted", "narrow": "agrees"}).verdict == (
+        "protocol-dependent"
+    )
+    assert outcome(**text, agreement={"wide": "unsupported", "narrow": "contradicted"}).verdict == (
+        "not replicated"
+    )
+    assert outcome(**text, agreement="not testable").verdict == "not testable"
+
+
 def test_a_single_run_is_judged_as_the_sources_do() -> None:
     assert compared([0.1, 0.2, -0.1, 0.3]).single_run_share == 0.75
     assert compared([0.1, 0.2, -0.1, 0.3], "lower").single_run_share == 0.25
@@ -228,4 +244,5 @@ def test_counts_name_every_verdict() -> None:
         "protocol-dependent": 0,
         "inconclusive": 0,
         "not run": 0,
+        "not testable": 0,
     }

@@ -81,9 +81,12 @@ def elu_saturation() -> list[Finding]:
     ]
 
 
-def elu_gradient_vanishes() -> list[Finding]:
-    slope = float(ELU(1.0).derivative(at(-10.0))[0])
-    return [Finding("slope of ELU (1) at -10", "not near 0 (0.01 or more)", slope, slope >= 0.01)]
+def elu_for_large_inputs() -> list[Finding]:
+    """Above zero ELU is the identity, wherever."""
+    return [
+        within("slope of ELU (1) at 1,000", 1.0, ELU(1.0).derivative(at(1000.0))[0]),
+        within("ELU (1) at 1,000", 1000.0, ELU(1.0).value(at(1000.0))[0]),
+    ]
 
 
 def blog_points() -> list[Finding]:
@@ -91,6 +94,7 @@ def blog_points() -> list[Finding]:
         within("number of points of X", 100, len(POINTS)),
         within("first point", -10, POINTS[0], 1e-9),
         within("last point", 10, POINTS[-1], 1e-9),
+        within("last value of Y", 100, np.linspace(0, len(POINTS), len(POINTS))[-1]),
     ]
 
 
@@ -115,23 +119,36 @@ def number_of_logistics() -> list[Finding]:
 
 
 def softplus_approximates_sum() -> list[Finding]:
-    made, approximation = sum_of_sigmoids(POINTS, OFFSETS, DIVISOR), Softplus().value(POINTS)
-    errors = np.abs(made - approximation)
-    determined = 1 - np.sum((made - approximation) ** 2) / np.sum((made - made.mean()) ** 2)
+    """The sum is one of Riemann's for the integral that is softplus. Sigmoids rise from 0 to 1, so that
+    it is at most one spacing of the offsets off, 1 / divisor, where the offsets go on beyond x."""
+    points = POINTS[POINTS <= 8 + 1e-9]
+    close = np.arange(0, 40, 0.001)
+    errors = {
+        "the post's offsets": (sum_of_sigmoids(points, OFFSETS, DIVISOR), 1 / DIVISOR),
+        "offsets from 0 to 40, 0.001 apart": (sum_of_sigmoids(points, close, 1000.0), 0.001),
+    }
     return [
-        within("largest error up to x = 8", 0.0, errors[POINTS <= 8 + 1e-9].max(), 0.1),
-        Finding("R squared on all points", "0.99 or more", float(determined), bool(determined >= 0.99)),
+        within(
+            f"largest error up to x = 8, {name}", 0.0, np.abs(total - Softplus().value(points)).max(), limit
+        )
+        for name, (total, limit) in errors.items()
     ]
 
 
-def sum_gradient_vanishes() -> list[Finding]:
-    def slope(x: float) -> float:
-        return float(sum_of_sigmoids_derivative(at(x), OFFSETS, DIVISOR)[0])
-
+def _slopes_of_the_sum(*points: float) -> list[Finding]:
+    slopes = {x: float(sum_of_sigmoids_derivative(at(x), OFFSETS, DIVISOR)[0]) for x in points}
     return [
-        Finding(f"slope of the sum at {x:g}", "not near 0 (0.01 or more)", slope(x), slope(x) >= 0.01)
-        for x in (5.0, -5.0, 15.0, 20.0)
+        Finding(f"slope of the sum at {x:g}", "not near 0 (0.01 or more)", slope, slope >= 0.01)
+        for x, slope in slopes.items()
     ]
+
+
+def sum_gradient_anywhere() -> list[Finding]:
+    return _slopes_of_the_sum(-5.0, 5.0, 15.0, 20.0)
+
+
+def sum_gradient_among_offsets() -> list[Finding]:
+    return _slopes_of_the_sum(0.0, 2.5, 5.0, 7.5, 9.8)
 
 
 def relu_against_softplus() -> list[Finding]:
@@ -143,39 +160,57 @@ def relu_against_softplus() -> list[Finding]:
     ]
 
 
+def _means(where: str, relu: float, elu: float) -> list[Finding]:
+    return [
+        Finding(f"mean of ReLU {where}", "not 0", relu, relu != 0),
+        Finding(f"mean of ELU {where}", "close to 0 (less than half of ReLU's)", elu, abs(elu) < relu / 2),
+    ]
+
+
 def elu_mean_on_points() -> list[Finding]:
     relu, elu = float(ReLU().value(POINTS).mean()), float(ELU(1.0).value(POINTS).mean())
     return [
         within("mean of ReLU on the post's points", 2.449999999999974, relu, 1e-9),
         within("mean of ELU on the post's points", 1.9951645051027873, elu, 1e-9),
-        Finding("mean of ELU on the post's points", "close to 0 (below 0.5)", elu, elu < 0.5),
+        *_means("on the post's points", relu, elu),
     ]
 
 
-def printed_elu() -> list[Finding]:
-    """The post's function as printed appends nothing for negative x, and alpha (exp(x) - 1) for others."""
-    printed = [math.expm1(x) for x in POINTS if x >= 0]
-    complete = ELU(1.0).value(POINTS)
-    return [
-        Finding("values that the printed function returns", "100", len(printed), len(printed) == 100),
-        Finding(
-            "its value at the last point",
-            f"{complete[-1]:.12g}",
-            printed[-1],
-            bool(abs(printed[-1] - complete[-1]) < 1e-9),
-        ),
-    ]
+def elu_mean_on_normal_inputs() -> list[Finding]:
+    x = np.linspace(-10, 10, 200_001)
+    density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    relu, elu = (float(np.trapezoid(f.value(x) * density, x)) for f in (ReLU(), ELU(1.0)))
+    return _means("for inputs from normal(0, 1)", relu, elu)
 
 
-def parameters(hidden_layers: int) -> int:
-    sizes = [784, *[128] * hidden_layers, 10]
-    return sum((one + 1) * other for one, other in pairwise(sizes))
+def _errors_after_adding(loss: Callable[[float], float]) -> list[Finding]:
+    """One sigmoid unit with weight 0.5 and input 1: the change of its squared error when "loss" times slope
+    is added to the weight, for targets above and below its output."""
+    found = []
+    for place, target in (("above", 0.9), ("below", 0.1)):
+        output, slope = Sigmoid().value(at(0.5))[0], Sigmoid().derivative(at(0.5))[0]
+        after = Sigmoid().value(at(0.5 + loss(target - output) * slope))[0]
+        change = float((target - after) ** 2 - (target - output) ** 2)
+        found.append(Finding(f"change of the error, target {place}", "below 0", change, change < 0))
+    return found
+
+
+def adding_difference_times_slope() -> list[Finding]:
+    return _errors_after_adding(lambda difference: difference)
+
+
+def adding_squared_error_times_slope() -> list[Finding]:
+    return _errors_after_adding(lambda difference: difference**2)
 
 
 def report_sizes() -> list[Finding]:
+    """The printed shapes, with the eight hidden layers of section 5, from pixels to classes."""
+    shapes = [(784, 128), *[(128, 128)] * 7, (128, 10)]
+    fit = sum(before[1] == after[0] for before, after in pairwise(shapes))
     return [
-        within("parameters with 8 hidden layers", 217_354, parameters(8)),
-        within("parameters with 6 hidden layers", 184_330, parameters(6)),
+        within("inputs of the first layer: pixels of an image", shapes[0][0], 28 * 28),
+        within("layers with as many inputs as the one before has units", 8, fit),
+        within("units of the last layer: classes", shapes[-1][1], 10),
     ]
 
 
@@ -232,16 +267,19 @@ CHECKS: dict[str, Callable[[], list[Finding]]] = {
         one_zero_gradient,
         far_below_zero,
         elu_saturation,
-        elu_gradient_vanishes,
+        elu_for_large_inputs,
         blog_points,
         sigmoid_at_offset,
         sigmoid_bounds,
         number_of_logistics,
         softplus_approximates_sum,
-        sum_gradient_vanishes,
+        sum_gradient_anywhere,
+        sum_gradient_among_offsets,
         relu_against_softplus,
         elu_mean_on_points,
-        printed_elu,
+        elu_mean_on_normal_inputs,
+        adding_difference_times_slope,
+        adding_squared_error_times_slope,
         report_sizes,
         backpropagation,
     )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from elu_replication.claims import timing
 from elu_replication.config.schema import Arm
-from elu_replication.runs import frames
+from elu_replication.runs import frames, store
 
 CHANCE_LOSS = math.log(10)  # cross-entropy of ten equally probable classes
 NOTHING = pd.Series(dtype=float)
@@ -19,21 +19,40 @@ TINY = float(np.finfo(np.float32).tiny)  # a gradient's norm or a variance may u
 
 @dataclass
 class Stored:
-    """The finished runs of an arm that count; files of a kind are read when a metric first needs them."""
+    """The runs of an arm that count; files of a kind are read when a metric first needs them.
+
+    A run that diverged has an infinite loss from then on, and the accuracy that it had. It has no probes of
+    the end, so that what is probed is known of finished runs only.
+    """
 
     arm: Arm
 
     @cached_property
+    def diverged(self) -> frozenset[int]:
+        """The seeds whose run diverged."""
+        return frozenset(r.seed for r in store.current(self.arm) if r.status == "diverged")
+
+    @cached_property
     def final(self) -> pd.DataFrame:
         """A run's scores of the weights that it ended with, by seed."""
-        scores = {r.seed: r.final.model_dump() for r in frames.finished(self.arm)}
-        return pd.DataFrame.from_dict(scores, orient="index", dtype=float)
+        records = store.current(self.arm)
+        rows, seeds = [r.final.model_dump() for r in records], [r.seed for r in records]
+        scores = pd.DataFrame(rows, seeds, [*store.Scores.model_fields], dtype=float)
+        for split in ("train", "validation", "test"):
+            lost = scores.index.isin(self.diverged) & scores[f"{split}_accuracy"].notna()
+            scores.loc[lost, f"{split}_loss"] = math.inf
+        return scores
 
     @cached_property
     def losses(self) -> pd.DataFrame:
         """Losses by epoch, a column for each split and seed."""
-        history = frames.history(self.arm)
-        return history.pivot(index="epoch", columns=["split", "seed"], values="loss")
+        history = frames.history(self.arm, diverged=True)
+        losses = history.pivot(index="epoch", columns=["split", "seed"], values="loss")
+        if not self.diverged:
+            return losses
+        losses = losses.reindex(range(1, self.arm.protocol.epochs + 1))
+        lost = losses.columns.get_level_values("seed").isin(self.diverged)
+        return losses.where(losses.notna() | ~lost, math.inf)
 
     @cached_property
     def activity(self) -> pd.DataFrame:
@@ -56,12 +75,13 @@ Computed = Callable[[Stored], pd.Series]
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of each run: `compute` gives it by seed (measured times: by round), and leaves out runs that
-    have none. Numbers that differ by at most `margin` count as the same; `meaning` is what readers see."""
+    """A number of each run: `compute` gives it by seed (of times, by measurement and round), and leaves out
+    runs that have none. Numbers that differ by at most `margin` count as the same."""
 
     compute: Computed
     margin: float
-    meaning: str
+    meaning: str  # what readers see
+    to_target: bool = False  # counts epochs to a target, infinite where it is never reached
     timed: bool = False  # measured by `make times`, not in runs
 
 
@@ -71,8 +91,16 @@ def final(name: str) -> Computed:
 
 
 def of_losses(split: str, compute: Callable[[pd.DataFrame], pd.Series]) -> Computed:
-    """`compute` of the losses of a split (rows are epochs, columns are seeds); empty without the split."""
-    return lambda stored: compute(pd.DataFrame(stored.losses[split])) if split in stored.losses else NOTHING
+    """`compute` of the losses of a split (rows are epochs, columns are seeds), infinite where a run that
+    diverged has no number; empty without the split."""
+
+    def values(stored: Stored) -> pd.Series:
+        if split not in stored.losses:
+            return NOTHING
+        computed = compute(pd.DataFrame(stored.losses[split]))
+        return computed.mask(computed.isna() & computed.index.isin(stored.diverged), math.inf)
+
+    return values
 
 
 train, validation, test = (partial(of_losses, split) for split in ("train", "validation", "test"))
@@ -93,7 +121,8 @@ def slope(losses: pd.DataFrame) -> pd.Series:
     fitted = losses.loc[15:25]
     if len(fitted) < 2:
         return NOTHING
-    return pd.Series(np.polyfit(fitted.index, fitted, 1)[0], fitted.columns)
+    epochs = pd.Series(fitted.index - fitted.index.to_numpy().mean(), fitted.index)
+    return fitted.mul(epochs, axis=0).sum(skipna=False) / (epochs**2).sum()  # least squares
 
 
 def mean_of_first(losses: pd.DataFrame) -> pd.Series:
@@ -102,8 +131,18 @@ def mean_of_first(losses: pd.DataFrame) -> pd.Series:
 
 
 def first_epoch_at(threshold: float) -> Callable[[pd.DataFrame], pd.Series]:
-    """The first epoch with a loss of at most `threshold`; one after the last where there is none."""
-    return lambda losses: (~(losses <= threshold).cummax()).sum() + 1.0
+    """The first epoch with a loss of at most `threshold`; infinite where there is none."""
+
+    def first(losses: pd.DataFrame) -> pd.Series:
+        reached = losses <= threshold
+        return reached.idxmax().astype(float).where(reached.any(), math.inf)
+
+    return first
+
+
+def epoch_of_least(losses: pd.DataFrame) -> pd.Series:
+    """The epoch of the least loss; infinite where none is finite."""
+    return losses.idxmin().astype(float).where(losses.min() < math.inf, math.inf)
 
 
 def early_stopping_gain(stored: Stored) -> pd.Series:
@@ -141,6 +180,19 @@ def rise(name: str) -> Computed:
     return lambda stored: by_seed(stored.whole, lambda run: run[name].iloc[-1] - run[name].iloc[0])
 
 
+def late_change(losses: pd.DataFrame) -> pd.Series:
+    """How far the last loss is above that of epoch 25."""
+    return losses.ffill().iloc[-1] - losses.loc[25] if 25 in losses.index else NOTHING
+
+
+def late_drift(name: str) -> Computed:
+    """How far a quantity of the whole network is, after the last epoch, above its value after the first
+    probed epoch from 25 on."""
+    return lambda stored: by_seed(
+        stored.whole[stored.whole.epoch >= 25], lambda run: run[name].iloc[-1] - run[name].iloc[0]
+    )
+
+
 def gradient_depth(initial: bool) -> Computed:
     """The decimal logarithm of the first layer's gradient norm over the output layer's."""
 
@@ -176,9 +228,10 @@ def by_seed(rows: pd.DataFrame, compute: Callable[[pd.DataFrame], float]) -> pd.
 
 
 def epoch_time(stored: Stored) -> pd.Series:
-    """The natural logarithm of an arm's measured seconds per epoch, by round."""
+    """The natural logarithm of an arm's measured seconds per epoch, by measurement and round."""
     times = timing.measured()
-    return times[times.arm == stored.arm.name].set_index("round").seconds.astype(float).map(math.log)
+    rows = times[times.arm == stored.arm.name].set_index(["measurement", "round"])
+    return rows.seconds.astype(float).map(math.log)
 
 
 # A margin is what would not matter in practice: 0.001 of accuracy is 10 of the 10,000 test images. Those of
@@ -196,15 +249,15 @@ METRICS = {
     "validation_area": Metric(validation(mean_of_first), 0.003, "mean validation loss, epochs 1 to 15"),
     "train_area": Metric(train(mean_of_first), 0.003, "mean training loss, epochs 1 to 15"),
     "epochs_to_validation_0.05": Metric(
-        validation(first_epoch_at(0.05)), 1.0, "first epoch with a validation loss of at most 0.05"
+        validation(first_epoch_at(0.05)), 1.0, "first epoch with a validation loss of at most 0.05", True
     ),
     "epochs_to_train_0.1": Metric(
-        train(first_epoch_at(0.1)), 1.0, "first epoch with a training loss of at most 0.1"
+        train(first_epoch_at(0.1)), 1.0, "first epoch with a training loss of at most 0.1", True
     ),
     "epochs_to_train_0.001": Metric(
-        train(first_epoch_at(0.001)), 1.0, "first epoch with a training loss of at most 0.001"
+        train(first_epoch_at(0.001)), 1.0, "first epoch with a training loss of at most 0.001", True
     ),
-    "best_epoch": Metric(validation(pd.DataFrame.idxmin), 1.0, "epoch of the least validation loss"),
+    "best_epoch": Metric(validation(epoch_of_least), 1.0, "epoch of the least validation loss"),
     "early_stopping_gain": Metric(
         early_stopping_gain, 0.003, "test loss: last epoch minus epoch of least validation loss"
     ),
@@ -233,6 +286,20 @@ METRICS = {
         rise("saturated"),
         0.01,
         "share of hidden units with no derivative of 0.01 or more: last epoch minus initially",
+    ),
+    "inactive_share": Metric(
+        at_end("saturated_share"),
+        0.01,
+        "share of a hidden unit's images with a derivative below 0.01, mean over units, last epoch",
+    ),
+    "train_late_change": Metric(train(late_change), 0.003, "training loss: last epoch minus epoch 25"),
+    "validation_late_change": Metric(
+        validation(late_change), 0.003, "validation loss: last epoch minus epoch 25"
+    ),
+    "median_late_change": Metric(
+        late_drift("median_activation"),
+        0.01,
+        "median over units of mean activation: last epoch minus first probed from 25 on",
     ),
     "gradient_depth_initial": Metric(
         gradient_depth(initial=True), 0.1, "log10 of first layer's gradient norm over last's, initially"

@@ -14,12 +14,12 @@ from typing import Any
 import yaml
 
 from elu_replication import atomic
-from elu_replication.claims import identification, schema
+from elu_replication.claims import identification, schema, verdicts
 from elu_replication.claims.schema import Claim
 from elu_replication.config import documents, experiments
 from elu_replication.config.documents import Strict
 from elu_replication.config.schema import PUBLISHED
-from elu_replication.errors import UserError
+from elu_replication.errors import UserError, one_line
 from elu_replication.runs import evidence, store
 from elu_replication.runs.code_version import plain_text
 
@@ -84,6 +84,7 @@ def entries() -> dict[str, Entry]:
     """What the tree holds now, in the form of the file."""
     modules = [*(Path(__file__).with_stem(name) for name in RULES), Path(evidence.__file__)]
     rules = {f"rule {module.stem}": of_code(module) for module in modules}
+    rules[f"rules, version {verdicts.VERSION}"] = digest([one_line(rule) for rule in verdicts.RULES])
     rules["published curves"] = digest(documents.read(identification.CURVES))
     return {
         **{f"claim {name}": of_claim(claim) for name, claim in schema.load_claims().items()},

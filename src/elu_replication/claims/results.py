@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_args
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError
 
 from elu_replication.claims.sources import Source
 from elu_replication.config.documents import Strict
 from elu_replication.errors import UserError
 
 FILE = Path("results/claims.json")
-Verdict = Literal["replicated", "not replicated", "protocol-dependent", "inconclusive", "not run"]
+Verdict = Literal[
+    "replicated", "not replicated", "protocol-dependent", "inconclusive", "not run", "not testable"
+]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 UNDECIDED = ("inconclusive", "not run")
+# What comparing passages gives; "not testable" where the copy of a source is damaged.
+Agreement = Literal["agrees", "contradicted", "unsupported", "not testable"]
 Kind = Literal["NUM", "DIR", "DET", "TXT"]
 KIND_NAMES: dict[Kind, str] = {
     "NUM": "published value",
@@ -27,8 +31,20 @@ KIND_NAMES: dict[Kind, str] = {
 }
 DecidedBy = Literal["runs", "mathematics", "texts"]
 DECIDED_BY: dict[Kind, DecidedBy] = {"NUM": "runs", "DIR": "runs", "DET": "mathematics", "TXT": "texts"}
-# JSON has no NaN: a number that does not exist is null there.
-Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+# Of the mean of differences (t), of their signs, or of a new run's value (prediction).
+Test = Literal["t", "sign", "prediction"]
+
+
+def _in_json(value: float) -> float | str | None:
+    return float(value) if math.isfinite(value) else None if math.isnan(value) else str(value)
+
+
+# JSON has no NaN or infinity: a number that does not exist is null there, an infinite one "inf" or "-inf".
+Number = Annotated[
+    float,
+    BeforeValidator(lambda value: math.nan if value is None else float(value)),
+    PlainSerializer(_in_json, when_used="json"),
+]
 
 
 class Interval(NamedTuple):
@@ -45,12 +61,18 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a claim says, what was computed, and whether that is as claimed."""
+    """One thing that a claim says, what was computed, and whether that is as claimed. `reading` is the
+    label of the reading that it decides, where a mathematical claim has several."""
 
     what: str
     claimed: str
     computed: Number
     holds: bool
+    reading: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.reading}: {self.what}" if self.reading else self.what
 
 
 class Passage(Strict):
@@ -89,14 +111,17 @@ class Ledger(Strict):
     changes: list[Change]
 
 
-class ContrastResult(Strict, frozen=False, ser_json_inf_nan="null"):
-    """A contrast, its value for each seed, and the statistics of these values.
+class ContrastResult(Strict, frozen=False):
+    """A contrast, its value for each seed (of times, for each measurement), and their statistics.
 
-    `interval` is the 95% prediction interval of a new run where a published value is tested (`expect` is
-    None), and the 95% t interval of the mean otherwise. `than` is what the effect is compared with;
-    `published` is the effect by the sources' own scores. `bca` is the bootstrap's interval of the mean, and
-    the p values are of its difference from `than`. A number that does not exist is NaN.
+    `interval` is of the mean (test t), of the median (sign, where `effect` is the median), or of a new run
+    (prediction: at 95% for all scores of a reading together). `than` is what the effect is compared with;
+    `published` is the effect by the sources' own scores. `p` is of the difference from `than` by the test,
+    `p_verdict` of what gave the verdict: `p`, or that of equivalence; 1 where the test did not decide.
+    A number that does not exist is NaN; so is the value of a seed with which two arms are tied at infinity.
     """
+
+    test: Test
 
     metric: str
     meaning: str
@@ -105,15 +130,14 @@ class ContrastResult(Strict, frozen=False, ser_json_inf_nan="null"):
     than: float
     margin: float
     published: Number
-    values: dict[int, float]
+    values: dict[int, Number]
     effect: Number
     interval: Interval
     sd: Number
-    bca: Interval
     p: Number
-    p_holm: Number = math.nan
     p_sign_flip: Number
     p_equivalence: Number
+    p_verdict: Number
     probability_of_improvement: Number
     minimum_detectable_effect: Number = math.nan
     single_run_share: Number
@@ -133,11 +157,18 @@ class ContrastResult(Strict, frozen=False, ser_json_inf_nan="null"):
 
 
 class ReadingResult(Strict):
-    """One reading of a claim, and its contrasts, all of which must hold."""
+    """One reading of a claim, and its contrasts, all of which must hold.
+
+    `p` is of its verdict. For a reading beside the primary one, `p_holm` is adjusted for all of these, and
+    `adjusted` is the verdict that remains; the primary reading's stays. NaN where there is no test.
+    """
 
     label: str
     verdict: Verdict
     contrasts: list[ContrastResult]
+    p: Number = math.nan
+    p_holm: Number = math.nan
+    adjusted: Verdict
 
     @property
     def decisive(self) -> ContrastResult:
@@ -145,9 +176,38 @@ class ReadingResult(Strict):
         return next(contrast for contrast in self.contrasts if contrast.verdict == self.verdict)
 
 
+class Factor(Strict):
+    """The one part of protocols whose values tell readings that hold from those that fail."""
+
+    name: str
+    holds: list[str]
+    fails: list[str]
+
+
+class Pattern(Strict):
+    """In how many of the readings that have runs a claim holds and fails, each at 5%, and in how many after
+    Holm's adjustment."""
+
+    readings: int
+    holds: int
+    fails: int
+    holds_adjusted: int
+    fails_adjusted: int
+    factor: Factor | None = None
+
+    def __str__(self) -> str:
+        text = f"holds in {self.holds} of {self.readings}, fails in {self.fails}"
+        if (self.holds, self.fails) != (self.holds_adjusted, self.fails_adjusted):
+            text += f" (adjusted: {self.holds_adjusted} and {self.fails_adjusted})"
+        if self.factor:
+            yes, no = " or ".join(self.factor.holds), " or ".join(self.factor.fails)
+            text += f"; {self.factor.name} {yes}: yes, {no}: no"
+        return text
+
+
 class Statement(Strict):
     """What sources claim: `sources` has the place in each source by the source's id. `agreement` is what
-    comparing the passages gives."""
+    comparing the passages gives, by reading where there are several."""
 
     sources: dict[str, str]
     statement: str
@@ -155,7 +215,14 @@ class Statement(Strict):
     published: str = ""
     note: str = ""
     passages: list[Passage] = Field([])
-    agreement: Literal["agrees", "contradicted", "unsupported"] | None = None
+    agreement: Agreement | dict[str, Agreement] | None = None
+
+    @property
+    def agreements(self) -> dict[str, Agreement]:
+        """What comparing the passages gives, by reading; a single one has no label."""
+        if isinstance(self.agreement, dict):
+            return self.agreement
+        return {"": self.agreement} if self.agreement else {}
 
     @property
     def decided_by(self) -> DecidedBy:
@@ -174,6 +241,7 @@ class ClaimResult(Statement):
     verdict: Verdict
     reason: str
     readings: list[ReadingResult]
+    pattern: Pattern | None
     findings: list[Finding]
     command: str
     evidence: str = ""
@@ -215,19 +283,26 @@ class ClaimResult(Statement):
 
 
 class Results(Strict):
-    """Everything in claims.json; `rules` are the sentences by which the verdicts were given."""
+    """Everything in claims.json; `rules` are the sentences by which the verdicts were given, and
+    `rules_version` the number of their version."""
 
     counts: dict[Verdict, int]
     claims: list[ClaimResult]
     sources: dict[str, Source]
     headlines: list[str]
     ledger: Ledger
+    rules_version: int
     rules: list[str]
     multiplicity: str
 
     @property
     def by_id(self) -> dict[str, ClaimResult]:
         return {claim.id: claim for claim in self.claims}
+
+    @property
+    def published(self) -> list[ClaimResult]:
+        """The claims that a published source makes, not this project."""
+        return [c for c in self.claims if any(self.sources[key].published for key in c.sources)]
 
     def places(self, claim: ClaimResult) -> str:
         """Where the sources make a claim, by their names."""

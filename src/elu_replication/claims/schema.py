@@ -60,26 +60,34 @@ class Claim(Statement):
     """One published claim, and how it is decided.
 
     `readings` holds, for each way to read what the sources leave open, the contrasts that must all come
-    out as claimed; the first is the primary reading. A DET claim names its `check` in checks.py; a TXT
-    claim has `passages` and what comparing them gives; readings of either are measured beside it. A DIR
-    claim with a `check` needs both to hold.
+    out as claimed; the first is the primary reading. A DET claim names its `check` in checks.py, or one for
+    each reading; a TXT claim has `passages` and what comparing them gives, or what it gives by reading. The
+    contrasts of either are measured beside it. A DIR claim with a `check` needs both to hold.
     """
 
     readings: dict[str, list[Contrast]] = Field({})
-    check: str | None = None
+    check: str | dict[str, str] | None = None
+
+    @property
+    def checks(self) -> dict[str, str]:
+        """The names of the checks by reading; a single one has no label."""
+        if isinstance(self.check, dict):
+            return self.check
+        return {"": self.check} if self.check else {}
 
     @model_validator(mode="after")
     def _complete(self) -> "Claim":
         known = sources.load().sources
         if unknown := {*self.sources, *(passage.source for passage in self.passages)} - set(known):
             raise ValueError(f"source {', '.join(sorted(unknown))}: must be of {', '.join(known)}")
-        if self.check is not None and self.check not in CHECKS:
-            raise ValueError(f"check {self.check!r}: must be one of {', '.join(CHECKS)}")
+        for check in self.checks.values():
+            if check not in CHECKS:
+                raise ValueError(f"check {check!r}: must be one of {', '.join(CHECKS)}")
         if self.decided_by == "runs" and not self.readings:
             raise ValueError(f"a {self.kind} claim has readings")
-        if self.kind == "DET" and self.check is None:
+        if self.kind == "DET" and not self.checks:
             raise ValueError("a DET claim names its check")
-        if self.kind == "TXT" and (len(self.passages) < 2 or self.agreement is None):
+        if self.kind == "TXT" and (len(self.passages) < 2 or not self.agreements):
             raise ValueError("a TXT claim has two passages or more, and what comparing them gives")
         return self
 

@@ -9,12 +9,14 @@ FILE = experiments.FOLDER / "claims/sources.yaml"
 
 
 class Source(Strict):
-    """A text that makes claims; `name` is what readers see, `bibtex` its key in experiments/sources.bib."""
+    """A text that makes claims; `name` is what readers see, `bibtex` its key in experiments/sources.bib.
+    Of this project itself, `published` is false."""
 
     name: str
     author: str
     title: str
     bibtex: str
+    published: bool = True
 
 
 class Sources(Strict):

@@ -52,7 +52,7 @@ def explain(claim: ClaimResult, results: Results, verbose: bool) -> None:
     if claim.note:
         say(f"Note: {claim.note}")
     if claim.readings:
-        say(f"Evidence: {claim.evidence}")
+        say(f"Evidence: {claim.evidence or 'measured times'}")
         say(f"Runs: {claim.command}")
     for line in columns.lines([claim] if verbose else []):
         contrast = line.contrast

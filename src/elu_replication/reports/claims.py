@@ -51,7 +51,9 @@ def answer(claims: Sequence[ClaimResult]) -> list[str]:
     return [
         f"{held}, {rest}, and {undecided} are still undecided.",
         f"Of the {others.total()} settled by mathematics or by comparing texts,"
-        f" {others['replicated']} hold and {others['not replicated']} do not."
+        f" {others['replicated']} hold, {others['not replicated']} do not,"
+        f" {others['protocol-dependent']} depend on the reading, and {others['not testable']} cannot be"
+        " tested on this copy of the sources."
         " The best-known claims, with the verdicts of their readings:",
     ]
 
@@ -71,12 +73,12 @@ def overview(results: Results) -> str:
     counted = counted.assign(claims=counted.sum(axis=1))
     counted.loc["**all**"] = counted.sum()
     numbers = counted.rename_axis("Decided by").reset_index().to_markdown(index=False)
-    return "\n\n".join([*answer(results.claims), markdown(headlines(results)).rstrip(), numbers]) + "\n"
+    return "\n\n".join([*answer(results.published), markdown(headlines(results)).rstrip(), numbers]) + "\n"
 
 
 def document(results: Results) -> str:
     """claims.md: counts, one line a claim by source, the ledger, then the details."""
-    text = [f"# The {len(results.claims)} published claims\n", overview(results)]
+    text = [f"# The {len(results.claims)} claims\n", overview(results)]
     text.append(
         "A claim is of a published value, of a direction, of mathematics or of a text."
         " The [rules](#the-rules) are at the end; what was changed after results were seen has a"
@@ -118,7 +120,7 @@ def details(claim: ClaimResult, results: Results) -> str:
     if claim.findings:
         text.append(markdown(table(columns.FINDINGS, claim.findings, "details")))
     if claim.readings:
-        text.append(f"Evidence: {claim.evidence}.\n")
+        text += [f"Evidence: {claim.evidence}.\n"] * bool(claim.evidence)
         text.append(markdown(table(columns.CONTRASTS, columns.lines([claim]), "details")))
         text.append(f"`{claim.command}`\n")
     return "\n".join(text)

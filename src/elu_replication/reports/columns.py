@@ -1,14 +1,12 @@
 """The columns of every table on claims, each once: what machines read, what people read, and where."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from elu_replication.claims.results import (
     KIND_NAMES,
-    VERDICTS,
     Ambiguity,
     ClaimResult,
     ContrastResult,
@@ -71,7 +69,7 @@ def effect(contrast: ContrastResult) -> str:
     """E.g. "-0.0012 [-0.003, 0.001]"."""
     if contrast.n < 2:
         return f"{number(contrast.effect)} (one seed)" if contrast.n else "-"
-    return f"{number(contrast.effect)} {contrast.interval}"
+    return f"{'median ' * (contrast.test == 'sign')}{number(contrast.effect)} {contrast.interval}"
 
 
 def claimed(contrast: ContrastResult) -> str:
@@ -113,10 +111,8 @@ NUMBERS = (
 )
 STATISTICS = (
     Column("expect", "", "csv", lambda c: c.expect or KIND_NAMES["NUM"]),
-    *(Column(name, "", "csv") for name in ("than", "published", "sd")),
-    Column("bca_low", "", "csv", attrgetter("bca.low")),
-    Column("bca_high", "", "csv", attrgetter("bca.high")),
-    *(Column(name, "", "csv") for name in ("p", "p_holm", "p_sign_flip", "p_equivalence")),
+    *(Column(name, "", "csv") for name in ("test", "than", "published", "sd")),
+    *(Column(name, "", "csv") for name in ("p", "p_sign_flip", "p_equivalence", "p_verdict")),
     Column("probability_of_improvement", "", "csv"),
     Column("minimum_detectable_effect", "Detectable", "csv power", text=detectable),
     Column("single_run_share", "Single runs that show it", "csv details", text=single_runs),
@@ -158,6 +154,7 @@ CONTRASTS = (
     Column("id", "Claim", "csv power", attrgetter("claim.id")),
     Column("reading", "Reading", "csv details terminal power", attrgetter("reading.label")),
     *map(of_line, (*NUMBERS, *STATISTICS)),
+    *(Column(name, "", "csv", attrgetter(f"reading.{name}")) for name in ("p_holm", "adjusted")),
 )
 
 
@@ -169,7 +166,7 @@ def of_claim(column: Column) -> Column:
         if claim.decisive:
             return column.get(claim.decisive)
         if claim.finding and column.key in ("metric", "effect"):
-            return claim.finding.what if column.key == "metric" else claim.finding.computed
+            return claim.finding.title if column.key == "metric" else claim.finding.computed
         return 0 if column.key == "n" else None
 
     def text(claim: ClaimResult) -> str:
@@ -186,12 +183,6 @@ def published(claim: ClaimResult) -> str:
 def command(claim: ClaimResult) -> str:
     """What trains a claim's runs, or explains a claim that runs do not decide."""
     return claim.command if claim.decisive else f"make claim ID={claim.id}"
-
-
-def verdicts_of(claim: ClaimResult) -> str:
-    """How many readings have each verdict."""
-    counted = Counter(reading.verdict for reading in claim.readings)
-    return ", ".join(f"{counted[verdict]} {verdict}" for verdict in VERDICTS if counted[verdict])
 
 
 def for_claims(results: Results) -> tuple[Column, ...]:
@@ -213,14 +204,14 @@ def for_claims(results: Results) -> tuple[Column, ...]:
         Column("verdict", "Verdict", tables, width=paragraph(0.12)),
         Column("evidence", "Evidence", "csv markdown page"),
         Column("", "Primary reading", "headlines", lambda c: c.readings[0].verdict),
-        Column("", "All readings", "headlines", verdicts_of),
+        Column("pattern", "All readings", "csv headlines details", lambda c: str(c.pattern or "")),
         Column("reason", "", "csv"),
         Column("command", "Command", "csv page", command),
     )
 
 
 FINDINGS = (
-    Column("what", "Computed", "details"),
+    Column("title", "Computed", "details"),
     Column("claimed", "Claimed", "details"),
     Column("computed", "Value", "details", text=lambda finding: f"{finding.computed:.8g}"),
     Column("holds", "Holds", "details", text=lambda finding: "yes" if finding.holds else "no"),

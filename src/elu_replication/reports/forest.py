@@ -58,7 +58,7 @@ def forest(claims: Sequence[ClaimResult]) -> Figure:
         "(log axis beyond 1; cut at 30)" + f"\nNot run: {', '.join(idle)}" * bool(idle)
     )
     axes.grid(alpha=0.25)
-    handles = [Line2D([], [], color=STYLES[v][0], marker=STYLES[v][1], label=v) for v in VERDICTS[:-1]]
+    handles = [Line2D([], [], color=STYLES[v][0], marker=STYLES[v][1], label=v) for v in VERDICTS[:4]]
     other = "primary reading not run: another's numbers"
     handles.append(Line2D([], [], color="0.4", marker="s", markerfacecolor="white", label=other))
     handles.append(Line2D([], [], color="black", marker="|", linestyle="", label="by the published scores"))

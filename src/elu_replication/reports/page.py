@@ -202,7 +202,7 @@ def render(rows: Sequence[Row], results: Results) -> str:
     digests = group_option("dataset", "mnist")["digests"]
     bench = pd.read_csv(RESULTS / "bench/bench.csv") if (RESULTS / "bench/bench.csv").is_file() else None
     return environment.get_template("page.html").render(
-        answer=claims.answer(results.claims),
+        answer=claims.answer(results.published),
         bench=bench,
         charts=charts,
         claimants={

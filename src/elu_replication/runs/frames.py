@@ -30,9 +30,10 @@ def finished(arm: Arm) -> list[Record]:
     return [record for record in store.current(arm) if record.status == "finished"]
 
 
-def history(arm: Arm) -> pd.DataFrame:
-    """Every observation of the arm's finished runs."""
-    return _together("history", {r.seed: store.history_path(arm, r.seed) for r in finished(arm)})
+def history(arm: Arm, diverged: bool = False) -> pd.DataFrame:
+    """Every observation of the arm's finished runs and, where asked for, of those that diverged."""
+    records = store.current(arm) if diverged else finished(arm)
+    return _together("history", {r.seed: store.history_path(arm, r.seed) for r in records})
 
 
 def probes(arm: Arm, kind: str) -> pd.DataFrame:
