@@ -122,4 +122,4 @@ def main() -> None:
     except COMPOSITION_ERRORS as error:
         if HydraConfig.initialized():  # composed by then: the error is not in what was asked for
             raise
-        raise UserError(explain(error)) from error
+        raise UserError(explain(error, sys.argv[1:])) from error
