@@ -133,8 +133,8 @@ def trained_again(jobs: Sequence[Job]) -> Iterator[tuple[Event, Means]]:
 
 
 def audit(jobs: Sequence[Job]) -> list[Finding]:
-    """Retrain the first epochs of the jobs and print how they compare with the stored ones. Raises UserError
-    naming the runs that differ or could not be trained."""
+    """Retrain the first epochs of the jobs and print how they compare with what is stored. Raises
+    UserError naming the runs that differ or could not be trained."""
     findings, wrong = [], []
     for event, by in trained_again(jobs):
         if event.kind == "failed":

@@ -41,7 +41,7 @@ def applicable(jobs: Sequence[Sequence[str]], configs: Sequence[DictConfig]) -> 
 
 
 def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
-    """Train the missing runs of the configurations' custom arms; returns each arm once, with all its seeds."""
+    """Train the missing runs of the configurations' custom arms; returns the arms, each once."""
     jobs_values = [configuration(config) for config in configs]
     for values in jobs_values:
         for key, default in (("scale", PUBLISHED), ("campaign", default_campaign())):
