@@ -155,6 +155,11 @@ def arm(full_name: str, scale: Scale) -> Arm:
     return Arm(prefix + full_name, protocol, tuple(seeds), folder)
 
 
+def arm_names(*experiments: str) -> list[str]:
+    """The full names of the arms of some experiments."""
+    return [f"{name}-{arm}" for name in experiments for arm in load(name).arms]
+
+
 def declared(scale: Scale) -> dict[str, dict[str, Arm]]:
     """Every experiment's arms at `scale`: {experiment: {arm: Arm}}, in the documents' order."""
     return {name: {a: arm(f"{name}-{a}", scale) for a in load(name).arms} for name in names()}
@@ -162,16 +167,18 @@ def declared(scale: Scale) -> dict[str, dict[str, Arm]]:
 
 def every_arm(scale: Scale) -> list[Arm]:
     """Every declared arm at `scale`, shared arms once."""
-    arms = [arm for experiment_arms in declared(scale).values() for arm in experiment_arms.values()]
-    return list({arm.folder: arm for arm in arms}.values())
+    arms = [arm(name, scale) for name in arm_names(*names())]
+    return list({a.folder: a for a in arms}.values())
 
 
 def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
     """The arms that `campaign` trains, by name; raises UserError on an unknown name."""
-    everything = names()  # Reads every document, so that an error shows before hours of training.
-    chosen: list[str] = []
-    for name in everything if campaign.arms == ("all",) else campaign.arms:
-        chosen += [name] if "-" in name else [f"{name}-{a}" for a in load(name).arms]
+    everything = arm_names(
+        *names()
+    )  # reads every document, so that an error shows before hours of training
+    chosen = everything
+    if campaign.arms != ("all",):
+        chosen = [arm for name in campaign.arms for arm in ([name] if "-" in name else arm_names(name))]
     for pattern in campaign.exclude:
         if not (excluded := fnmatch.filter(chosen, pattern)):
             raise UserError(f"campaign.exclude: {pattern} matches no arm of the campaign")
