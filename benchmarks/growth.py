@@ -59,8 +59,8 @@ def generate(arm: Arm, template: tuple[store.Record, pd.DataFrame, list[str]]) -
     last = history.epoch.max()
     epochs = range(1, arm.protocol.epochs + 1)
     base = pd.concat([history[history.epoch == min(epoch, last)].assign(epoch=epoch) for epoch in epochs])
-    arm.folder.mkdir(parents=True, exist_ok=True)
     for seed in arm.seeds:
+        store.run_folder(arm, seed).mkdir(parents=True)
         noise = np.exp(np.random.default_rng(seed).normal(0, 0.05, len(base)))
         text = base.assign(seed=seed, loss=base.loss * noise).to_csv(index=False, float_format="%.9g")
         scores = record.final.model_copy(update={"test_loss": record.final.test_loss * noise[-1]})

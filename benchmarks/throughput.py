@@ -161,7 +161,7 @@ class Contender:
         self.first_seconds = self.slowest()
 
     def seconds(self) -> float:
-        """Seconds per epoch of the machine: those of the slowest process, divided by the number of processes."""
+        """Seconds per epoch of the machine: the slowest process's, over their number."""
         self.ask(True)
         return self.slowest() / len(self.connections)
 
@@ -178,8 +178,8 @@ class Contender:
 
 
 def operations(protocol: Protocol) -> float:
-    """Floating-point operations of the matrix products and convolutions of one epoch. A training image costs
-    one forward pass and twice as much backward (once in the first layer, whose inputs need no gradient); a
+    """Floating-point operations of the matrix products and convolutions of one epoch. A training image
+    costs one forward pass and twice as much backward (once in the first layer, whose inputs need no gradient); a
     validation image costs one forward pass."""
     first, *rest = (
         [2 * 9 * 32 * 26 * 26, 2 * 9 * 32 * 64 * 11 * 11, 2 * 1600 * 256, 2 * 256 * 10]
