@@ -178,9 +178,9 @@ class Contender:
 
 
 def operations(protocol: Protocol) -> float:
-    """Floating-point operations of the matrix products and convolutions of one epoch. A training image
-    costs one forward pass and twice as much backward (once in the first layer, whose inputs need no gradient); a
-    validation image costs one forward pass."""
+    """Floating-point operations of the matrix products and convolutions of one epoch. A validation image
+    costs one forward pass; a training image costs as much again for the gradients of the kernels, and again
+    for those of all inputs but the first layer's."""
     first, *rest = (
         [2 * 9 * 32 * 26 * 26, 2 * 9 * 32 * 64 * 11 * 11, 2 * 1600 * 256, 2 * 256 * 10]
         if protocol.model.name == "cnn"
