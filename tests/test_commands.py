@@ -13,7 +13,7 @@ def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("module", "arguments", "told"),
+    ("module", "arguments", "message"),
     [
         (TRAIN, ["dropout=1.5"], "error: dropout = 1.5: must be in [0, 1)"),
         (
@@ -48,11 +48,11 @@ def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("elu_replication.training.train", ["nothing"], "error: nothing: not in params.yaml; it has"),
     ],
 )
-def test_what_is_wrong_is_one_line(module: str, arguments: list[str], told: str) -> None:
+def test_what_is_wrong_is_one_line(module: str, arguments: list[str], message: str) -> None:
     done = command(module, *arguments)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith(told)
+    assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
 
 

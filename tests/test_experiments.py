@@ -88,7 +88,7 @@ def test_a_whole_experiment_can_be_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"protocol": {"dropot": 0.5}}, r"arm elu: dropot: unknown key"),
         ({"protocol": {"dropout.rate": 0.5}}, r"arm elu: dropout.rate: unknown key"),
@@ -105,7 +105,7 @@ def test_a_whole_experiment_can_be_named() -> None:
     ],
 )
 def test_a_wrong_document_is_named_with_its_field(
-    change: dict[str, dict[str, object]], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    change: dict[str, dict[str, object]], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = yaml.safe_load(Path("experiments/asu_mlp.yaml").read_text())
     document |= {"arms": {"elu": {"activation": "elu"}}, "published": {}, "panels": {}}
@@ -117,7 +117,7 @@ def test_a_wrong_document_is_named_with_its_field(
     monkeypatch.setattr(experiments, "FOLDER", tmp_path)
     experiments.load.cache_clear()
     experiments.arm.cache_clear()
-    with pytest.raises(UserError, match=told) as refused:
+    with pytest.raises(UserError, match=message) as refused:
         experiments.arm("wrong-elu", PUBLISHED)
     experiments.load.cache_clear()
     experiments.arm.cache_clear()
