@@ -38,7 +38,7 @@ audit: $(INSTALLED)  ## train the beginning of stored runs again, to the bit: a 
 	@python -m elu_replication.commands.audit --arms "$$ARMS" --epochs "$${EPOCHS:-1}"
 
 fingerprint: $(INSTALLED)  ## does this machine give the project's numbers? A minute
-	@python -m elu_replication.commands.fingerprint
+	@python scripts/fingerprint.py
 
 stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of the engine, proved to the bit: FROM=<commit> [ARMS=]
 	@python -m elu_replication.commands.stamp --from "$(FROM)" --arms "$$ARMS"

@@ -1,7 +1,7 @@
 """`make growth`: how long everything but training takes when many more runs are stored.
 
-The runs are generated in a temporary folder, not trained: each is the history of a stored run of the same
-model, drawn out to the arm's epochs, with noise on its losses.
+The runs are generated in a temporary folder, not trained: each has the history of a stored run of the same
+model, extended to the arm's epochs, with noise on its losses.
 """
 
 import argparse
@@ -21,9 +21,10 @@ import pandas as pd
 
 from elu_replication import atomic
 from elu_replication.config import experiments
+from elu_replication.config.documents import validated
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.options import group_option
-from elu_replication.config.schema import PUBLISHED, Arm, Campaign, typed
+from elu_replication.config.schema import PUBLISHED, Arm, Campaign
 from elu_replication.console import say
 from elu_replication.errors import UserError, run_main
 from elu_replication.runs import store
@@ -36,20 +37,20 @@ SEEDS = 110  # generated of each arm
 
 def arms() -> list[Arm]:
     """The declared arms whose runs are generated, each once: those of the campaign `full`."""
-    full = typed(Campaign, group_option("campaign", "full"))
+    full = validated(Campaign, group_option("campaign", "full"))
     return list(experiments.selected(PUBLISHED, full).values())
 
 
 def templates() -> dict[str, tuple[store.Record, pd.DataFrame, list[str]]]:
-    """For each model a stored run: its record, history and probes' texts."""
-    found: dict[str, tuple[store.Record, pd.DataFrame, list[str]]] = {}
+    """A stored run of each model: its record, history and probes' texts."""
+    runs: dict[str, tuple[store.Record, pd.DataFrame, list[str]]] = {}
     for arm in arms():
         for record in store.current(arm)[:1]:
             if record.status == "finished":
                 history = pd.read_csv(store.history_path(arm, record.seed))
                 probes = [store.probe_path(arm, record.seed, kind).read_text() for kind in store.PROBES]
-                found.setdefault(arm.protocol.model.name, (record, history, probes))
-    return found
+                runs.setdefault(arm.protocol.model.name, (record, history, probes))
+    return runs
 
 
 def generate(arm: Arm, template: tuple[store.Record, pd.DataFrame, list[str]]) -> None:
@@ -58,8 +59,8 @@ def generate(arm: Arm, template: tuple[store.Record, pd.DataFrame, list[str]]) -
     last = history.epoch.max()
     epochs = range(1, arm.protocol.epochs + 1)
     base = pd.concat([history[history.epoch == min(epoch, last)].assign(epoch=epoch) for epoch in epochs])
-    arm.folder.mkdir(parents=True, exist_ok=True)
     for seed in arm.seeds:
+        store.run_folder(arm, seed).mkdir(parents=True)
         noise = np.exp(np.random.default_rng(seed).normal(0, 0.05, len(base)))
         text = base.assign(seed=seed, loss=base.loss * noise).to_csv(index=False, float_format="%.9g")
         scores = record.final.model_copy(update={"test_loss": record.final.test_loss * noise[-1]})
@@ -72,15 +73,15 @@ def generate(arm: Arm, template: tuple[store.Record, pd.DataFrame, list[str]]) -
         }
         for path, content in zip(store.file_paths(arm, seed), (text, *probes), strict=True):
             path.write_text(content)
-        sealed = record.model_copy(update=update).with_checksum(text, *probes)
-        store.record_path(arm, seed).write_text(sealed.model_dump_json())
+        generated = record.model_copy(update=update).with_checksum(text, *probes)
+        store.record_path(arm, seed).write_text(generated.model_dump_json())
 
 
 @contextmanager
 def repository() -> Iterator[int]:
-    """A temporary repository with SEEDS generated runs of every arm, as the working directory; gives the
-    number of its runs."""
-    made_from, here = templates(), Path.cwd()
+    """A temporary repository with SEEDS generated runs of every arm, as the working directory; yields the
+    number of runs."""
+    by_model, here = templates(), Path.cwd()
     with tempfile.TemporaryDirectory() as temporary:
         atomic.write_text(Path(temporary) / "data/mnist/placeholder", "no run is trained here")
         for name in COPIED:
@@ -93,23 +94,24 @@ def repository() -> Iterator[int]:
                 document.write_text(re.sub(r"(?m)^seeds: \d+", f"seeds: {SEEDS}", document.read_text()))
             experiments.load.cache_clear()
             experiments.arm.cache_clear()
-            chosen = [arm for arm in arms() if arm.protocol.model.name in made_from]
-            for arm in chosen:
-                generate(arm, made_from[arm.protocol.model.name])
-            yield len(chosen) * SEEDS
+            generated = [arm for arm in arms() if arm.protocol.model.name in by_model]
+            for arm in generated:
+                generate(arm, by_model[arm.protocol.model.name])
+            yield len(generated) * SEEDS
 
 
 def steps() -> list[tuple[str, list[str]]]:
-    """What is timed, as commands."""
+    """The timed commands, by what they do."""
     python, dvc = [sys.executable, "-m"], [sys.executable, "-m", "dvc"]
-    names = ("tables published", "claim_report", "report", "plots published", "mechanism_plots published")
+    reports = ("tables published", "figures published", "internals published", "claims", "page")
+    modules = ("claims.verdicts", *(f"reports.{name}" for name in reports))
     stages = [f"train@{name}" for name in sorted({arm.folder.parent.name for arm in arms()})]
     return [
         (
             "params.yaml with every run",
             [*python, "elu_replication.config.params", "--set", "campaign=full"],
         ),
-        *((name, [*python, *f"elu_replication.{name}".split()]) for name in names),
+        *((name, [*python, *f"elu_replication.{name}".split()]) for name in modules),
         ("dvc init", [*dvc, "init", "--quiet", "--no-scm"]),
         ("dvc commit: every run hashed", [*dvc, "commit", "--force", *stages]),
         ("dvc status: nothing to do", [*dvc, "status", "--quiet", *stages]),
@@ -117,7 +119,7 @@ def steps() -> list[tuple[str, list[str]]]:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description="Time the aggregate steps with generated runs.").parse_args()
+    argparse.ArgumentParser(description="Time everything but training with generated runs.").parse_args()
     lines = []
     with repository() as count:
         environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
@@ -126,13 +128,14 @@ def main() -> None:
         say(f"{count} generated runs, {len(files)} files, {size:.0f} MB")
         for name, command in steps():
             start = time.perf_counter()
-            done = subprocess.run(command, capture_output=True, text=True, env=environment)
-            if done.returncode:
-                raise UserError(f"growth: {name} failed: {done.stderr[-500:] or done.stdout[-500:]}")
+            process = subprocess.run(command, capture_output=True, text=True, env=environment)
+            if process.returncode:
+                output = process.stderr[-500:] or process.stdout[-500:]
+                raise UserError(f"growth: {name} failed: {output}")
             lines.append({"step": name, "seconds": round(time.perf_counter() - start, 1)})
             say(f"{name}: {lines[-1]['seconds']} s")
-    told = f"{count} generated runs of {count // SEEDS} arms: {len(files)} files, {size:.0f} MB.\n\n"
-    atomic.write_text(FILE, told + pd.DataFrame(lines).to_markdown(index=False) + "\n")
+    header = f"{count} generated runs of {count // SEEDS} arms: {len(files)} files, {size:.0f} MB.\n\n"
+    atomic.write_text(FILE, header + pd.DataFrame(lines).to_markdown(index=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a run costs beside its training, by launcher and number of workers: `make overhead`."""
+"""`make overhead`: seconds of a run beside its training, by launcher and number of workers."""
 
 import tempfile
 import time
@@ -19,7 +19,7 @@ RUNS = 12
 
 
 def measured(name: str, workers: int) -> dict[str, object]:
-    """One campaign of RUNS short runs, all seeds of an arm, as a line of the table."""
+    """A row of the table: a campaign of RUNS short runs, all seeds of one arm."""
     with tempfile.TemporaryDirectory() as temporary:
         tmp = Path(temporary)
         worker = tmp / "worker"
@@ -31,13 +31,13 @@ def measured(name: str, workers: int) -> dict[str, object]:
         if name == "local":
             start = time.perf_counter()
             list(local.launch(jobs, Launcher("local", processes=workers)))
-            took = time.perf_counter() - start
+            elapsed = time.perf_counter() - start
         else:
-            made = {"ray": clusters.ray_cluster, "slurm": clusters.slurm_cluster}[name]
-            with made(worker, tmp, workers) as engine:
+            cluster = {"ray": clusters.ray_cluster, "slurm": clusters.slurm_cluster}[name]
+            with cluster(worker, tmp, workers) as engine:
                 start = time.perf_counter()
                 list(campaign.launch(jobs, engine.launcher))
-                took = time.perf_counter() - start
+                elapsed = time.perf_counter() - start
         training = sum(record.wall_seconds + record.probe_seconds for record in store.current(arm))
         for file in folder.iterdir():
             file.unlink()
@@ -46,9 +46,9 @@ def measured(name: str, workers: int) -> dict[str, object]:
         "launcher": name,
         "workers": workers,
         "runs": RUNS,
-        "runs per minute": round(RUNS / took * 60, 1),
+        "runs per minute": round(RUNS / elapsed * 60, 1),
         "seconds of training per run": round(training / RUNS, 2),
-        "seconds beside it per run": round((workers * took - training) / RUNS, 2),
+        "seconds beside it per run": round((workers * elapsed - training) / RUNS, 2),
     }
 
 

@@ -1,7 +1,7 @@
-"""`make bench`: the engine against model.fit and PyTorch, interleaved, and what commands cost.
+"""`make bench`: the throughput of the engine, model.fit and PyTorch in turns, and the time of commands.
 
-Throughput counts the whole machine: the engine trains as many seeds at once as there are cores, the
-others one seed on all of them.
+Throughput is that of the whole machine: the engine trains one seed per core at once, the others train one
+seed on all cores.
 """
 
 import argparse
@@ -38,7 +38,7 @@ PEAK_PRODUCTS = 10
 
 
 def splits_of(protocol: Protocol) -> dict[str, data.Split]:
-    """The training and validation splits: every contender does the same work, so none is tested."""
+    """The training and validation splits. No contender is tested, so that all do the same work."""
     parts, _ = data.load_splits(protocol)
     return {name: parts[name] for name in ("train", "validation")}
 
@@ -57,7 +57,7 @@ def engine_epoch(protocol: Protocol, threads: int = 1) -> Callable[[], Any]:
 
 
 def fit_epoch(protocol: Protocol) -> Callable[[], Any]:
-    """model.fit on arrays, as the article's script has it: training, then validation."""
+    """model.fit on arrays, as in the article's script: training, then validation."""
     import keras
 
     from elu_replication.engine.models import build
@@ -115,7 +115,7 @@ def torch_epoch(protocol: Protocol) -> Callable[[], Any]:
 
 
 def peak(protocol: Protocol) -> Callable[[], Any]:
-    """Large float32 matrix products on one thread: what the processor can do at best."""
+    """Large float32 matrix products on one thread: the peak of the processor."""
     import tensorflow as tf
 
     from elu_replication.engine.trainer import use_one_thread
@@ -127,8 +127,7 @@ def peak(protocol: Protocol) -> Callable[[], Any]:
 
 
 CONTENDERS: dict[str, tuple[Callable[[Protocol], Callable[[], Any]], bool]] = {
-    "engine": (engine_epoch, True),  # whether one process a core
-    # The other way to use cores.
+    "engine": (engine_epoch, True),  # True: one process per core
     "engine, one process": (partial(engine_epoch, threads=cores()), False),
     "model.fit": (fit_epoch, False),
     "PyTorch eager": (torch_epoch, False),
@@ -137,8 +136,8 @@ CONTENDERS: dict[str, tuple[Callable[[Protocol], Callable[[], Any]], bool]] = {
 
 
 def _serve(name: str, protocol: Protocol, connection: Connection) -> None:
-    """A contender's process: the first epoch at once, then one whenever it is asked."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # TensorFlow's chatter
+    """A contender's process: the first epoch at once, then one per True that it receives."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # of TensorFlow's messages
     epoch = CONTENDERS[name][0](protocol)
     while True:
         start = time.perf_counter()
@@ -149,7 +148,7 @@ def _serve(name: str, protocol: Protocol, connection: Connection) -> None:
 
 
 class Contender:
-    """The processes of one contender; each round is one epoch in all of them at once."""
+    """The processes of one contender; a round is one epoch in all of them at once."""
 
     def __init__(self, name: str, protocol: Protocol) -> None:
         context = multiprocessing.get_context("spawn")
@@ -162,12 +161,12 @@ class Contender:
         self.first_seconds = self.slowest()
 
     def seconds(self) -> float:
-        """Seconds per epoch of the machine: the slowest process's, over how many there are."""
+        """Seconds per epoch of the machine: the slowest process's, over their number."""
         self.ask(True)
         return self.slowest() / len(self.connections)
 
     def slowest(self) -> float:
-        """Seconds that the slowest process took for its epoch; raises UserError when one has died."""
+        """Seconds of the slowest process for its epoch; raises UserError if a process died."""
         try:
             return max(connection.recv() for connection in self.connections)
         except EOFError as error:
@@ -179,8 +178,9 @@ class Contender:
 
 
 def operations(protocol: Protocol) -> float:
-    """Floating-point operations of the matrix products and convolutions of one epoch: forward and,
-    but for the first layer's inputs, twice as many backward; forward alone when evaluating."""
+    """Floating-point operations of the matrix products and convolutions of one epoch. A validation image
+    costs one forward pass; a training image costs as much again for the gradients of the kernels, and again
+    for those of all inputs but the first layer's."""
     first, *rest = (
         [2 * 9 * 32 * 26 * 26, 2 * 9 * 32 * 64 * 11 * 11, 2 * 1600 * 256, 2 * 256 * 10]
         if protocol.model.name == "cnn"
@@ -200,7 +200,7 @@ class Timing(NamedTuple):
 
 
 def compete(network: str, protocol: Protocol) -> list[Timing]:
-    """All contenders in turn, round after round, so that a slow minute is everybody's."""
+    """All contenders in turns, round after round, so that a slow minute affects all of them."""
     names = [name for name in CONTENDERS if name != "PyTorch eager" or find_spec("torch")]
     if "PyTorch eager" not in names:
         say("PyTorch is not installed (dependency group bench): left out")
@@ -219,8 +219,8 @@ def compete(network: str, protocol: Protocol) -> list[Timing]:
 
 
 def throughput_table(timings: Sequence[Timing], protocol: Protocol) -> pd.DataFrame:
-    """Seconds per epoch, how many times the engine's throughput is a contender's (by round, so the
-    spread is that of the ratio), and the share of the matrix-product peak that is reached."""
+    """Seconds per epoch, the ratio of the engine's throughput to the contender's (by round, so that the
+    spread is that of the ratio), and the share of the matrix-product peak."""
     by_name = {timing.contender: timing for timing in timings}
     engine, best = by_name["engine"], by_name.pop("matrix product")
     peak_rate = 2 * PEAK_SIZE**3 * PEAK_PRODUCTS / statistics.median(best.seconds)
@@ -248,14 +248,14 @@ def throughput_table(timings: Sequence[Timing], protocol: Protocol) -> pd.DataFr
 
 COMMANDS = {
     "--help": ["-m", "elu_replication.commands.replicate", "--help"],
-    "a configuration error": ["-m", "elu_replication.commands.sweep", "dropout=2"],
+    "a configuration error": ["-m", "elu_replication", "dropout=2"],
     "make replicate, nothing to do": ["-m", "elu_replication.commands.replicate", "--no-audit"],
-    "import of TensorFlow and the engine": ["-c", "import elu_replication.worker"],
+    "import of TensorFlow and the engine": ["-c", "import elu_replication.training.worker"],
 }
 
 
 def fixed_costs() -> pd.DataFrame:
-    """Median seconds of whole commands, of five."""
+    """Median seconds of commands over five starts."""
     lines = []
     for name, arguments in COMMANDS.items():
         whole = partial(subprocess.run, [sys.executable, *arguments], capture_output=True)

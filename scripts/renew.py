@@ -23,17 +23,17 @@ def documents() -> list[Path]:
 
 
 def with_files(text: str) -> str:
-    """The text with today's content of every file that it includes."""
+    """The text with the present content of every file that it includes."""
     return INCLUDE.sub(lambda match: f"{match[1]}{Path(match[2]).read_text()}{match[3]}", text)
 
 
 def with_outputs(text: str) -> str:
-    """The text with a new output of every command that it shows; raises UserError when a command fails."""
+    """The text with new outputs of the commands that it shows; raises UserError if a command fails."""
     return OUTPUT.sub(_with_output, text)
 
 
 def _with_output(match: re.Match[str]) -> str:
-    # A make that is started by make prints the folder that it enters.
+    # A make started by make would print the folder that it enters.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
     result = subprocess.run(
         match[2], shell=True, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

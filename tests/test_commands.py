@@ -13,7 +13,7 @@ def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("module", "arguments", "told"),
+    ("module", "arguments", "message"),
     [
         (TRAIN, ["dropout=1.5"], "error: dropout = 1.5: must be in [0, 1)"),
         (
@@ -23,9 +23,9 @@ def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         (TRAIN, ["activation=relux"], "error: activation = 'relux': must be one of elu"),
         (TRAIN, ["-m", "epochs=0,1", "dropout=0.1"], "error: epochs = 0: must be 1 or more"),
-        (TRAIN, ["scale=quick"], "error: scale: is of `make replicate SET=...`; here set epochs"),
+        (TRAIN, ["scale=quick"], "error: scale: is for `make replicate SET=...`; here set epochs"),
         (TRAIN, ["scale.max_epochs=1"], "error: scale = published: is never cut"),
-        (TRAIN, ["-m", "campaign=core,full"], "error: campaign: is of `make replicate SET=...`"),
+        (TRAIN, ["-m", "campaign=core,full"], "error: campaign: is for `make replicate SET=...`"),
         (TRAIN, ["seeds=[1,1]"], "error: seeds = [1, 1]: must be a list, as in [0,1], of distinct"),
         (TRAIN, ["seeds=0"], "error: seeds = 0: must be a list"),
         (TRAIN, ["dataset.path=~/mnist"], "error: dataset.path=~/mnist: cannot be read; quote"),
@@ -48,11 +48,11 @@ def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("elu_replication.training.train", ["nothing"], "error: nothing: not in params.yaml; it has"),
     ],
 )
-def test_what_is_wrong_is_one_line(module: str, arguments: list[str], told: str) -> None:
+def test_what_is_wrong_is_one_line(module: str, arguments: list[str], message: str) -> None:
     done = command(module, *arguments)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith(told)
+    assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
 
 

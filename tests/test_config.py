@@ -49,17 +49,17 @@ def test_impossible_values_are_refused_by_key(override: str, key: str, allowed: 
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("dropot=0.5", "dropot: unknown key; known here: dataset, activation, initializer"),
         ("activation.alhpa=1", "activation.alhpa: unknown key; known here: name, alpha"),
         ("scale=huge", "scale = 'huge': must be one of published, quick"),
-        ("model=3", "activation, .* model, .* each takes the name of an option, as in model=mlp"),
-        ("activation=[1]", "activation, .* each takes the name of an option, as in model=mlp"),
+        ("model=3", "model = 3: must be one of autoencoder"),
+        (r"activation=[1]", r"activation = \[1\]: must be one of elu"),
     ],
 )
-def test_unknown_keys_and_options_name_the_known_ones(override: str, told: str) -> None:
-    with pytest.raises(UserError, match=f"^{told}"):
+def test_unknown_keys_and_options_name_the_known_ones(override: str, message: str) -> None:
+    with pytest.raises(UserError, match=f"^{message}"):
         composed([override])
 
 
@@ -130,5 +130,5 @@ def test_campaigns_are_typed() -> None:
 
 @pytest.mark.parametrize("key", ["max_epochs", "max_seeds", "max_train_images"])
 def test_a_limit_is_1_or_more(key: str) -> None:
-    with pytest.raises(UserError, match=f"^scale.{key} = 0: must be null, or 1 or more"):
+    with pytest.raises(UserError, match=f"^scale.{key} = 0: must be null or at least 1"):
         configuration(composed(["scale=quick", f"scale.{key}=0"]))

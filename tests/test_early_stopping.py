@@ -100,5 +100,5 @@ def test_runs_that_ended_early_can_be_tabulated_drawn_and_audited(tmp_path: Path
 
 
 def test_patience_needs_a_validation_split() -> None:
-    with pytest.raises(UserError, match="patience = 2: must be null, unless validation_images is above 0"):
+    with pytest.raises(UserError, match="patience = 2 needs validation_images above 0"):
         tiny(patience=2, validation_images=0)

@@ -88,7 +88,7 @@ def test_a_whole_experiment_can_be_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"protocol": {"dropot": 0.5}}, r"arm elu: dropot: unknown key"),
         ({"protocol": {"dropout.rate": 0.5}}, r"arm elu: dropout.rate: unknown key"),
@@ -97,7 +97,7 @@ def test_a_whole_experiment_can_be_named() -> None:
             r"alpha = 0.*above 0 for elu",
         ),
         ({"arms": {"elu": {"same_as": "asu_mlp-sgd_relu", "activation": "elu"}}}, "not the same as"),
-        ({"published": {"relu": {"test_loss": 1.0}}}, "published or panels name no arm"),
+        ({"published": {"relu": {"test_loss": 1.0}}}, "published or panels name unknown arms"),
         ({"claims": ["seven"]}, r"claims.0 = 'seven': string should match"),
         ({"seedz": 3}, r"seedz: unknown key; known here: title"),
         ({"extends": "wrong"}, r"wrong.yaml: extends itself"),
@@ -105,7 +105,7 @@ def test_a_whole_experiment_can_be_named() -> None:
     ],
 )
 def test_a_wrong_document_is_named_with_its_field(
-    change: dict[str, dict[str, object]], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    change: dict[str, dict[str, object]], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = yaml.safe_load(Path("experiments/asu_mlp.yaml").read_text())
     document |= {"arms": {"elu": {"activation": "elu"}}, "published": {}, "panels": {}, "fresh_seeds": []}
@@ -117,7 +117,7 @@ def test_a_wrong_document_is_named_with_its_field(
     monkeypatch.setattr(experiments, "FOLDER", tmp_path)
     experiments.load.cache_clear()
     experiments.arm.cache_clear()
-    with pytest.raises(UserError, match=told) as refused:
+    with pytest.raises(UserError, match=message) as refused:
         experiments.arm("wrong-elu", PUBLISHED)
     experiments.load.cache_clear()
     experiments.arm.cache_clear()
@@ -134,7 +134,7 @@ def test_what_is_not_yaml_is_one_line_that_names_the_file(content: bytes, tmp_pa
 def test_a_name_that_could_be_an_arm_s_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(experiments, "FOLDER", tmp_path)
     (tmp_path / "my-idea.yaml").touch()
-    with pytest.raises(UserError, match=r"my-idea\.yaml: a name has no '-'"):
+    with pytest.raises(UserError, match=r"my-idea\.yaml: rename it without '-'"):
         experiments.names()
 
 
@@ -198,7 +198,7 @@ def test_drift_is_told_with_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyP
     drifted = params.text().replace("dropout: 0.25", "dropout: 0.3", 1)
     monkeypatch.setattr(params, "FILE", tmp_path / "params.yaml")
     params.FILE.write_text(drifted)
-    with pytest.raises(UserError, match=r"dropout is 0.3, made would be 0.25.*make params"):
+    with pytest.raises(UserError, match=r"dropout is 0.3, should be 0.25.*make params"):
         params.check()
     params.FILE.write_text("")
     with pytest.raises(UserError, match=r"cannot be read \(it is empty\); `make params`"):
@@ -216,7 +216,7 @@ def test_an_exclusion_takes_arms_away_and_names_one_that_is_there() -> None:
     names = set(experiments.selected(PUBLISHED, campaign))
     assert {"mlp_depth-relu_2", "mlp_depth-elu_2"} <= names
     assert not [name for name in names if name.endswith("_4")]
-    with pytest.raises(UserError, match=r"campaign.exclude: mlp_depth-x is no arm of the campaign"):
+    with pytest.raises(UserError, match=r"campaign.exclude: mlp_depth-x matches no arm of the campaign"):
         experiments.selected(PUBLISHED, Campaign("few", ("mlp_depth",), exclude=("mlp_depth-x",)))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from elu_replication.commands import fingerprint
+import fingerprint
 from elu_replication.engine import kernels
 
 LINES = [
@@ -26,7 +26,7 @@ def test_the_verdict_is_plain_and_names_what_first_differs() -> None:
 
 @pytest.mark.skipif(not kernels.available(kernels.PORTABLE), reason="this processor has no AVX2")
 def test_this_machine_gives_the_committed_fingerprint(mnist: Path) -> None:
-    command = [sys.executable, "-m", "elu_replication.commands.fingerprint"]
+    command = [sys.executable, "scripts/fingerprint.py"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert process.returncode == 0, process.stderr

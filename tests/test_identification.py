@@ -186,12 +186,12 @@ def test_without_runs_nothing_is_judged_and_the_files_are_written(
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     report.main()
-    table = (tmp_path / "results/identification.md").read_text()
+    table = (tmp_path / "results/identification/curves.md").read_text()
     assert table.startswith("The published curves do not tell")
     assert "not judged (0 seeds)" in table
     assert identification.identified() == {}
     for kind in ("png", "svg", "csv"):
-        assert (tmp_path / f"results/identification.{kind}").stat().st_size > 0
+        assert (tmp_path / f"results/identification/curves.{kind}").stat().st_size > 0
 
 
 def test_the_stored_runs_give_the_same_files_and_one_arm_a_published_run(tmp_path: Path) -> None:
@@ -201,6 +201,6 @@ def test_the_stored_runs_give_the_same_files_and_one_arm_a_published_run(tmp_pat
         assert arm in [one.arm for one in identification.load_curves()[name].candidates]
     assert Identification.model_validate_json(results["he_elu"].model_dump_json()) == results["he_elu"]
     for name in ("one", "two"):
-        report.save(report.figure(results), tmp_path / name)
+        report.save(report.figure(results), tmp_path / name, ("png", "svg"))
     for kind in ("png", "svg"):
         assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()

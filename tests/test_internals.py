@@ -57,7 +57,7 @@ def test_what_is_written_is_the_same_to_the_byte_and_drawn_from_the_probes(
     for name in ("one", "two"):
         internals.write([row], tmp_path / name)
     written = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert {"custom_activity.png", "custom_perturbations.csv", "functions.svg", "sum_of_sigmoids.png"} <= {
+    assert {"custom_activity.png", "custom_perturbations.csv", "functions.png", "sum_of_sigmoids.png"} <= {
         *written
     }
     for name in written:

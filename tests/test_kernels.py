@@ -14,6 +14,7 @@ from test_runs import ENVIRONMENT, stored
 from elu_replication.config.schema import Arm
 from elu_replication.engine import kernels
 from elu_replication.reports import tables
+from elu_replication.reports.arms import Row
 from elu_replication.runs import store
 
 PLAIN = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
@@ -139,4 +140,4 @@ def test_tables_say_which_runs_are_not_of_portable_kernels(tmp_path: Path) -> No
     stored(arm, 0)
     assert tables.status(replace(arm, seeds=(0,))) == "1 of 1"
     stored(arm, 1, environment=ENVIRONMENT.model_copy(update={"kernels": "other: GPU"}))
-    assert tables.status(arm) == "2 of 2 (kernels: GPU, x86-64-v3)"
+    assert tables.summary([Row("trial", "tried", arm, None)]).kernels[0] == "GPU and x86-64-v3"

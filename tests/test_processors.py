@@ -12,7 +12,7 @@ from elu_replication.engine import kernels
 
 # Their vectors end at AVX2, as the emulator's do: of two makers, years apart, with other caches.
 MODELS = ("Haswell", "EPYC-Rome")
-PROGRAM = ("-m", "elu_replication.commands.fingerprint", "--images", "20")
+PROGRAM = ("scripts/fingerprint.py", "--images", "20")
 
 
 @pytest.fixture(scope="module")

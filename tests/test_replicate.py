@@ -6,7 +6,7 @@ from elu_replication.commands.replicate import reason
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "text"),
     [
         (
             [{"changed deps": {"params.yaml": "new"}}, {"changed outs": {"a": "deleted"}}],
@@ -21,5 +21,5 @@ from elu_replication.commands.replicate import reason
         (["changed command"], "changed command"),
     ],
 )
-def test_the_reason_is_told_in_a_few_words(changes: list[object], told: str) -> None:
-    assert reason(changes) == told
+def test_the_reason_is_given_in_a_few_words(changes: list[object], text: str) -> None:
+    assert reason(changes) == text

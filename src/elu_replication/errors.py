@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 
 class UserError(Exception):
-    """A problem that the user can solve; its text is the one line that is shown."""
+    """A problem that the user can solve; its text is shown as one line."""
 
 
 def one_line(error: BaseException | str) -> str:
-    """The error's text, with single spaces for line breaks; the name of its type where it has none."""
+    """The error's text on one line, or the name of its type if it has no text."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def brief(error: UserError | OSError) -> str:
-    """The error as one line; one of the system names its file."""
+    """The error as one line, with the file of an OSError."""
     if isinstance(error, UserError):
         return one_line(error)
     where = f" ({error.filename})" if error.filename else ""
@@ -23,8 +23,8 @@ def brief(error: UserError | OSError) -> str:
 
 
 def run_main(main: Callable[[], int | None]) -> None:
-    """Run a command's main() and exit with what it returns. A UserError or an error of the system, such as
-    a full disk, becomes one line and exit code 1; Ctrl-C becomes exit code 130, as shells expect."""
+    """Run a command's main() and exit with its result. A UserError or OSError, such as a full disk, becomes
+    one line and exit code 1; Ctrl-C becomes exit code 130, as shells expect."""
     try:
         sys.exit(main())
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Hydra's group `arm`: arm=asu_mlp-sgd_elu starts from a published arm, and other overrides change it."""
+"""Hydra's group `arm`: arm=asu_mlp-sgd_elu starts from a published arm, which other overrides change."""
 
 from typing import Any
 
@@ -9,20 +9,24 @@ from omegaconf import OmegaConf
 from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED
 
-# An arm's own setting of a group is an option of it that has the arm's name, so that activation=relu
-# replaces all of it, and activation.alpha=0.5 changes it.
+# These groups have an option with the arm's name and values, so that activation=relu replaces all of them
+# and activation.alpha=0.5 changes one.
 SET_BY_ARMS = ("model", "activation", "initializer", "optimizer")
 
 
+def every_name() -> list[str]:
+    return experiments.arm_names(*experiments.names())
+
+
 class PublishedArms(ConfigSource):
-    """Every declared arm as an option, made from its document when it is asked for."""
+    """Every declared arm as an option, made from its document on demand."""
 
     @staticmethod
     def scheme() -> str:
         return "arms"
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """What a file conf/<group>/<arm>.yaml would hold."""
+        """The content that a file conf/<group>/<arm>.yaml would have."""
         group, _, name = config_path.removesuffix(".yaml").partition("/")
         values: dict[str, Any] = experiments.arm(name, PUBLISHED).protocol.as_dict()
         header = {"package": "_global_" if group == "arm" else None}
@@ -42,13 +46,8 @@ class PublishedArms(ConfigSource):
 
     def is_config(self, config_path: str) -> bool:
         group, _, name = config_path.removesuffix(".yaml").partition("/")
-        return group in ("arm", *SET_BY_ARMS) and name in declared()
+        return group in ("arm", *SET_BY_ARMS) and name in every_name()
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> Any:
-        """The arms, which are not listed as options of the groups that they set."""
-        return declared() if config_path == "arm" and results_filter != ObjectType.GROUP else []
-
-
-def declared() -> list[str]:
-    """The full names of all declared arms."""
-    return [f"{name}-{arm}" for name in experiments.names() for arm in experiments.load(name).arms]
+        """The arms, as options of the group `arm` only."""
+        return every_name() if config_path == "arm" and results_filter != ObjectType.GROUP else []

@@ -1,4 +1,4 @@
-"""Hydra's launcher for sweeps: the arms of a batch train side by side, then each job finds its own."""
+"""Hydra's launcher for sweeps: the arms of a batch train side by side before its jobs run."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from elu_replication.commands.sweep import applicable, bring_up_to_date, compari
 
 
 class SideBySide(BasicLauncher):
-    """Trains all that a batch of jobs lacks on all cores, runs the jobs, and compares their arms."""
+    """Trains the missing runs of a batch on all cores, runs its jobs, and compares their arms."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         assert self.hydra_context is not None

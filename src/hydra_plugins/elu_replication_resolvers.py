@@ -1,4 +1,4 @@
-"""What Hydra finds by itself wherever it composes, DVC's `exp run` included: our resolvers."""
+"""The resolvers of conf/config.yaml, where Hydra finds them, also in DVC's `exp run`."""
 
 from typing import Any
 

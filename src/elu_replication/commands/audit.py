@@ -1,4 +1,4 @@
-"""`make audit`: train the beginning of stored runs again and compare it with what is stored."""
+"""`make audit`: retrain the first epochs of stored runs and compare them with what is stored."""
 
 import argparse
 import math
@@ -19,19 +19,17 @@ from elu_replication.training import cost
 from elu_replication.training.job import Event, Job
 from elu_replication.training.launchers import local
 
-# The largest difference in the training loss, as a share of it and for each epoch so far, that other
-# kernels explain: about twice what oneDNN on and off came to.
+# The largest relative difference in the training loss, per epoch, that other kernels explain: about twice
+# the difference between oneDNN on and off.
 TOLERANCE = 0.03
 SAMPLE_MINUTES = 2.0  # on all cores
 Means = Literal["to the bit", "by tolerance", "out of reach"]
-
-
 Outcome = Literal["identical", "different", "close", "apart", "out of reach"]
 
 
 class Finding(NamedTuple):
-    """What the audit of a run found; `detail` names the score that differs most. Runs are "close" or
-    "apart" only where their kernels and those of this machine differ."""
+    """The outcome of a run's audit; `detail` names the score that differs most. A run is "close" or "apart"
+    only if its kernels and those of this machine differ."""
 
     job: Job
     outcome: Outcome
@@ -39,9 +37,9 @@ class Finding(NamedTuple):
 
 
 def stored_jobs(arms: Sequence[Arm], epochs: int) -> list[Job]:
-    """The stored runs of `arms` that count, or would but for their code version."""
+    """The stored runs of `arms` that are current, or not current only because of their code version."""
     return [
-        Job(arm, seed, min(epochs, record.final.epoch))  # a run that diverged has no more epochs
+        Job(arm, seed, min(epochs, record.final.epoch))  # a diverged run has no more epochs
         for arm in arms
         for seed in arm.every_seed
         if store.why_not_current(arm, seed) in (None, store.OTHER_CODE)
@@ -50,7 +48,7 @@ def stored_jobs(arms: Sequence[Arm], epochs: int) -> list[Job]:
 
 
 def sample(jobs: Sequence[Job], minutes: float) -> list[Job]:
-    """Jobs at random until they fill `minutes` on all cores; at least one."""
+    """Random jobs that take `minutes` on all cores; at least one."""
     left = minutes * 60 * cost.cores()
     drawn: list[Job] = []
     for job in random.sample(jobs, len(jobs)):
@@ -61,7 +59,7 @@ def sample(jobs: Sequence[Job], minutes: float) -> list[Job]:
 
 
 def kind_of(job: Job) -> str:
-    """The kind of kernels that the job's stored run had."""
+    """The kind of kernels of the job's stored run."""
     record = store.load(job.arm, job.seed)
     assert record is not None
     return record.environment.kind_of_kernels
@@ -76,8 +74,7 @@ def means(kind: str, features: frozenset[str]) -> Means:
 
 
 def compare(job: Job, rows: Sequence[list[str]], to_the_bit: bool = True) -> Finding:
-    """A run's retrained history rows against its stored ones; other kernels cannot be compared to the
-    bit."""
+    """The finding on a run from its retrained history rows; other kernels are compared by TOLERANCE."""
     stored = store.stored_rows(job.arm, job.seed)[: len(rows)]
     if [row[:3] for row in stored] != [row[:3] for row in rows]:
         return Finding(job, "different", "other epochs or splits are stored")
@@ -85,7 +82,7 @@ def compare(job: Job, rows: Sequence[list[str]], to_the_bit: bool = True) -> Fin
     if not pairs:
         return Finding(job, "identical")
     trained = [pair for pair in pairs if pair[0][2] == "train"]
-    old, new = max(trained or pairs, key=difference)  # where training is the same, evaluation must be
+    old, new = max(trained or pairs, key=difference)  # the same training is evaluated the same
     score, column = ("loss", 3) if old[3] != new[3] else ("accuracy", 4)
     detail = f"epoch {old[1]}, {old[2]} {score}: stored {old[column]}, trained again {new[column]}"
     if to_the_bit:
@@ -94,9 +91,9 @@ def compare(job: Job, rows: Sequence[list[str]], to_the_bit: bool = True) -> Fin
 
 
 def difference(pair: tuple[list[str], list[str]]) -> float:
-    """By how much of the first the losses of two history rows differ, for each epoch so far, in which
-    training spreads differences; a NaN differs without bound. Where the losses are the same (two NaN, of
-    a run that diverged), by how much the accuracies do."""
+    """The difference of two history rows, divided by their epoch, because differences grow in training: the
+    relative difference of the losses, infinite for a NaN; or the difference of the accuracies if the losses
+    are the same text, such as two NaN of a diverged run."""
     epochs = int(pair[0][1])
     if pair[0][3] == pair[1][3]:
         return abs(float(pair[0][4]) - float(pair[1][4])) / epochs
@@ -107,7 +104,7 @@ def difference(pair: tuple[list[str], list[str]]) -> float:
 
 @contextmanager
 def environment(**settings: str) -> Iterator[None]:
-    """The environment with `settings`, for the processes that start meanwhile."""
+    """The environment with `settings`, for processes that are started meanwhile."""
     before = dict(os.environ)
     os.environ |= settings
     try:
@@ -118,8 +115,8 @@ def environment(**settings: str) -> Iterator[None]:
 
 
 def trained_again(jobs: Sequence[Job]) -> Iterator[tuple[Event, Means]]:
-    """The jobs' beginnings, trained under the kernels that their stored runs had, where this machine has
-    them; a run out of reach is an event without rows."""
+    """The events of the jobs, trained with the kernels of their stored runs if this machine has them; a run
+    out of reach is an event without rows."""
     kinds: dict[str, list[Job]] = {}
     for job in jobs:
         kinds.setdefault(kind_of(job), []).append(job)
@@ -136,10 +133,8 @@ def trained_again(jobs: Sequence[Job]) -> Iterator[tuple[Event, Means]]:
 
 
 def audit(jobs: Sequence[Job]) -> list[Finding]:
-    """Train the jobs' beginnings again and say of each how it compares with what is stored.
-
-    Raises UserError naming those that differ or could not be trained.
-    """
+    """Retrain the first epochs of the jobs and print how they compare with what is stored. Raises
+    UserError naming the runs that differ or could not be trained."""
     findings, wrong = [], []
     for event, by in trained_again(jobs):
         if event.kind == "failed":

@@ -1,4 +1,4 @@
-"""`make replicate`: say what is out of date, train it on all cores, let DVC make the rest."""
+"""`make replicate`: list what is out of date, train it on all cores, let DVC make the rest."""
 
 import argparse
 import json
@@ -21,60 +21,62 @@ from elu_replication.training.job import Job
 
 Status = dict[str, list[Any]]
 PREPARATIONS = ("fetch", "code_version")
-AUDITED = Path(".audited")  # there once the stored runs have been audited in this clone
+AUDITED = Path(".audited")  # exists once the stored runs were audited in this clone
 
 
 def dvc(*arguments: str, capture: bool = False) -> str:
     """Run a DVC command of this environment; raises UserError when it fails."""
     command = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True)
-    if done.returncode:
+    process = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True)
+    if process.returncode:
         raise UserError(f"`dvc {' '.join(arguments)}` failed: its message is above")
-    return done.stdout or ""
+    return process.stdout or ""
 
 
 def status() -> Status:
-    """What DVC finds changed, by stage; a stage that is up to date is not there."""
+    """DVC's changes by stage, without the stages that are up to date."""
     return json.loads(dvc("status", "--json", capture=True))
 
 
 def reason(changes: Sequence[Any]) -> str:
-    """DVC's changes of a stage in a few words; its own outputs only where nothing else changed."""
-    told: dict[str, list[str]] = {"changed deps": [], "changed outs": []}
+    """DVC's changes of a stage in a few words; its outputs only if nothing else changed."""
+    reasons: dict[str, list[str]] = {"changed deps": [], "changed outs": []}
     for change in changes:
-        if isinstance(change, str):  # "changed command", say
-            told["changed deps"].append(change)
+        if isinstance(change, str):  # e.g. "changed command"
+            reasons["changed deps"].append(change)
             continue
-        for kind, things in change.items():
-            for thing, how in things.items():
-                if (thing, how) == ("params.yaml", "new"):
+        for kind, files in change.items():
+            for file, how in files.items():
+                if (file, how) == ("params.yaml", "new"):
                     return "not in dvc.lock yet"
-                told[kind].append("parameters modified" if isinstance(how, dict) else f"{thing} {how}")
-    return ", ".join(told["changed deps"] or told["changed outs"])
+                reasons[kind].append("parameters modified" if isinstance(how, dict) else f"{file} {how}")
+    return ", ".join(reasons["changed deps"] or reasons["changed outs"])
 
 
 def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status, launcher: Launcher) -> None:
-    """Say what will be trained, why, and for how long, and what is skipped."""
+    """Print what will be trained, why and for how long, and what is skipped."""
     stages: dict[str, list[Arm]] = {}
     for arm in arms.values():
         stages.setdefault(stage_of(arm), []).append(arm)
-    due = {job.arm.name for job in jobs}
-    fresh = [s for s, held in stages.items() if s not in changed and not due & {a.name for a in held}]
-    if fresh:
-        held = sum(len(stages[stage]) for stage in fresh)
+    jobs_of = {arm.name: [job for job in jobs if job.arm is arm] for arm in arms.values()}
+    skipped, skipped_arms, rows = [], 0, []
+    for stage, stage_arms in stages.items():
+        name, because = stage.partition("@")[2], reason(changed.get(stage, [])) or "asked for"
+        due = [arm.name for arm in stage_arms if jobs_of[arm.name]]
+        if not due and stage not in changed:
+            skipped.append(name)
+            skipped_arms += len(stage_arms)
+        elif not due:
+            rows.append([name, "none: all are stored", "-", because])
+        for arm_name in due:
+            seeds = ", ".join(str(job.seed) for job in jobs_of[arm_name])
+            about = f"{campaign.minutes(jobs_of[arm_name]):.1f} min"
+            rows.append([arm_name, f"seeds {seeds}", about, because])
+    if skipped:
         say(
             "Skipped, up to date (parameters, data, training code and runs are those of dvc.lock): "
-            f"{held} arms of {', '.join(stage.partition('@')[2] for stage in fresh)}"
+            f"{skipped_arms} arms of {', '.join(skipped)}"
         )
-    rows = []
-    for stage in (stage for stage in stages if stage not in fresh):
-        because = reason(changed.get(stage, [])) or "asked for"
-        if not due & {arm.name for arm in stages[stage]}:
-            rows.append([stage.partition("@")[2], "none: all are stored", "-", because])
-        for arm in (arm for arm in stages[stage] if arm.name in due):
-            mine = [job for job in jobs if job.arm is arm]
-            seeds = ", ".join(str(job.seed) for job in mine)
-            rows.append([arm.name, f"seeds {seeds}", f"{campaign.minutes(mine):.1f} min", because])
     if rows:
         table("To bring up to date", ["Arm", "Runs to train", "About", "Because"], rows)
         total, cores = campaign.minutes(jobs), cost.cores()
@@ -86,23 +88,23 @@ def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status, launcher: L
 
 
 def stage_of(arm: Arm) -> str:
-    """The DVC stage that trains an arm of params.yaml; the custom one is called "arm"."""
+    """The DVC stage that trains an arm of params.yaml; the custom arm is called "arm"."""
     return "custom@arm" if arm.name == "arm" else f"train@{params.experiment_of(arm)}"
 
 
 def bring_up_to_date(again: bool) -> None:
-    """Make everything that params.yaml states current; with `again`, train all its arms anew."""
+    """Bring everything in params.yaml up to date; with `again`, retrain all its arms."""
     values = params.read()
     arms, launcher = params.stated_arms(values), values.launcher
-    anew = {arm.folder for arm in arms.values()} if again else set()
+    retrained = {arm.folder for arm in arms.values()} if again else set()
     stored = (*experiments.every_arm(PUBLISHED), *arms.values())
-    store.require_whole(arm for arm in stored if arm.folder not in anew)
+    store.require_whole(arm for arm in stored if arm.folder not in retrained)
     changed = status()
     if preparations := [s for s in changed if s.partition("@")[0] in PREPARATIONS]:
         dvc("repro", "--quiet", "--single-item", *preparations)
         changed = status()
-    wanted = [arm for arm in arms.values() if again or stage_of(arm) in changed]
-    jobs = campaign.pending(wanted, again)
+    outdated = [arm for arm in arms.values() if again or stage_of(arm) in changed]
+    jobs = campaign.pending(outdated, again)
     plan(jobs, arms, changed, launcher)
     campaign.train(jobs, launcher)
     if changed or jobs:
@@ -111,8 +113,8 @@ def bring_up_to_date(again: bool) -> None:
 
 
 def conclude(scope: str) -> None:
-    """The summary of what has runs, how many arms have none, and the files to open."""
-    from elu_replication.reports import tables  # pandas, which a wrong option need not wait for
+    """Print the summary of the arms that have runs, the number of the others, and the files to open."""
+    from elu_replication.reports import tables  # imports pandas, for which an error need not wait
     from elu_replication.reports.arms import declared
 
     summary = tables.summary(declared(scope))
@@ -133,8 +135,8 @@ def conclude(scope: str) -> None:
 
 
 def audit_once() -> None:
-    """In a clone that has not done so, audit a minute's sample of the stored runs, so that what others
-    trained is not taken on trust. Raises UserError where one is not as stored."""
+    """Audit a minute's sample of the stored runs, once in a clone, so that nobody has to trust runs of
+    others. Raises UserError if a run is not as stored."""
     if AUDITED.exists():
         return
     jobs = audit.stored_jobs(list(params.stated_arms(params.read()).values()), 1)
@@ -148,14 +150,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Bring the replication up to date.")
     parser.add_argument("--set", default="", help="Hydra overrides, e.g. 'scale=quick'")
     parser.add_argument("--arms", default="", help="only these arms (or experiments) are trained")
-    parser.add_argument("--again", action="store_true", help="train them even where they are stored")
-    parser.add_argument("--no-audit", action="store_true", help="leave the first time's audit out")
+    parser.add_argument("--again", action="store_true", help="train them even if they are stored")
+    parser.add_argument("--no-audit", action="store_true", help="leave out the audit of the first time")
     options = parser.parse_args()
     require_root()
     overrides = params.words(options.set)
     if options.arms:
-        listed = ",".join(options.arms.replace(",", " ").split())
-        overrides += ["campaign.name=named", f"campaign.arms=[{listed}]"]
+        names = ",".join(options.arms.replace(",", " ").split())
+        overrides += ["campaign.name=named", f"campaign.arms=[{names}]"]
         overrides += ["campaign.exclude=[]", "campaign.max_seeds=null"]
     with params.alone(), params.replaced(overrides):
         bring_up_to_date(options.again)

@@ -1,4 +1,4 @@
-"""Train a custom arm, or with -m a sweep of them: Hydra's command line.
+"""Train a custom arm or, with -m, a sweep of custom arms: Hydra's command line.
 
 python -m elu_replication activation=relu epochs=5
 python -m elu_replication -m activation=elu,relu,sigmoid epochs=5
@@ -27,8 +27,8 @@ from elu_replication.training import campaign
 
 
 def applicable(jobs: Sequence[Sequence[str]], configs: Sequence[DictConfig]) -> list[list[str]]:
-    """The overrides of each job, less a parameter that only other jobs' options have: activation.alpha=0.5
-    is for ELU where a sweep has ELU and ReLU. One that no job's option has stays, to be refused."""
+    """The overrides of each job, without parameters that only options of other jobs have: in a sweep of ELU
+    and ReLU, activation.alpha=0.5 is for ELU. A parameter that no job's option has stays and is refused."""
 
     def lacks(config: DictConfig, override: str) -> bool:
         group, _, parameter = override.partition("=")[0].partition(".")
@@ -41,16 +41,15 @@ def applicable(jobs: Sequence[Sequence[str]], configs: Sequence[DictConfig]) -> 
 
 
 def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
-    """The arms that the configurations describe, each once, with every run stored."""
-    chosen = [configuration(config) for config in configs]
-    defaults = {"scale": PUBLISHED, "campaign": default_campaign()}
-    for each in chosen:
-        for key, default in defaults.items():
-            if getattr(each, key) != default:
-                told = "is of `make replicate SET=...`; here set epochs, train_images or seeds"
-                raise UserError(f"{key}: {told}")
+    """Train the missing runs of the configurations' custom arms; returns the arms, each once."""
+    jobs_values = [configuration(config) for config in configs]
+    for values in jobs_values:
+        for key, default in (("scale", PUBLISHED), ("campaign", default_campaign())):
+            if getattr(values, key) != default:
+                remedy = "is for `make replicate SET=...`; here set epochs, train_images or seeds"
+                raise UserError(f"{key}: {remedy}")
     by_name: dict[str, Arm] = {}
-    for arm in map(custom_arm, chosen):
+    for arm in map(custom_arm, jobs_values):
         seeds = dict.fromkeys((*by_name.get(arm.name, arm).seeds, *arm.seeds))
         by_name[arm.name] = replace(arm, seeds=tuple(seeds))
     arms = list(by_name.values())
@@ -61,31 +60,31 @@ def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
     if jobs:
         from elu_replication.datasets import fetch  # only where something is trained
 
-        for dataset in {each.dataset.name: each.dataset for each in chosen}.values():
+        for dataset in {values.dataset.name: values.dataset for values in jobs_values}.values():
             fetch.ensure(dataset)
-    campaign.train(jobs, chosen[0].launcher)
+    campaign.train(jobs, jobs_values[0].launcher)
     return arms
 
 
 def comparison(arms: Sequence[Arm]) -> None:
-    """Print one table of the arms' scores, each named by what sets it apart from the others."""
-    from elu_replication.reports import tables  # pandas, which a wrong option need not wait for
+    """Print a table of the arms' scores; an arm is named by the values in which the arms differ."""
+    from elu_replication.reports import tables  # imports pandas, for which an error need not wait
     from elu_replication.reports.arms import Row
 
     settings = [arm.protocol.flat() for arm in arms]
-    keys = dict.fromkeys(key for each in settings for key in each)
-    differing = [key for key in keys if len({each.get(key) for each in settings}) > 1]
+    keys = dict.fromkeys(key for values in settings for key in values)
+    differing = [key for key in keys if len({values.get(key) for values in settings}) > 1]
     rows = []
-    for arm, each in zip(arms, settings, strict=True):
-        told = " ".join(f"{key}={each[key]}" for key in differing if key in each)
-        rows.append(Row("", told or arm.name, arm, None))
+    for arm, values in zip(arms, settings, strict=True):
+        label = " ".join(f"{key}={values[key]}" for key in differing if key in values)
+        rows.append(Row("", label or arm.name, arm, None))
     tables.show(tables.summary(rows), "Custom arms: last epoch, mean ± standard deviation over seeds")
     say(f"Histories: {CUSTOM}/")
 
 
 def job(config: DictConfig) -> float:
-    """One arm; returns its mean last-epoch loss on validation images (on training images where
-    none are held out), for sweepers that minimise; infinite where a seed diverged."""
+    """Train one arm; returns its mean last-epoch loss on validation images (or on training images, if there
+    are none), which sweepers minimise: infinite if a seed of a sweep diverged."""
     try:
         return _job(config)
     except (UserError, OSError) as error:  # else Hydra would add lines of its own
@@ -93,33 +92,30 @@ def job(config: DictConfig) -> float:
 
 
 def _job(config: DictConfig) -> float:
-    (arm,) = bring_up_to_date([config]) if not _sweeping() else [custom_arm(configuration(config))]
-    if not _sweeping():
+    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
+    (arm,) = [custom_arm(configuration(config))] if sweeping else bring_up_to_date([config])
+    if not sweeping:
         comparison([arm])
     records = store.current(arm)
     diverged = [str(record.seed) for record in records if record.status == "diverged"]
-    if diverged and _sweeping():
-        return math.inf  # the worst there is, to a sweeper
+    if diverged and sweeping:
+        return math.inf
     if diverged:
         raise UserError(
             f"{arm.name}: the loss of seed {', '.join(diverged)} became NaN or infinite "
             f"(kept in {arm.folder}): lower optimizer.learning_rate"
         )
     scores = [record.final for record in records]
-    ends = [s.train_loss if s.validation_loss is None else s.validation_loss for s in scores]
-    return sum(ends) / len(ends)
-
-
-def _sweeping() -> bool:
-    return HydraConfig.get().mode == RunMode.MULTIRUN
+    losses = [s.train_loss if s.validation_loss is None else s.validation_loss for s in scores]
+    return sum(losses) / len(losses)
 
 
 def main() -> None:
     require_root()
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where they are told in one line
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors, which become one line here
     try:
         hydra.main(str(CONF.resolve()), "config", version_base="1.3")(job)()
     except COMPOSITION_ERRORS as error:
-        if HydraConfig.initialized():  # composed by then: the error is not in what was asked for
+        if HydraConfig.initialized():  # composed by then: the error is not one of the overrides
             raise
-        raise UserError(explain(error)) from error
+        raise UserError(explain(error, sys.argv[1:])) from error

@@ -1,4 +1,4 @@
-"""YAML documents and other values, checked against a schema: a wrong one is refused in one line."""
+"""YAML documents and other values, checked against a schema; an error is one line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ class Strict(BaseModel):
 
 
 def must(be: str, possible: Callable[[Any], bool]) -> AfterValidator:
-    """A check for `Annotated`: a value that is not possible is refused with "must be ..."."""
+    """A check for `Annotated`: raises ValueError("must be ...") unless the value is possible."""
 
     def check(value: Any) -> Any:
         if not possible(value):
@@ -32,16 +32,15 @@ def must(be: str, possible: Callable[[Any], bool]) -> AfterValidator:
 
 
 def validated(schema: type[T] | Any, values: Any) -> T:
-    """Values as an instance of `schema`; raises UserError naming the first key that is wrong and what
-    is allowed there."""
+    """Values as an instance of `schema`; raises UserError naming the first wrong key and what it allows."""
     try:
         return TypeAdapter(schema).validate_python(values)
     except ValidationError as error:
-        raise UserError(complaint(error, schema)) from error
+        raise UserError(first_error(error, schema)) from error
 
 
-def complaint(error: ValidationError, schema: Any = None) -> str:
-    """The first thing that is wrong, in one line: the key, its value, what is allowed."""
+def first_error(error: ValidationError, schema: Any) -> str:
+    """The first error in one line: the key, its value and what is allowed."""
     first = error.errors()[0]
     key, text = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
     match first["type"]:
@@ -58,15 +57,15 @@ def complaint(error: ValidationError, schema: Any = None) -> str:
             return f"{key} = {first['input']!r}: {text[0].lower()}{text[1:]}"
 
 
-def _keys_at(schema: Any, place: tuple[int | str, ...]) -> list[str]:
-    """The keys of a schema at a place in it, as far as plain classes lead there."""
-    for part in place:
+def _keys_at(schema: Any, path: tuple[int | str, ...]) -> list[str]:
+    """The keys of a schema at a path in it; [] where the path leaves plain classes."""
+    for part in path:
         schema = get_type_hints(schema).get(str(part)) if isinstance(schema, type) else None
     return list(get_type_hints(schema)) if isinstance(schema, type) and schema is not dict else []
 
 
 def read(path: Path) -> Any:
-    """What a file holds; raises UserError naming it where it cannot be read or is not YAML."""
+    """The content of a YAML file; raises UserError naming the file if it cannot be read."""
     try:
         return yaml.safe_load(path.read_bytes())
     except (OSError, yaml.YAMLError) as error:
@@ -74,7 +73,7 @@ def read(path: Path) -> Any:
 
 
 def checked(path: Path, schema: type[T], read: Callable[[Path], Any] = read) -> T:
-    """A document that fits its schema; raises UserError naming the file and the field that is wrong."""
+    """A document as an instance of its schema; raises UserError naming the file and the wrong field."""
     content = read(path)
     try:
         return validated(schema, content)

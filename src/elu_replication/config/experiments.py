@@ -1,4 +1,4 @@
-"""Experiments as documents: experiments/*.yaml, each with its protocol and named arms."""
+"""Experiments as documents: experiments/*.yaml, with a protocol and named arms."""
 
 import fnmatch
 import hashlib
@@ -36,7 +36,7 @@ Overrides = dict[str, str | float | int]
 
 
 class Published(Strict):
-    """What the source printed for an arm: one run's last epoch on the test images."""
+    """What the source printed for an arm: scores of one run on the test images after its last epoch."""
 
     test_loss: float | None = None
     test_accuracy: float | None = None
@@ -52,9 +52,9 @@ class FreshSeeds(Strict):
 
 
 class Experiment(Strict):
-    """One document. An arm says what it adds to the protocol; `same_as` names the arm of another
-    experiment ("experiment-arm") that has the same protocol, so that nothing is trained twice. A
-    document that `extends` another has its fields, but for those it gives itself, and its arms."""
+    """One document. An arm gives overrides of the protocol; its `same_as` names an arm of another
+    experiment ("experiment-arm") with the same protocol, so that nothing is trained twice. A document that
+    `extends` another inherits its fields and arms, and replaces those that it gives itself."""
 
     title: str
     source: str
@@ -79,21 +79,23 @@ class Experiment(Strict):
 
 
 def names() -> list[str]:
-    """The documents' names; raises UserError on one with a dash, which sets an arm's name off."""
-    found = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-    if wrong := [name for name in found if "-" in name]:
-        raise UserError(f"{FOLDER / wrong[0]}.yaml: a name has no '-', which stands before that of an arm")
-    return found
+    """The documents' names; raises UserError on a name with a dash, because the dash separates experiment
+    and arm."""
+    paths = sorted(FOLDER.glob("*.yaml"))
+    for path in paths:
+        if "-" in path.stem:
+            raise UserError(f"{path}: rename it without '-', which separates experiment and arm")
+    return [path.stem for path in paths]
 
 
 @cache
 def load(name: str) -> Experiment:
-    """A checked document; raises UserError naming the file and the field that is wrong."""
+    """A checked document; raises UserError naming the file and the wrong field."""
     path = FOLDER / f"{name}.yaml"
     experiment = documents.checked(path, Experiment, _read)
     paneled = [arm for arms in experiment.panels.values() for arm in arms]
     if unknown := sorted({*experiment.published, *paneled} - set(experiment.arms)):
-        raise UserError(f"{path}: published or panels name no arm of it: {', '.join(unknown)}")
+        raise UserError(f"{path}: published or panels name unknown arms: {', '.join(unknown)}")
     listed = [arm for entry in experiment.fresh_seeds for arm in entry.arms or ["the rest"]]
     own = {name for name, overrides in experiment.arms.items() if "same_as" not in overrides}
     if wrong := sorted({arm for arm in listed if arm not in own | {"the rest"} or listed.count(arm) > 1}):
@@ -104,7 +106,7 @@ def load(name: str) -> Experiment:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A document as written, on top of the one that its `extends` names, if any."""
+    """A document as written, on top of the document that it extends, if any."""
     if not path.is_file():
         raise UserError(f"experiment {path.stem!r}: must be one of {', '.join(names())}")
     fields = documents.read(path)
@@ -118,13 +120,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def overridden(base: Overrides, overrides: Overrides) -> Overrides:
-    """Overrides on top of others; another option of a group drops what `base` set within it."""
+    """Overrides on top of `base`; another option of a group drops the values of `base` in that group."""
     kept = {key: value for key, value in base.items() if key.partition(".")[0] not in overrides}
     return {**kept, **overrides}
 
 
 def resolved(overrides: Overrides) -> Protocol:
-    """The protocol that flat overrides spell out: a group's option ("activation": "elu"), a value
+    """The protocol of flat overrides: a group's option ("activation": "elu"), a value
     in a group ("activation.alpha": 0.1) or a plain value ("dropout": 0.5)."""
     values: dict[str, Any] = {}
     for key, value in sorted(overrides.items(), key=lambda item: item[0].count(".")):
@@ -141,8 +143,7 @@ def resolved(overrides: Overrides) -> Protocol:
 
 
 def scaled(protocol: Protocol, scale: Scale) -> Protocol:
-    """The protocol with its epochs and images cut to what `scale` allows; raises UserError where a batch
-    no longer fits."""
+    """The protocol with epochs and images cut to `scale`; raises UserError if a batch no longer fits."""
     images = min(protocol.train_images, scale.max_train_images or protocol.train_images)
     cut = {
         "train_images": images,
@@ -154,7 +155,7 @@ def scaled(protocol: Protocol, scale: Scale) -> Protocol:
 
 @cache
 def arm(full_name: str, scale: Scale) -> Arm:
-    """A declared arm at `scale`, by its full name; a shared arm is the one that it names."""
+    """A declared arm at `scale`. An arm with `same_as` is returned as the arm that it names."""
     experiment_name, _, arm_name = full_name.partition("-")
     experiment = load(experiment_name)
     if arm_name not in experiment.arms:
@@ -168,9 +169,9 @@ def arm(full_name: str, scale: Scale) -> Arm:
         raise UserError(f"{FOLDER / experiment_name}.yaml: arm {arm_name}: {error}") from error
     if same_as is not None:
         shared = arm(str(same_as), scale)
-        here, there = protocol.as_dict(), shared.protocol.as_dict()
-        if unlike := [key for key in PROTOCOL_KEYS if here.get(key) != there.get(key)]:
-            raise UserError(f"{full_name} is not the same as {same_as}: {', '.join(unlike)}")
+        different = [k for k in PROTOCOL_KEYS if getattr(protocol, k) != getattr(shared.protocol, k)]
+        if different:
+            raise UserError(f"{full_name} is not the same as {same_as}: {', '.join(different)}")
         return shared
     seeds = range(min(experiment.seeds, scale.max_seeds or experiment.seeds))
     prefix = "" if scale.name == "published" else f"{scale.name}-"
@@ -179,26 +180,33 @@ def arm(full_name: str, scale: Scale) -> Arm:
     return Arm(prefix + full_name, protocol, tuple(seeds), folder, fresh_seeds=fresh)
 
 
+def arm_names(*experiments: str) -> list[str]:
+    """The full names of the arms of some experiments."""
+    return [f"{name}-{arm}" for name in experiments for arm in load(name).arms]
+
+
 def declared(scale: Scale) -> dict[str, dict[str, Arm]]:
     """Every experiment's arms at `scale`: {experiment: {arm: Arm}}, in the documents' order."""
     return {name: {a: arm(f"{name}-{a}", scale) for a in load(name).arms} for name in names()}
 
 
 def every_arm(scale: Scale) -> list[Arm]:
-    """Every declared arm at `scale`, each once."""
-    arms = [arm for of_one in declared(scale).values() for arm in of_one.values()]
-    return list({arm.folder: arm for arm in arms}.values())
+    """Every declared arm at `scale`, shared arms once."""
+    arms = [arm(name, scale) for name in arm_names(*names())]
+    return list({a.folder: a for a in arms}.values())
 
 
 def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
-    """The arms that `campaign` trains, by name; raises UserError where a name is of no arm."""
-    everything = names()  # a wrong document is refused now, not by the tables hours later
-    chosen: list[str] = []
-    for name in everything if campaign.arms == ("all",) else campaign.arms:
-        chosen += [name] if "-" in name else [f"{name}-{a}" for a in load(name).arms]
+    """The arms that `campaign` trains, by name; raises UserError on an unknown name."""
+    everything = arm_names(
+        *names()
+    )  # reads every document, so that an error shows before hours of training
+    chosen = everything
+    if campaign.arms != ("all",):
+        chosen = [arm for name in campaign.arms for arm in ([name] if "-" in name else arm_names(name))]
     for pattern in campaign.exclude:
         if not (excluded := fnmatch.filter(chosen, pattern)):
-            raise UserError(f"campaign.exclude: {pattern} is no arm of the campaign")
+            raise UserError(f"campaign.exclude: {pattern} matches no arm of the campaign")
         chosen = [name for name in chosen if name not in excluded]
     arms = [arm(full_name, scale) for full_name in chosen]
     if campaign.fresh:
@@ -217,7 +225,7 @@ def digest(arms: Iterable[Arm]) -> str:
 
 
 def custom_arm(configuration: Configuration) -> Arm:
-    """The arm that the top level of the configuration describes: a user's own."""
+    """The custom arm, which the top level of the configuration describes."""
     protocol = configuration.protocol
     name = custom_name(protocol)
     values = {"seeds": configuration.seeds, "save_model": configuration.save_model}

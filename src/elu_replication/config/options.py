@@ -11,9 +11,9 @@ CONF = Path("conf")
 
 
 def require_root() -> None:
-    """Raise UserError unless this runs where conf/ is: every path is relative to it."""
+    """Raise UserError unless conf/ is in the working directory, to which every path is relative."""
     if not (CONF / "config.yaml").is_file():
-        raise UserError("conf/config.yaml is not here: run this from the repository's root")
+        raise UserError(f"{CONF}/config.yaml is not here: run this from the repository's root")
 
 
 @cache
@@ -24,7 +24,7 @@ def options(group: str) -> list[str]:
 
 @cache
 def group_option(group: str, option: str) -> dict[str, Any]:
-    """What conf/<group>/<option>.yaml says of the group itself, and not of the protocol that it brings.
+    """The content of conf/<group>/<option>.yaml, without the protocol keys that a model file adds.
 
     Raises UserError naming the options there are."""
     path = CONF / group / f"{option}.yaml"

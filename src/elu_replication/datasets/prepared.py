@@ -1,4 +1,4 @@
-"""The arrays of a data set as they lie in data/: four files, verified when they are read."""
+"""The four arrays of a data set as stored in data/."""
 
 import hashlib
 from pathlib import Path
@@ -13,7 +13,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def shapes(facts: DatasetFacts) -> dict[str, tuple[int, ...]]:
-    """The shape of each of the four uint8 arrays by name; images of one channel have no axis for it."""
+    """The shape of each of the four uint8 arrays by name; images of one channel have no channel axis."""
     height, width, channels = facts.image
     image = (height, width) if channels == 1 else facts.image
     numbers = {"train": facts.images.train, "test": facts.images.test}
@@ -25,15 +25,13 @@ def shapes(facts: DatasetFacts) -> dict[str, tuple[int, ...]]:
 
 
 def array_digest(array: np.ndarray) -> str:
-    """SHA-256 of the values of a uint8 array, whatever file they came from."""
+    """SHA-256 of the values of a uint8 array, whatever the file format."""
     return hashlib.sha256(array.tobytes()).hexdigest()
 
 
 def load(dataset: str) -> tuple[Arrays, str]:
-    """The four uint8 arrays of `dataset`, by name, and their data digest.
-
-    Raises UserError when a file is missing or is not an array of the right shape.
-    """
+    """The four uint8 arrays of `dataset`, by name, and their data digest; raises UserError if a file is
+    missing or is not an array of the right shape."""
     arrays = {}
     for name, shape in shapes(dataset_facts(dataset)).items():
         path = PREPARED / dataset / f"{name}.npy"

@@ -134,7 +134,7 @@ def write(results: Results, folder: Path) -> None:
     atomic.write_text(folder / "claim_tests.csv", csv(contrasts))
     atomic.write_text(folder / "claims.md", document(results))
     atomic.write_text(folder / "claims_overview.md", overview(results))
-    save(forest(results.claims), folder / "claims")
+    save(forest(results.claims), folder / "claims", ("png", "svg"))
 
 
 def main() -> None:

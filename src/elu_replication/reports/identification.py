@@ -269,7 +269,7 @@ def main() -> None:
     path = RESULTS / "identification" / "curves"
     atomic.write_text(path.with_suffix(".csv"), rows(results).to_csv(index=False, float_format="%.6g"))
     atomic.write_text(path.with_suffix(".md"), markdown(results))
-    save(figure(results), path)
+    save(figure(results), path, ("png", "svg"))
 
 
 if __name__ == "__main__":

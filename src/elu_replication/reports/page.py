@@ -24,7 +24,7 @@ from elu_replication.config.options import group_option, options
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.engine.activations import ACTIVATIONS
 from elu_replication.errors import run_main
-from elu_replication.reports import claims, columns
+from elu_replication.reports import claims, columns, index
 from elu_replication.reports.arms import Row, declared_at, grouped, histories
 from elu_replication.reports.internals import depth_profile, levels, probed
 from elu_replication.reports.style import arm_label, lines
@@ -44,8 +44,6 @@ SCORES = (  # no markup: it stands in Markdown and in HTML
     " _1e2 of clevert_fig3 one of 1e-2."
 )
 MOST_SHOWN = 6  # arms that a chart has at first; of more, those of the first panel
-# Figures by the end of their names.
-KINDS = {"_activity": ": inside the networks", "_perturbations": ": under perturbation"}
 
 
 def thinned(table: pd.DataFrame) -> pd.DataFrame:
@@ -231,30 +229,9 @@ def render(rows: Sequence[Row], results: Results) -> str:
     )
 
 
-def index(folder: Path, figures: Sequence[Path]) -> str:
-    """results/README.md: every table and figure, as a code host shows them."""
-    text = ["# Results\n", (folder / "claims_overview.md").read_text()]
-    text.append("[All claims](claims.md), [report.html](report.html) (download and open it: one file, no")
-    text.append("network), [for papers](paper), [benchmark](bench/bench.md).\n")
-    text += ["![Effects and intervals of the quantitative claims](claims.png)\n", "## Scores\n"]
-    text.append(f"{SCORES}\n")
-    text.append((folder / "published/tables/summary.md").read_text())
-    text.append("## Figures\n")
-    for path in figures:
-        name, what = path.stem, ""
-        for suffix, words in KINDS.items():
-            if name.endswith(suffix):
-                name, what = name.removesuffix(suffix), words
-        title = experiments.load(name).title if name in experiments.names() else name.replace("_", " ")
-        text.append(f"### {title}{what}\n\n![{title}{what}]({path.relative_to(folder)})\n")
-    return "\n".join(text)
-
-
 def main() -> None:
     atomic.write_text(FILE, render(declared_at(PUBLISHED), stored.load()))
-    folders = [RESULTS / "published" / kind for kind in ("figures", "internals")]
-    drawn = [path for folder in folders for path in sorted(folder.glob("*.png"))]
-    atomic.write_text(RESULTS / "README.md", index(RESULTS, drawn))
+    atomic.write_text(RESULTS / "README.md", index.markdown(RESULTS, SCORES))
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def panel_figure(
     return figure
 
 
-def save(figure: Figure, path: Path, kinds: Sequence[str] = ("png", "svg")) -> None:
+def save(figure: Figure, path: Path, kinds: Sequence[str] = ("png",)) -> None:
     """Write a figure in some formats of UNDATED, the same to the byte for the same results."""
     for kind in kinds:
         content = io.BytesIO()

@@ -14,7 +14,6 @@ from elu_replication import atomic
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import Arm
 from elu_replication.console import table
-from elu_replication.engine import kernels
 from elu_replication.errors import run_main
 from elu_replication.reports.arms import Row, at_chance, declared, grouped, histories
 from elu_replication.runs import evidence, frames, store
@@ -25,14 +24,11 @@ SCORES = ("test_accuracy", "test_loss")
 
 
 def status(arm: Arm) -> str:
-    """How many of the declared seeds are stored as declared, and why others are stale; or "not run".
-    Kernels other than the portable ones are named."""
+    """How many of the declared seeds are stored as declared, and why others are stale; or "not run"."""
     reasons = [store.why_not_current(arm, seed) for seed in arm.seeds]
     stored = reasons.count(None)
     stale = sorted({reason for reason in reasons if reason not in (None, "not run")})
     note = f" (stale: {', '.join(map(str, stale))})" if stale else ""
-    if (kinds := store.kinds_of_kernels(arm)) not in ([], [kernels.PORTABLE]):
-        note += f" (kernels: {', '.join(kinds)})"
     return f"{stored} of {len(reasons)}{note}" if stored or stale else "not run"
 
 
@@ -60,6 +56,7 @@ def summary(rows: Iterable[Row]) -> pd.DataFrame:
             "seeds": len(finished),
             "diverged": len(records) - len(finished),
             "at_chance": int(idle.sum()),
+            "kernels": " and ".join(store.kinds_of_kernels(row.arm)),
         }
         for name in SCORES:
             scores = final[name].astype(float)
@@ -110,6 +107,7 @@ COLUMNS: dict[str, Callable[[Any], str]] = {
     "Arm": lambda line: line.arm,
     "Seeds": seeds,
     "Evidence": lambda line: line.evidence or "-",
+    "Kernels": lambda line: line.kernels or "-",
     "Test accuracy": lambda line: score(line, "accuracy"),
     "Published accuracy": lambda line: number(line.published_accuracy),
     "Test loss": lambda line: score(line, "loss"),
@@ -135,8 +133,9 @@ def markdown(summary: pd.DataFrame) -> str:
 
 
 def show(summary: pd.DataFrame, title: str) -> None:
-    """Print the readable summary in the terminal, without whose runs an arm shares."""
-    text = readable(summary)
+    """Print the readable summary in the terminal, without what only files have room for: whose runs an arm
+    shares, and the kernels that they were made with."""
+    text = readable(summary).drop(columns="Kernels", errors="ignore")
     text["Seeds"] = text.Seeds.str.partition(", shared")[0]
     names = (text.pop("Experiment") + "-" + text.pop("Arm")).str.lstrip("-")
     rows = [[name, *line] for name, line in zip(names, text.to_numpy().tolist(), strict=True)]

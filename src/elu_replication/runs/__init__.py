@@ -1,1 +1,1 @@
-"""Finished runs: stored whole, read back, and counted while they are what is declared today."""
+"""Finished runs: stored, read back, and valid while protocol, data and code are today's."""

@@ -1,5 +1,5 @@
-"""What runs stored, as data frames with a column `seed`. The files of an arm are parsed together, which
-takes a tenth of the time."""
+"""Histories and probes of runs, as data frames with a column `seed`. The files of an arm are parsed
+together, which is ten times as fast."""
 
 import io
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ FIELDS = {
     "perturbations": ("seed", *probe_rows.Perturbation._fields),
 }
 
-# What tells the rows of a run apart, by kind.
+# Columns that identify a row within a run.
 KEYS = {
     "history": ["split", "epoch"],
     "activity": ["epoch", "layer"],
@@ -26,20 +26,20 @@ KEYS = {
 
 
 def finished(arm: Arm) -> list[Record]:
-    """The records of the arm's runs that count and did not diverge."""
+    """The records of the arm's current runs that did not diverge."""
     return [record for record in store.current(arm) if record.status == "finished"]
 
 
 def history(arm: Arm, diverged: bool = False) -> pd.DataFrame:
-    """Every observation of the arm's finished runs and, where asked for, of those that diverged."""
+    """The observations of the arm's finished runs and, where asked for, of those that diverged."""
     records = store.current(arm) if diverged else finished(arm)
     return _together("history", {r.seed: store.history_path(arm, r.seed) for r in records})
 
 
 def probes(arm: Arm, kind: str) -> pd.DataFrame:
-    """All probes of one of store.PROBES of the arm's finished runs, those of the present version only."""
-    kept = [record for record in finished(arm) if record.probes_version == probe_rows.VERSION]
-    return _together(kind, {r.seed: store.probe_path(arm, r.seed, kind) for r in kept})
+    """Probe rows of one kind (see store.PROBES) of finished runs with the present probe version."""
+    records = [record for record in finished(arm) if record.probes_version == probe_rows.VERSION]
+    return _together(kind, {r.seed: store.probe_path(arm, r.seed, kind) for r in records})
 
 
 def _together(kind: str, files: Mapping[int, Path]) -> pd.DataFrame:
@@ -52,9 +52,9 @@ def _together(kind: str, files: Mapping[int, Path]) -> pd.DataFrame:
     return pd.read_csv(io.StringIO("\n".join(lines)))
 
 
-def over_seeds(found: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """Mean, sample standard deviation (_sd), least (_min) and largest (_max) over seeds, and their number,
-    for each `arm` and key of the kind."""
-    over = found.drop(columns="seed").groupby(["arm", *KEYS[kind]], sort=False)
+def over_seeds(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Mean, sample standard deviation (_sd), minimum (_min), maximum (_max) and count (`seeds`) over seeds,
+    for each `arm` and KEYS of the kind."""
+    over = rows.drop(columns="seed").groupby(["arm", *KEYS[kind]], sort=False)
     spread = [over.std().add_suffix("_sd"), over.min().add_suffix("_min"), over.max().add_suffix("_max")]
     return pd.concat([over.mean(), *spread, over.size().rename("seeds")], axis=1).reset_index()

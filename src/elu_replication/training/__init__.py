@@ -1,1 +1,1 @@
-"""Runs in the making: one run, worker processes, campaigns."""
+"""Training: campaigns, the jobs in them, and the launchers that run jobs."""

@@ -1,4 +1,4 @@
-"""Campaigns: which runs of some arms are missing, how long they take, and their training on all cores."""
+"""Campaigns: which runs are missing, how long they take, and their training on all cores."""
 
 import math
 import time
@@ -15,11 +15,11 @@ from elu_replication.runs import evidence, store
 from elu_replication.training import cost
 from elu_replication.training.job import Event, Job
 
-REPORT_SECONDS = 60.0  # between two lines of progress in a log, where no bar can be drawn
+REPORT_SECONDS = 60.0  # between two lines of progress in a log, which shows no bar
 
 
 def pending(arms: Iterable[Arm], again: bool = False) -> list[Job]:
-    """The runs that are not stored as declared, or all of them with `again`.
+    """The runs that are not stored as declared, or all runs with `again`.
 
     The costliest arms come first: a long run that begins last would keep one core busy alone. Of arms that
     cost the same, a seed of each comes before the next seed, so that arms can be compared early. Fresh
@@ -47,26 +47,24 @@ def batch(arm: Arm) -> tuple[str, int]:
 
 
 def minutes(jobs: Sequence[Job]) -> float:
-    """Estimated minutes to train `jobs` here on all cores: no less than the longest of them takes."""
+    """Estimated minutes to train `jobs` on all cores of this machine, at least those of the longest job."""
     seconds = [cost.seconds(job.arm.protocol) for job in jobs]
     return max(sum(seconds) / cost.cores(), *seconds, 0.0) / 60
 
 
 def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
-    """The events of `jobs` as `launcher` runs them: its module in launchers/, which is imported only now,
-    since Ray and submitit take seconds to import.
+    """Run `jobs` by the launcher's module in launchers/, yielding their events as they come.
 
-    Raises UserError where what it needs is not installed, no cluster answers, or the folder of its workers
-    is not the same on every machine.
+    Raises UserError if no cluster answers or the workers' folder depends on the working directory.
     """
     if launcher.folder is not None and not launcher.folder.startswith(("/", "~")):
         raise UserError(f"launcher.folder = {launcher.folder}: must begin with / or ~")
-    module = import_module(f"{__package__}.launchers.{launcher.name}")
+    module = import_module(f"{__package__}.launchers.{launcher.name}")  # Ray and submitit take seconds
     return module.launch(jobs, launcher)
 
 
 class Progress:
-    """How far a campaign is, in estimated seconds of training: a bar in a terminal, lines in a log."""
+    """A campaign's progress in estimated seconds of training: a bar in a terminal, lines in a log."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.bar = rich.progress.Progress(
@@ -81,17 +79,17 @@ class Progress:
         total = sum(job.arm.protocol.epochs * cost.epoch_seconds(job.arm.protocol) for job in jobs)
         self.bar.add_task("training", total=total)
         (self.task,) = self.bar.tasks
-        self.epochs: dict[str, int] = {}  # that each run has behind it
+        self.epochs: dict[str, int] = {}  # done, by run
         self.last_line = time.monotonic()
 
     def show(self, event: Event) -> None:
-        """Count what `event` reports; say it in a log if the last line is REPORT_SECONDS old."""
+        """Count an event; print it in a log if the last line is REPORT_SECONDS old."""
         protocol, name = event.job.arm.protocol, str(event.job)
         epoch_seconds = cost.epoch_seconds(protocol)
         running = event.kind == "epoch"
-        epoch = event.epoch if running else protocol.epochs  # a run that ends early leaves nothing to do
+        epoch = event.epoch if running else protocol.epochs  # a run that ends early has no epochs left
         if running and name not in self.epochs:
-            # Epochs before a checkpoint are done, but took no time now: they would falsify the speed.
+            # Epochs before a checkpoint took no time now: they would falsify the speed.
             self.epochs[name] = epoch - 1
             self.task.completed += (epoch - 1) * epoch_seconds
         step = (epoch - self.epochs.get(name, 0)) * epoch_seconds
@@ -100,16 +98,14 @@ class Progress:
         self.bar.update(self.task.id, advance=step, description=description)
         if running and not console.is_terminal and time.monotonic() - self.last_line >= REPORT_SECONDS:
             left = self.task.time_remaining
-            about = f", about {left / 60:.0f} min left" if left is not None else ""
+            about = "" if left is None else f", about {left / 60:.0f} min left"
             say(f"{self.task.percentage / 100:.0%} trained{about}: {description}")
             self.last_line = time.monotonic()
 
 
 def train(jobs: Sequence[Job], launcher: Launcher = LOCAL) -> None:
-    """Train and store `jobs`, showing progress and the time left.
-
-    A failing run leaves the others going. Raises UserError at the end, with a list of all that failed.
-    """
+    """Train and store `jobs`, showing progress and the time left. The other runs go on after a failure.
+    Raises UserError at the end with a list of all failures."""
     if not jobs:
         return
     failures, ended = [], 0

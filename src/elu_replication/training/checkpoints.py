@@ -1,4 +1,4 @@
-"""The state of a run that is under way, kept outside the results until the run is finished."""
+"""The state of an unfinished run, kept outside the results."""
 
 import hashlib
 import io
@@ -14,21 +14,21 @@ FOLDER = Path(".checkpoints")
 
 
 def path_for(*determines: Any) -> Path:
-    """The checkpoint of a run, named by the hash of all that determines its result (JSON values): a run
-    of another protocol, data or code never goes on from it."""
+    """The checkpoint of a run, named by the hash of everything that determines its result (JSON values), so
+    that no run of another protocol, data set or code resumes from it."""
     digest = hashlib.sha256(json.dumps(determines, sort_keys=True).encode()).hexdigest()
     return FOLDER / f"{digest[:32]}.npz"
 
 
 def save(path: Path, state: Any, values: list[np.ndarray]) -> None:
-    """Store `state` (JSON values) and arrays in one file. Raises OSError, leaving the last checkpoint."""
+    """Store `state` (JSON values) and arrays in one file. An OSError leaves the last checkpoint."""
     content = io.BytesIO()
     np.savez(content, json.dumps(state), *values)
     atomic.write_bytes(path, content.getvalue())
 
 
 def load(path: Path) -> tuple[Any, list[np.ndarray]] | None:
-    """The state and the arrays that save() stored, or None where there is no checkpoint."""
+    """The state and the arrays that save() stored, or None if there is no checkpoint."""
     if not path.is_file():
         return None
     with np.load(path, allow_pickle=False) as stored:

@@ -1,4 +1,4 @@
-"""How long training takes, estimated from the runs that are stored."""
+"""How long training takes, estimated from stored runs."""
 
 import json
 import os
@@ -9,15 +9,15 @@ from functools import cache
 from elu_replication.config import experiments
 from elu_replication.config.schema import Protocol, dataset_facts
 
-START_SECONDS = 3.0  # tracing, and a share of importing TensorFlow
+START_SECONDS = 3.0  # per run: tracing, and a share of importing TensorFlow
 
 
 @cache
 def measured() -> dict[str, list[float]]:
-    """For each model, the seconds that every stored run took for one declared image in one epoch."""
+    """Seconds per declared image and epoch of every stored run, by model."""
     rates: dict[str, list[float]] = {}
     for path in experiments.RESULTS.glob("published/runs/*/*/seed-*/record.json"):
-        with suppress(ValueError, LookupError):  # a broken record is reported where runs are judged
+        with suppress(ValueError, LookupError):  # store.require_whole reports broken records
             record = json.loads(path.read_text())
             images = record["protocol"]["train_images"] * record["final"]["epoch"]
             model = record["protocol"]["model"]["name"]
@@ -27,13 +27,13 @@ def measured() -> dict[str, list[float]]:
 
 @cache
 def seconds_per_image(model: str) -> float:
-    """Seconds that a model takes on one core for one declared image (validation included) in one epoch:
-    the median over stored runs, or over what the experiments' documents state where there are none."""
+    """Seconds per declared image (validation included) and epoch of a model on one core: the median over
+    stored runs or, if there are none, over the experiments' documents."""
     return statistics.median(measured().get(model) or stated(model))
 
 
 def stated(model: str) -> list[float]:
-    """The same by the `minutes_per_run` of the documents of every experiment with the model."""
+    """Seconds per image and epoch by the `minutes_per_run` of every experiment with the model."""
     rates = []
     for name in experiments.names():
         document = experiments.load(name)
@@ -55,5 +55,5 @@ def seconds(protocol: Protocol) -> float:
 
 
 def cores() -> int:
-    """How many runs train at once here: one for each core that this process may use."""
+    """How many runs train at once here: one per core that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Early stopping: after which epoch a run stops, and which epoch's weights it ends with."""
+"""Early stopping: the epoch after which a run stops, and the epoch whose weights it keeps."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,10 +12,9 @@ class Stop(NamedTuple):
 
 
 def stop(validation_losses: Sequence[float], patience: int | None) -> Stop:
-    """Where a run with these losses, one for each epoch, stops: after `patience` epochs without a lower
-    one, or at the end where `patience` is None. The same as keras.callbacks.EarlyStopping with
-    restore_best_weights and min_delta 0. A NaN is never lower.
-    """
+    """Where a run with these losses, one per epoch, stops: after `patience` epochs without a lower loss, or
+    at the end if `patience` is None. A NaN is never lower. The same rule as keras.callbacks.EarlyStopping
+    with restore_best_weights and min_delta 0."""
     best = 1
     for epoch, loss in enumerate(validation_losses, 1):
         if loss < validation_losses[best - 1]:

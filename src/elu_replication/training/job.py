@@ -1,4 +1,4 @@
-"""A job of a launcher, and the events that it reports."""
+"""Jobs of a launcher, and the events that they report."""
 
 from typing import Literal, NamedTuple
 
@@ -6,7 +6,7 @@ from elu_replication.config.schema import Arm
 
 
 class Job(NamedTuple):
-    """A run to train and store; or, with `audited_epochs`, its first epochs only, which are not stored."""
+    """A run to train and store or, with `audited_epochs`, only its first epochs, which are not stored."""
 
     arm: Arm
     seed: int
@@ -17,10 +17,10 @@ class Job(NamedTuple):
 
 
 class Event(NamedTuple):
-    """An epoch of a job is done, or the job ended: finished, diverged, failed or audited."""
+    """A job finished an epoch, or ended: finished, diverged, failed or audited."""
 
     job: Job
     kind: Literal["epoch", "finished", "diverged", "failed", "audited"]
     epoch: int = 0
-    detail: str = ""  # why it failed
+    detail: str = ""  # why the job failed
     rows: tuple[list[str], ...] = ()  # of the history of an audited job

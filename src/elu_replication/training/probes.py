@@ -1,7 +1,7 @@
-"""Measurements inside a network: at chosen epochs of its training, and under perturbation at its end.
+"""Measurements inside a network: at chosen epochs of its training, and under perturbation after it.
 
-Nothing here changes a weight or draws from a random generator of the training: a run with probes and a
-run without have the same history to the bit.
+Probes change no weight and draw from no random generator of the training: runs with and without probes
+have the same history to the bit.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ PROBED_IMAGES = 1000  # the first of the training images
 PERTURBED_IMAGES = 1000  # the first of the test images
 BATCH = 500  # images in memory at once
 INPUT_NOISE = (0.1, 0.2, 0.4, 0.8)  # standard deviations; a pixel is in [0, 1]
-PLANTED = (1.0, 100.0, 1e4, 5e6)  # how far below zero a pre-activation is put
+PLANTED = (1.0, 100.0, 1e4, 5e6)  # distance below zero of the planted pre-activations
 
 
 def probed(epoch: int, last: int) -> bool:
@@ -35,7 +35,7 @@ def weighted(model: keras.Sequential) -> list[keras.layers.Layer]:
 
 def hidden(model: keras.Sequential, images: tf.Tensor) -> Iterator[tuple[keras.layers.Layer, tf.Tensor]]:
     """Each hidden activation layer with its pre-activations, shape (images, ..., units), in order of the
-    forward pass and without dropout."""
+    forward pass, without dropout."""
     previous, signal = None, images
     for layer in model.layers[:-1]:
         if hasattr(previous, "kernel"):
@@ -45,12 +45,12 @@ def hidden(model: keras.Sequential, images: tf.Tensor) -> Iterator[tuple[keras.l
 
 
 def over_units(reduce: Callable[..., tf.Tensor], values: tf.Tensor) -> tf.Tensor:
-    """A reduction of shape (images, ..., units) over all but the units: shape (units,)."""
+    """A reduction of `values`, shape (images, ..., units), over all axes but the last: shape (units,)."""
     return reduce(values, axis=list(range(len(values.shape) - 1)))
 
 
 class Probes:
-    """Measurements of a trainer's network, each with the weights that it has at the call."""
+    """Measurements of a trainer's network with its weights at the time of the call."""
 
     def __init__(self, trainer: Trainer, data: dict[str, Split]) -> None:
         self.trainer, self.model = trainer, trainer.model
@@ -59,10 +59,10 @@ class Probes:
         self._variances, self._outputs = tf.function(self._variances_of), tf.function(self._planted)
 
     def activity(self, epoch: int, last: int) -> list[Activity]:
-        """The rows of the network (layer 0) and of every layer after `epoch`, where `last` is the last.
+        """The rows of the network (layer 0) and of every layer after `epoch` of a run that ends at `last`.
 
-        Dead units are those that are off for all training images. In an MLP they are counted at every
-        call; in larger networks, where that takes seconds, after the last epoch only.
+        An MLP's dead units are counted at every call; those of larger networks, where that takes seconds,
+        after the last epoch only.
         """
         norms = self._gradient_norms()
         batches = [self._sums(batch) for batch in self._batches(self.train, PROBED_IMAGES)]
@@ -91,10 +91,10 @@ class Probes:
         return [whole, *inner, Activity(epoch, len(norms), norms[-1])]
 
     def perturbations(self, seed: int) -> list[Perturbation]:
-        """The rows of a classifier under normal noise on its input, and with planted pre-activations: in
-        each image, one unit of the first hidden layer, drawn at random, is put far below zero (a channel
-        at all its positions). Arms with the same seed have the same noise. None for an autoencoder, which
-        has no accuracy to lose."""
+        """The rows of a classifier under normal noise on its input, and with planted pre-activations: for
+        each image, one random unit of the first hidden layer (a channel at all its positions) is set to
+        -level. Arms with the same seed have the same noise. An autoencoder has no rows, since it has no
+        accuracy to lose."""
         if self.trainer.protocol.model.name == "autoencoder":
             return []
         images, labels = self.test.images[:PERTURBED_IMAGES], self.test.labels[:PERTURBED_IMAGES]
@@ -130,7 +130,7 @@ class Probes:
         return [float(tf.norm(gradient)) for gradient in tape.gradient(loss, kernels)]
 
     def _dead(self) -> list[np.ndarray]:
-        """Which units of each hidden layer are dead, bool; stops once every unit was on for an image."""
+        """Which units of each hidden layer are dead, bool; stops once no unit is left that may be."""
         dead = [np.ones(layer.kernel.shape[-1], bool) for layer in weighted(self.model)[:-1]]
         for batch in self._batches(self.train, len(self.train.labels)):
             for units, peaks in zip(dead, self._peaks(batch), strict=True):
@@ -151,11 +151,11 @@ class Probes:
         by_image = losses(self.trainer.protocol, tf.constant(images), labels, outputs)
         return int(count_hits(labels, outputs)) / len(labels), float(tf.reduce_mean(by_image))
 
-    # The functions below are compiled, since they go over all images many times.
+    # The methods below are compiled by tf.function, since they run over many images many times.
 
     def _sums_of(self, images: tf.Tensor) -> list[tuple[tf.Tensor, ...]]:
-        """For each hidden layer, per unit: sum of activations, observations with a derivative below
-        SATURATED, and number of observations."""
+        """For each hidden layer, per unit: the sum of activations, the number of observations with a
+        derivative < SATURATED, and the number of observations."""
         sums = []
         for layer, before in hidden(self.model, images):
             with tf.GradientTape() as tape:
@@ -171,8 +171,8 @@ class Probes:
         return [over_units(tf.reduce_max, before) for _, before in hidden(self.model, images)]
 
     def _variances_of(self, images: tf.Tensor, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-        """Shape (hidden layers, 4): sum of the variances of deactivated observations, their number,
-        and the same of activated ones."""
+        """Shape (hidden layers, 4): the sum of the variances of deactivated observations and their number,
+        then the same for activated observations."""
         sums = []
         draws = (hidden(self.model, batch) for batch in (images, one, other))
         for (layer, before), (_, first), (_, second) in zip(*draws, strict=True):
@@ -184,8 +184,8 @@ class Probes:
         return tf.stack(sums)
 
     def _planted(self, images: tf.Tensor, units: tf.Tensor, level: tf.Tensor) -> tf.Tensor:
-        """The outputs where `units` (one for each image) have the pre-activation -level; at level 0,
-        the outputs as they are."""
+        """The outputs with the pre-activation -level at `units`, one per image; at level 0, the plain
+        outputs."""
         first, signal = weighted(self.model)[0], images
         for layer in self.model.layers:
             signal = layer(signal, training=False)

@@ -1,4 +1,4 @@
-"""Train what the arms of an experiment of params.yaml lack, or the custom arm; the DVC stage `train`."""
+"""Train the missing runs of an experiment in params.yaml, or of the custom arm; the stage `train`."""
 
 import argparse
 
@@ -8,8 +8,8 @@ from elu_replication.training import campaign
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Bring an experiment of params.yaml up to date.")
-    parser.add_argument("experiment", help="its name there, or arm: the custom arm")
+    parser = argparse.ArgumentParser(description="Train the missing runs of an experiment in params.yaml.")
+    parser.add_argument("experiment", help="its name, or arm: the custom arm")
     experiment = parser.parse_args().experiment
     values = params.read()
     known = [*values.experiments, *values.custom]

@@ -27,13 +27,13 @@ from elu_replication.training.job import Job
 from elu_replication.training.probes import Probes, probed
 
 AnyTrainer = Trainer | FromScratchTrainer
-# The training that is lost when a process dies, at most; machines that are taken away often need less.
+# The most training that a dying process loses; machines that are often taken away need less.
 CHECKPOINT_SECONDS = float(os.environ.get("CHECKPOINT_SECONDS", "30"))
 
 
 @dataclass
 class Progress:
-    """How far a run is: its observations and probes so far, and the seconds that each of them took."""
+    """Observations and probes of a run so far, with the seconds that training and probing took."""
 
     history: list[Observation] = field(default_factory=list)
     activity: list[probe_rows.Activity] = field(default_factory=list)
@@ -47,15 +47,13 @@ class Progress:
 
     @property
     def diverged(self) -> bool:
-        """Whether a loss of the last epoch is NaN or infinite: such a run stops there."""
+        """Whether a loss of the last epoch is NaN or infinite: the run stops there."""
         return not all(math.isfinite(o.loss) for o in self.history if o.epoch == self.epoch)
 
 
 class Worker:
-    """Runs jobs one after another in this process.
-
-    The seeds of an arm share a trainer, since tracing its graphs takes seconds.
-    """
+    """Runs jobs one after another in this process. The seeds of an arm share a trainer, since tracing its
+    graphs takes seconds."""
 
     def __init__(self) -> None:
         kernels.require()
@@ -66,12 +64,9 @@ class Worker:
         self._digest = ""
 
     def train(self, job: Job, on_epoch: Callable[[Progress], None]) -> store.Record:
-        """Train and store one run, from its checkpoint on where there is one. `on_epoch` is called after
-        each epoch.
-
-        Raises UserError where data are missing or not as declared, and OSError where a file cannot be
-        written; the checkpoint then stays.
-        """
+        """Train and store one run, resuming from its checkpoint if there is one. `on_epoch` is called after
+        each epoch. Raises UserError if data are missing or not as declared, and OSError if a file cannot be
+        written; the checkpoint then stays."""
         protocol, seed = job.arm.protocol, job.seed
         trainer = self._trainer_for(protocol)
         version = code_version(protocol)
@@ -105,7 +100,7 @@ class Worker:
         return record
 
     def first_epochs(self, job: Job) -> list[list[str]]:
-        """The history rows of the first `audited_epochs` of a run, trained again; nothing is stored."""
+        """The history rows of the first `audited_epochs` of a run, retrained; nothing is stored."""
         trainer = self._trainer_for(job.arm.protocol)
         trainer.begin(job.seed)
         epochs = range(1, job.audited_epochs + 1)
@@ -113,11 +108,11 @@ class Worker:
         return store.as_rows(job.seed, history)
 
     def _trainer_for(self, protocol: Protocol) -> AnyTrainer:
-        """The trainer of a protocol. `_probes` then look into its network; they are None for the network
-        from scratch, which has no layers of Keras to look into."""
+        """The trainer of a protocol; sets `_probes` to those of its network, or to None for the model
+        from_scratch, which has no Keras layers."""
         if self._trainer is None or self._trainer.protocol != protocol:
             self._trainer = self._probes = None
-            gc.collect()  # a trainer and its graphs refer to each other, and hold all images
+            gc.collect()  # a trainer and its graphs refer to each other and hold all images
             parts, self._digest = data.load_splits(protocol)
             if protocol.model.name == "from_scratch":
                 self._trainer = FromScratchTrainer(protocol, parts)
@@ -134,7 +129,7 @@ def _train(
     checkpoint: Path,
     on_epoch: Callable[[Progress], None],
 ) -> Progress:
-    """Train a run, from its checkpoint on where there is one; `probes` look into the network meanwhile."""
+    """Train a run with probes, resuming from its checkpoint if there is one."""
     protocol, progress = trainer.protocol, Progress()
 
     def probe() -> None:
@@ -173,7 +168,7 @@ def _train(
 
 
 def ended(progress: Progress, protocol: Protocol) -> bool:
-    """Whether a run is over: all epochs are trained, its loss is not finite, or its patience ran out."""
+    """Whether a run is over: all epochs are trained, its loss is not finite, or its patience is used up."""
     if progress.epoch == protocol.epochs or progress.diverged:
         return True
     reached = stopped(progress.history, protocol)
@@ -181,26 +176,23 @@ def ended(progress: Progress, protocol: Protocol) -> bool:
 
 
 def stopped(history: list[Observation], protocol: Protocol) -> Stop:
-    """Where the run stops by its validation losses so far, or by its training losses where no
-    validation split is held out."""
+    """Where the run stops by its validation losses so far, or by its training losses if it has no
+    validation images."""
     split = "validation" if protocol.validation_images else "train"
-    return stop(
-        [observation.loss for observation in history if observation.split == split], protocol.patience
-    )
+    return stop([o.loss for o in history if o.split == split], protocol.patience)
 
 
 def scores(history: list[Observation], epoch: int) -> store.Scores:
-    """What every split scored after one epoch."""
-    observations = [observation for observation in history if observation.epoch == epoch]
-    losses = {f"{o.split}_loss": o.loss for o in observations}
-    accuracies = {f"{o.split}_accuracy": o.accuracy for o in observations}
-    return store.Scores(epoch=epoch, **losses, **accuracies)
+    """The scores of every split after one epoch."""
+    observations = [o for o in history if o.epoch == epoch]
+    values = {f"{o.split}_{name}": getattr(o, name) for o in observations for name in ("loss", "accuracy")}
+    return store.Scores(epoch=epoch, **values)
 
 
 def saved(model: keras.Model) -> bytes:
     """The content of a model's .keras file."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"  # Keras goes by the suffix
+        path = Path(folder) / "model.keras"  # Keras chooses the format by the suffix
         model.save(path)
         return path.read_bytes()
 

@@ -1,4 +1,4 @@
-"""Jobs in processes of this machine, one thread each: the launcher that is always there."""
+"""Jobs in processes of this machine, one thread each; the launcher by default."""
 
 import multiprocessing
 import os
@@ -15,8 +15,8 @@ from elu_replication.errors import UserError, brief
 from elu_replication.training import cost
 from elu_replication.training.job import Event, Job
 
-# After so many jobs, another process takes a worker's place. TensorFlow keeps about 200 MB of every
-# trainer that it had; more often would cost the seconds that importing TensorFlow takes.
+# Jobs of a process before a new one replaces it: TensorFlow keeps about 200 MB of every past trainer,
+# but takes seconds to import.
 MOST_JOBS = 20
 
 
@@ -30,10 +30,10 @@ class _Process:
 
 
 def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
-    """Run jobs in `launcher.processes` workers, or one for each core, yielding their events as they come.
+    """Run jobs in `launcher.processes` workers, or one per core, yielding their events as they come.
 
-    A worker that dies (by a signal, or for lack of memory) fails its own job only, and another takes its
-    place. The workers end when this generator does.
+    A worker that dies (by a signal, or out of memory) fails its own job only, and a new one replaces it.
+    The workers end when this generator does.
     """
     processes = launcher.processes or cost.cores()
     waiting = list(reversed(jobs))
@@ -83,7 +83,7 @@ def _start() -> _Process:
 def _give(worker: _Process, waiting: list[Job]) -> None:
     worker.job = waiting.pop()
     worker.jobs += 1
-    with suppress(BrokenPipeError):  # it has died: reading from it reports that
+    with suppress(BrokenPipeError):  # it died, which the next recv() reports
         worker.connection.send(worker.job)
 
 
@@ -97,7 +97,7 @@ def _cause_of_death(worker: _Process) -> str:
 
 
 def _work(connection: Connection, log: str) -> None:
-    """A worker process: jobs come in, events go out, until None comes or the parent is gone."""
+    """A worker process: receives jobs and sends events until it receives None or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the parent ends its workers
     with open(log, "wb") as file:  # TensorFlow's messages, which are read only if the process dies
         os.dup2(file.fileno(), sys.stderr.fileno())

@@ -1,4 +1,4 @@
-"""Jobs as tasks of a running Ray cluster, which runs them again elsewhere when a node dies."""
+"""Jobs as tasks of a running Ray cluster, which restarts them elsewhere when a node dies."""
 
 import logging
 import socket
@@ -16,17 +16,17 @@ from elu_replication.training.job import Event, Job
 from elu_replication.training.launchers import remote
 from elu_replication.training.launchers.local import MOST_JOBS
 
-TRIES = 10  # of a task whose node or process dies; each goes on from the last checkpoint
+TRIES = 10  # of a task whose node or process dies; each resumes from the last checkpoint
 
 
 def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
     """Run jobs in the cluster at `launcher.address`, yielding their events as they come.
 
-    Raises UserError where no cluster answers. Tasks that are under way end when this generator does.
+    Raises UserError if no cluster answers. Running tasks end when this generator does.
     """
     _connect(launcher.address or "auto")
     try:
-        # The queue lives on the driver's node: it would be lost with any other.
+        # The queue lives on the driver's node, since any other node may die.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         progress = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         resources = {"num_cpus": 1, "num_gpus": launcher.gpus_per_run}
@@ -58,7 +58,7 @@ def _connect(address: str) -> None:
     except (OSError, RayError, ValueError) as error:
         raise UserError(
             f"launcher.address = {address}: no Ray cluster there ({one_line(error)}); "
-            "`ray start --head` begins one"
+            "`ray start --head` starts one"
         ) from error
 
 

@@ -1,7 +1,7 @@
-"""A run on another machine: the task that it receives, and the result that it returns.
+"""A run on another machine: the task that the machine receives, and the result that it returns.
 
-A cluster's launcher (ray, slurm) carries a Task there and its Result back. The folder of a worker is laid
-out as the repository: conf/dataset, data, .checkpoints, results.
+The launchers ray and slurm carry a Task there and its Result back. A worker's folder is laid out as the
+repository: conf, data, .checkpoints, results.
 """
 
 import os
@@ -26,17 +26,17 @@ from elu_replication.training.job import Event, Job
 if TYPE_CHECKING:
     from elu_replication.training.worker import Worker
 
-EPOCH_SECONDS = 2.0  # between two reports of a worker: thousands of short epochs would crowd the network
+EPOCH_SECONDS = 2.0  # between two reports of a worker, since short epochs would flood the network
 
 
 class Task(NamedTuple):
-    """A job with all that a machine needs that has this package and no more."""
+    """A job with everything that a machine needs beside this package."""
 
     job: Job
     conf: dict[str, str]  # by path: conf/, which says what a protocol and a data set may be, and the plan
     versions: dict[str, str]  # as versions() gives them on the driver
-    folder: str  # in which the worker works
-    again: bool  # train it even where the worker's folder has it stored
+    folder: str  # the worker's working folder
+    again: bool  # train it even if the worker's folder has it
 
 
 class Result(NamedTuple):
@@ -45,12 +45,12 @@ class Result(NamedTuple):
     kind: Literal["finished", "diverged", "failed"]
     epoch: int = 0
     detail: str = ""
-    files: dict[str, bytes] = {}  # noqa: RUF012 - nothing is put into it
+    files: dict[str, bytes] = {}  # noqa: RUF012 - never changed
 
 
 @cache  # a campaign may have thousands of tasks
 def versions(training_code: str) -> dict[str, str]:
-    """The versions on which a run's numbers depend, in this environment, with its code version."""
+    """The versions in this environment on which a run's numbers and probes depend."""
     here = {"Python": ".".join(platform.python_version_tuple()[:2]), "training code": training_code}
     for name in ("keras", "numpy", "tensorflow", "tensorflow-cpu"):
         with suppress(metadata.PackageNotFoundError):
@@ -59,8 +59,8 @@ def versions(training_code: str) -> dict[str, str]:
 
 
 def task(job: Job, folder: str) -> Task:
-    """A job of this repository for a worker that works in `folder`."""
-    again = store.why_not_current(job.arm, job.seed) is None  # stored here, so it is to be trained again
+    """The task of a job for a worker with the working folder `folder`."""
+    again = store.why_not_current(job.arm, job.seed) is None  # pending although stored here
     return Task(job, configuration(), versions(code_version(job.arm.protocol)), folder, again)
 
 
@@ -72,7 +72,7 @@ def configuration() -> dict[str, str]:
 
 
 def run(task: Task, on_epoch: Callable[[int], None]) -> Result:
-    """Do a task on this machine. An error of it is a Result too: a launcher carries no exceptions.
+    """Run a task on this machine. An error becomes a Result too, since a launcher carries no exceptions.
     `on_epoch` is called with an epoch at most once in EPOCH_SECONDS."""
     try:
         return _run(task, on_epoch)
@@ -100,7 +100,7 @@ def _run(task: Task, on_epoch: Callable[[int], None]) -> Result:
             on_epoch(epoch)
             last_report = time.monotonic()
 
-    # A run that is stored already was finished for a driver that stopped before it had the result.
+    # A stored run was finished for a driver that stopped before it received the result.
     if task.again or store.why_not_current(arm, seed):
         fetch.ensure(dataset_facts(arm.protocol.dataset.name))
         _worker().train(task.job, lambda progress: report(progress.epoch))
@@ -113,13 +113,13 @@ def _run(task: Task, on_epoch: Callable[[int], None]) -> Result:
 @cache
 def _worker() -> "Worker":
     """This process's worker: the seeds of an arm share its trainer."""
-    from elu_replication.training.worker import Worker  # imports TensorFlow: where runs are trained only
+    from elu_replication.training.worker import Worker  # imports TensorFlow
 
     return Worker()
 
 
 def received(job: Job, result: Result) -> Event:
-    """Store a task's result in this repository; the event that ends its job."""
+    """Store a task's result in this repository and return the event that ends its job."""
     if result.files:
         atomic.write_folder(store.run_folder(job.arm, job.seed), result.files)
     return Event(job, result.kind, result.epoch, result.detail)

@@ -1,4 +1,4 @@
-"""Jobs of a Slurm cluster, which queues them again when a node dies; by submitit."""
+"""Jobs of a Slurm cluster, which requeues them when a node dies; by submitit."""
 
 import subprocess
 import time
@@ -14,14 +14,14 @@ from elu_replication.errors import UserError, one_line
 from elu_replication.training.job import Event, Job
 from elu_replication.training.launchers import remote
 
-POLL_SECONDS = 2.0  # between two looks at the jobs' logs
+POLL_SECONDS = 2.0  # between two readings of the jobs' logs
 TIMEOUTS = 100  # of a job, each after `launcher.minutes`
-MIN_MINUTES = 5  # Slurm warns a job 90 to 150 seconds before its limit; the job must have begun by then
+MIN_MINUTES = 5  # Slurm warns a job 90 to 150 seconds before its limit, and it must run by then
 ARRAY_JOBS = 1000  # Slurm's default limit of an array is 1,001
 
 
 class Run(submitit.helpers.Checkpointable):
-    """What a Slurm job does; at its time limit it is queued again, and goes on from its checkpoint."""
+    """The work of a Slurm job; at its time limit it is requeued and resumes from its checkpoint."""
 
     def __call__(self, task: remote.Task) -> remote.Result:
         return remote.run(task, lambda epoch: print(f"epoch {epoch}", flush=True))
@@ -30,8 +30,8 @@ class Run(submitit.helpers.Checkpointable):
 def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
     """Run each of `jobs` as a Slurm job, yielding their events as they come.
 
-    Raises UserError where there is no Slurm or the time limit is too short. Jobs that are queued or
-    running end when this generator does.
+    Raises UserError if there is no Slurm or the time limit is too short. Queued and running jobs end when
+    this generator does.
     """
     if launcher.minutes is not None and launcher.minutes < MIN_MINUTES:
         raise UserError(f"launcher.minutes = {launcher.minutes}: must be {MIN_MINUTES} or more")
@@ -57,9 +57,7 @@ def _submit(jobs: Sequence[Job], launcher: Launcher) -> dict["submitit.Job[remot
     folder = str(launcher.folder)
     try:
         logs = Path(folder).expanduser() / "slurm"
-        subprocess.run(
-            "sacct", check=True, capture_output=True
-        )  # by which submitit learns the jobs' states
+        subprocess.run("sacct", check=True, capture_output=True)  # submitit needs it for the jobs' states
         executor = submitit.AutoExecutor(logs, cluster="slurm", slurm_max_num_timeout=TIMEOUTS)
         executor.update_parameters(
             name="elu-replication",
@@ -83,19 +81,19 @@ def _submit(jobs: Sequence[Job], launcher: Launcher) -> dict["submitit.Job[remot
 
 
 def _done(handle: "submitit.Job[remote.Result]") -> bool:
-    """Whether a job has ended for good; one whose node failed is about to be queued again."""
+    """Whether a job has ended for good; a job whose node failed is about to be requeued."""
     if not handle.done():
         return False
-    # The cached state is the one by which the job was done; a new one may say that it is queued again.
+    # done() saw the cached state; a new one may be that of the requeued job.
     state = handle.watcher.get_state(handle.job_id, mode="cache")
     if state != "NODE_FAIL" or handle.paths.result_pickle.exists():
         return True
-    handle.watcher.clear()  # submitit asks Slurm no more about a job that was done
+    handle.watcher.clear()  # submitit asks Slurm no more about a job that is done
     return False
 
 
 def _epoch(handle: "submitit.Job[remote.Result]") -> int:
-    """The epoch that the job's log names last; 0 before the first."""
+    """The last epoch in the job's log; 0 before the first."""
     lines = [line for line in (handle.stdout() or "").splitlines() if line.startswith("epoch ")]
     return int(lines[-1].split()[1]) if lines else 0
 

@@ -1,7 +1,7 @@
 """`make fingerprint`: does this machine give the project's numbers?
 
-It trains a network of every kind on the same few images and compares a digest of all that comes out with
-the committed one. Where they differ, digests of single operations tell which is the first to differ.
+It trains a network of every kind on the same few images and compares digests of the results with the
+committed ones. If they differ, digests of single operations show which operation is the first to differ.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from elu_replication.errors import UserError, run_main
 FILE = Path("results/fingerprint.txt")
 IMAGES = 400  # for training, and as many for evaluation
 BATCH = 50
-NAME = 64  # columns of a line before its digest
+NAME = 64  # width of a line before its digest
 # An arm for each kind of network and of optimizer.
 ARMS = (
     "machinecurve_dropout-elu1_d25",
@@ -39,17 +39,16 @@ Lines = Iterator[tuple[str, str]]
 
 
 def digest(*values: object) -> str:
-    """12 hexadecimal digits for arrays' bytes, or for the text of anything else."""
+    """12 hexadecimal digits for the bytes of arrays and the text of other values."""
     content = hashlib.sha256()
     for value in values:
-        array = isinstance(value, np.ndarray)
-        content.update(np.ascontiguousarray(value).tobytes() if array else repr(value).encode())
+        content.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
     return content.hexdigest()[:12]
 
 
 def operations() -> Lines:
-    """Every operation whose last bits kernels decide, alone, in the shapes of the networks."""
-    import tensorflow as tf  # here, so that a wrong option need not wait for it
+    """Single operations whose last bits depend on kernels, in the shapes of the networks."""
+    import tensorflow as tf  # for which an error need not wait
 
     tf.get_logger().setLevel("ERROR")  # it warns of many networks in one process
     generator = np.random.default_rng(0)
@@ -64,17 +63,10 @@ def operations() -> Lines:
     for name in ("exp", "tanh", "expm1"):
         yield f"NumPy {name}", digest(getattr(np, name)(doubles))
     yield "NumPy log", digest(np.log(np.abs(doubles)), np.log1p(np.abs(doubles)))
-    yield (
-        "TensorFlow matmul",
-        digest((images @ tf.constant(weights)).numpy(), tf.matmul(hidden, square).numpy()),
-    )
-    yield (
-        "TensorFlow matmul, transposed",
-        digest(
-            tf.matmul(images, hidden, transpose_a=True).numpy(),
-            tf.matmul(hidden, square, transpose_b=True).numpy(),
-        ),
-    )
+    products = images @ tf.constant(weights), tf.matmul(hidden, square)
+    yield "TensorFlow matmul", digest(*(product.numpy() for product in products))
+    products = tf.matmul(images, hidden, transpose_a=True), tf.matmul(hidden, square, transpose_b=True)
+    yield "TensorFlow matmul, transposed", digest(*(product.numpy() for product in products))
     for name in ("elu", "relu", "selu", "softplus", "sigmoid", "tanh", "softmax", "leaky_relu"):
         yield f"TensorFlow {name}", digest(getattr(tf.nn, name)(hidden).numpy())
     for name in ("exp", "log", "sqrt"):
@@ -99,7 +91,7 @@ def operations() -> Lines:
 
 
 def network(name: str, protocol: Protocol, parts: dict[str, Split]) -> Lines:
-    """What one epoch of a protocol leaves behind, and what the probes see."""
+    """Digests of the weights, history and probes of one epoch of a protocol."""
     from elu_replication.engine.numpy_mlp.trainer import FromScratchTrainer
     from elu_replication.engine.trainer import Trainer
     from elu_replication.training.probes import Probes
@@ -122,7 +114,7 @@ def network(name: str, protocol: Protocol, parts: dict[str, Split]) -> Lines:
 
 
 def fingerprint(images: int) -> Lines:
-    """Names and digests of all that is compared."""
+    """Names and digests of everything that is compared."""
     from elu_replication.engine.trainer import use_one_thread
 
     kernels.require()
@@ -137,15 +129,15 @@ def fingerprint(images: int) -> Lines:
 
 
 def shortened(protocol: Protocol, images: int) -> Protocol:
-    """The protocol with at least two steps an epoch and two hidden layers, as kernels do not depend on how
-    many there are."""
+    """The protocol with at least two steps per epoch and two hidden layers, since kernels do not depend on
+    their number."""
     depth = protocol.model.hidden_layers and 2
     model = replace(protocol.model, hidden_layers=depth)
     return replace(protocol, model=model, batch_size=min(BATCH, images // 2))
 
 
 def verdict(lines: list[str], committed: list[str]) -> str:
-    """What the comparison of two fingerprints means for a reader."""
+    """One line on whether two fingerprints are the same, and what first differs."""
     if lines == committed:
         return f"this machine gives the project's numbers (fingerprint {digest(lines)})"
     differing = [line[:NAME].rstrip() for line in lines if line not in committed]
@@ -158,12 +150,7 @@ def verdict(lines: list[str], committed: list[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare this machine's numbers with the project's.")
-    parser.add_argument(
-        "--images",
-        type=int,
-        default=IMAGES,
-        help="with another number than the committed file's, only print",
-    )
+    parser.add_argument("--images", type=int, default=IMAGES, help="other than the default: only print")
     parser.add_argument("--write", action="store_true", help="make this machine's the committed one")
     options = parser.parse_args()
     require_root()
