@@ -54,10 +54,11 @@ ruled out by the source itself: they show what a curve can tell apart, and decid
 and the level were chosen after the published curves had been seen.
 """
 CAPTION = (
-    "Black: the article's losses, read off its figures. Bands: our runs ({kinds}), least to largest of {seeds} seeds;"
-    " lines: their mean, beyond epoch {last} of those trained longer. In brackets: the summary of the"
-    " published run that fits least, in predictive standard deviations from the seeds. Excluded: beyond"
-    " Student's limit at {level}, shared by the summaries. {meanings}. Loss axes are logarithmic."
+    "Black: the article's losses, read off its figures. Bands: our runs ({kinds}), least to largest of"
+    " {seeds} seeds; lines: their mean, beyond epoch {last} of those trained longer. In brackets: the"
+    " summary of the published run that fits least, in predictive standard deviations from the seeds."
+    " Excluded: beyond Student's limit at {level}, shared by the summaries. {meanings}. Loss axes are"
+    " logarithmic."
 )
 
 
