@@ -383,13 +383,17 @@ def test_the_power_for_a_difference_of_one_and_a_half_sds(n: int, power: float) 
     assert rates(directed("higher"), studies)["replicated"] == pytest.approx(power, abs=0.03)
 
 
-@pytest.mark.parametrize(("n", "rate"), [(6, 0.11), (12, 0.09), (20, 0.07)])
-def test_where_the_t_interval_does_not_hold_skewed_differences(n: int, rate: float) -> None:
+@pytest.mark.parametrize(("n", "rate", "equated"), [(6, 0.11, 0.15), (12, 0.09, 0.13), (20, 0.07, 0.11)])
+def test_where_the_t_interval_does_not_hold_skewed_differences(n: int, rate: float, equated: float) -> None:
     """The rules state these rates for differences that are skewed themselves, about a mean of 0."""
     studies = OUTCOMES["skewed"](np.random.default_rng(n), (STUDIES, n))
     assert rates(directed("lower"), studies)["replicated"] == pytest.approx(rate, abs=0.025)
     assert rates(directed("higher"), studies)["replicated"] <= 0.025
-    assert f"{rate:.0%} of" in " ".join(verdicts.RULES)
+    at_margin = rates(directed("equal", margin=1.4), studies + 1.4)
+    assert at_margin["replicated"] == pytest.approx(equated, abs=0.025)
+    text = " ".join(verdicts.RULES)
+    assert f"{rate:.0%} of" in text
+    assert f"{equated:.0%}" in text
 
 
 @pytest.mark.parametrize(("n", "rate"), [(6, 0.53), (12, 0.28)])
