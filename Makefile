@@ -52,7 +52,7 @@ claim: $(INSTALLED)  ## explain published claims and their verdicts: ID=C7; V=1 
 plan: $(INSTALLED)  ## say what would decide the undecided claims: seeds, hours
 	@python -m elu_replication.commands.claim --plan
 
-times: $(INSTALLED)  ## measure the time of an epoch of ELU, ReLU and sigmoid, in turns (claim C44)
+times: $(INSTALLED)  ## add a measurement of the time of an epoch of ELU, ReLU and sigmoid, in turns (claim C44)
 	@python -m elu_replication.claims.timing
 
 overhead: $(INSTALLED)  ## measure what a run costs beside its training, by launcher, on clusters set up here
