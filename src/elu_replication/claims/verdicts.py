@@ -190,11 +190,10 @@ def conclude(
     name: str, document: str, claim: Claim, readings: list[ReadingResult], findings: list[Finding]
 ) -> ClaimResult:
     """The verdict on a claim from the results of its readings and what was computed for it."""
+    after = adjusted([(reading.verdict, reading.p) for reading in readings])
     readings = [
         reading.model_copy(update={"adjusted": verdict, "p_holm": p})
-        for reading, (verdict, p) in zip(
-            readings, adjusted([(r.verdict, r.p) for r in readings]), strict=True
-        )
+        for reading, (verdict, p) in zip(readings, after, strict=True)
     ]
     parts: list[Verdict] = []
     if findings:
@@ -241,23 +240,22 @@ def reason(result: ClaimResult) -> str:
 
 def reasons_of_readings(result: ClaimResult, leading: ReadingResult) -> list[str]:
     """How the readings of a claim that runs decide came out; the rest are counted."""
-    sentences = []
+    readings, pattern = result.readings, result.pattern
+    mixed = [str(pattern)] if pattern and pattern.holds and pattern.fails else []
     named: set[Verdict] = set()
-    readings, shown = result.readings, [result.readings[0], leading]
+    shown = [readings[0], leading]
     if over_readings([reading.adjusted for reading in readings]) == "protocol-dependent":
         named, shown = {"replicated", "not replicated"}, []
+        sentences = mixed
         for verdict in ("replicated", "not replicated"):
             labels = [reading.label for reading in readings if reading.verdict == verdict]
-            which = f": {'; '.join(labels)}" * (len(labels) <= MOST_NAMED)
-            sentences.append(f"{verdict} in {len(labels)} of {len(readings)} readings{which}")
+            sentences += [f"{verdict}: {'; '.join(labels)}"] * (len(labels) <= MOST_NAMED)
     else:
-        sentences.append(f"{leading.label}: {compared(leading)}")
+        sentences = [f"{leading.label}: {compared(leading)}", *mixed]
         if leading is not readings[0]:
             sentences.append(f"the primary reading, {readings[0].label}, is not run")
     rest = Counter(r.verdict for r in readings if r.verdict not in named and r not in shown)
-    sentences += [f"{n} other reading{'s' * (n > 1)} {verdict}" for verdict, n in rest.items()]
-    mixed = result.pattern and result.pattern.holds and result.pattern.fails
-    return [*sentences, str(result.pattern)] if mixed else sentences
+    return sentences + [f"{n} other reading{'s' * (n > 1)} {verdict}" for verdict, n in rest.items()]
 
 
 def compared(reading: ReadingResult) -> str:
