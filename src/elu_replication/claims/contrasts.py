@@ -202,8 +202,10 @@ def judge_direction(contrast: Contrast, sample: list[float]) -> Judgement:
     doubt = f"; the exact sign-flip test disagrees (p = {flip:.2g})" * disagree
     if claimed or opposite:
         reason = f"{shown} is wholly {'above' if low > 0 else 'below'} {than:g}"
-        small = f", though within the margin of {margin:g}" if same and claimed else ""
-        return Judgement("replicated" if claimed else "not replicated", reason + small + doubt, p)
+        small = f", though within the margin of {margin:g}" * same
+        if claimed:
+            return Judgement("replicated", reason + small + doubt, p)
+        return Judgement("not replicated", reason + doubt, p / 2)  # one side alone contradicts
     if same and refutable(contrast):
         return Judgement("not replicated", equivalent, p_equivalence)
     reason = f"{shown} reaches both sides of {than:g}"

@@ -78,6 +78,8 @@ RULES = (
     """The primary reading, tested at 5%, gives the claim's verdict; where only others have runs, the claim
     is inconclusive. The others are adjusted together by Holm's method, and if of all readings one is then
     replicated and another not, the claim is protocol-dependent.""",
+    """The p of a reading is the largest of its contrasts' where all must hold, and where one fails the
+    least times their number, one-sided if the interval contradicts. Published values inside have none.""",
     """The pattern beside a verdict says in how many readings a claim holds and fails, each at 5%, and in
     how many after the adjustment. Where one part of the protocol alone tells them apart, it is named.""",
     """A claim of mathematics is decided by computing it; a claim about texts by comparing the passages, and
@@ -242,11 +244,10 @@ def reasons_of_readings(result: ClaimResult, leading: ReadingResult) -> list[str
     """How the readings of a claim that runs decide came out; the rest are counted."""
     readings, pattern = result.readings, result.pattern
     mixed = [str(pattern)] if pattern and pattern.holds and pattern.fails else []
-    named: set[Verdict] = set()
+    named: set[Verdict] = {"replicated", "not replicated"} if mixed else set()
     shown = [readings[0], leading]
     if over_readings([reading.adjusted for reading in readings]) == "protocol-dependent":
-        named, shown = {"replicated", "not replicated"}, []
-        sentences = mixed
+        sentences, shown = mixed, []
         for verdict in ("replicated", "not replicated"):
             labels = [reading.label for reading in readings if reading.verdict == verdict]
             sentences += [f"{verdict}: {'; '.join(labels)}"] * (len(labels) <= MOST_NAMED)
