@@ -152,6 +152,14 @@ def test_a_margin_refutes_only_published_differences_of_two_margins() -> None:
     )  # none published
 
 
+def test_an_equality_that_fails_has_the_p_of_its_margin() -> None:
+    values = [0.0014, 0.0012, 0.0017, 0.0013, 0.0016, 0.0014]
+    result = compared(values, "equal")
+    assert result.verdict == "not replicated"
+    assert result.p_verdict == pytest.approx(stats.ttest_1samp(values, 0.001).pvalue)
+    assert compared([0.002] * 6, "equal").p_verdict == 0
+
+
 def test_a_reason_says_where_the_exact_test_disagrees() -> None:
     outlier = [1.0, 1.0, 1.0, 1.0, 1.0, 20.0]  # all on one side, but the SD is large
     assert compared(outlier).verdict == "inconclusive"

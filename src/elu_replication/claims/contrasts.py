@@ -193,7 +193,7 @@ def judge_direction(contrast: Contrast, sample: list[float]) -> Judgement:
             return Judgement("replicated", equivalent, p_equivalence)
         if low > margin or high < -margin:
             at_margin = contrast.model_copy(update={"than": than + math.copysign(margin, low)})
-            p = estimated(at_margin, sample).p
+            p = estimated(at_margin, sample).p if p else p
             return Judgement("not replicated", f"{shown} is further from {than:g} than {margin:g}", p)
         return Judgement("inconclusive", f"{shown} is neither within {margin:g} nor beyond it", 1.0)
     claimed, opposite = (low > 0, high < 0) if expect == "higher" else (high < 0, low > 0)
