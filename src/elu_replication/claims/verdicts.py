@@ -81,6 +81,8 @@ RULES = (
     """The primary reading, tested at 5%, gives the claim's verdict; where only others have runs, the claim
     is inconclusive. The others are adjusted together by Holm's method, and if of all readings one is then
     replicated and another not, the claim is protocol-dependent.""",
+    """The p of a reading is the largest of its contrasts' where all must hold, and where one fails the
+    least times their number, one-sided if the interval contradicts. Published values inside have none.""",
     """The pattern beside a verdict says in how many readings a claim holds and fails, each at 5%, and in
     how many after the adjustment. Where one part of the protocol alone tells them apart, it is named.""",
     """A claim of mathematics is decided by computing it; a claim about texts by comparing the passages, and
@@ -218,11 +220,10 @@ def conclude(
     name: str, document: str, claim: Claim, readings: list[ReadingResult], findings: list[Finding]
 ) -> ClaimResult:
     """The verdict on a claim from the results of its readings and what was computed for it."""
+    after = adjusted([(reading.verdict, reading.p) for reading in readings])
     readings = [
         reading.model_copy(update={"adjusted": verdict, "p_holm": p})
-        for reading, (verdict, p) in zip(
-            readings, adjusted([(r.verdict, r.p) for r in readings]), strict=True
-        )
+        for reading, (verdict, p) in zip(readings, after, strict=True)
     ]
     by_runs = [reading.adjusted for reading in readings] if claim.decided_by == "runs" else []
     groups = [[*settled(claim, findings).values()], by_runs]
@@ -267,29 +268,27 @@ def reason(result: ClaimResult) -> str:
 
 def reasons_of_readings(result: ClaimResult, leading: ReadingResult) -> list[str]:
     """How the readings of a claim that runs decide came out; the rest are counted."""
-    sentences = []
-    named: set[Verdict] = set()
-    readings, shown = result.readings, [result.readings[0], leading]
+    readings, pattern = result.readings, result.pattern
+    mixed = [str(pattern)] if pattern and pattern.holds and pattern.fails else []
+    named: set[Verdict] = {"replicated", "not replicated"} if mixed else set()
+    shown = [readings[0], leading]
     if over_readings([reading.adjusted for reading in readings]) == "protocol-dependent":
-        named, shown = {"replicated", "not replicated"}, []
-        sentences += differing({reading.label: reading.verdict for reading in readings})
+        shown = []
+        sentences = [*mixed, *differing({reading.label: reading.verdict for reading in readings})]
     else:
-        sentences.append(f"{leading.label}: {compared(leading)}")
+        sentences = [f"{leading.label}: {compared(leading)}", *mixed]
         if leading is not readings[0]:
             sentences.append(f"the primary reading, {readings[0].label}, is not run")
     rest = Counter(r.verdict for r in readings if r.verdict not in named and r not in shown)
-    sentences += [f"{n} other reading{'s' * (n > 1)} {verdict}" for verdict, n in rest.items()]
-    mixed = result.pattern and result.pattern.holds and result.pattern.fails
-    return [*sentences, str(result.pattern)] if mixed else sentences
+    return sentences + [f"{n} other reading{'s' * (n > 1)} {verdict}" for verdict, n in rest.items()]
 
 
 def differing(verdicts: Mapping[str, Verdict]) -> list[str]:
-    """In which readings, by label, a claim holds and in which it fails."""
+    """In which readings, by label, a claim holds and in which it fails, where they are few."""
     sentences = []
     for verdict in ("replicated", "not replicated"):
         labels = [label for label, each in verdicts.items() if each == verdict]
-        which = f": {'; '.join(labels)}" * (len(labels) <= MOST_NAMED)
-        sentences.append(f"{verdict} in {len(labels)} of {len(verdicts)} readings{which}")
+        sentences += [f"{verdict}: {'; '.join(labels)}"] * (len(labels) <= MOST_NAMED)
     return sentences
 
 
