@@ -55,7 +55,7 @@ plan: $(INSTALLED)  ## say which of the plan's fresh seeds are left to train: ru
 freeze: $(INSTALLED)  ## freeze claims, rules, protocols and fresh seeds in experiments/plan.lock [CHECK=1, REASON=]
 	@python -m elu_replication.commands.freeze --reason "$$REASON" $(if $(CHECK),--check)
 
-times: $(INSTALLED)  ## measure the time of an epoch of ELU, ReLU and sigmoid, in turns (claim C44)
+times: $(INSTALLED)  ## add a measurement of the time of an epoch of ELU, ReLU and sigmoid, in turns (claim C44)
 	@python -m elu_replication.claims.timing
 
 overhead: $(INSTALLED)  ## measure what a run costs beside its training, by launcher, on clusters set up here

@@ -83,7 +83,30 @@ def test_a_late_drift_is_from_the_first_probe_after_epoch_25(known: Stored) -> N
 
 
 def test_a_loss_never_reached_is_reached_at_infinity(known: Stored) -> None:
+    """By version 1 of the rules it counted as one epoch more than the run had."""
     assert metrics.first_epoch_at(0.001)(known.losses["test"]).tolist() == [math.inf]
+
+
+def test_a_run_that_diverged_has_an_infinite_loss_and_the_accuracy_that_it_had(tmp_path: Path) -> None:
+    arm = Arm("lost", tiny(epochs=30), (0, 1), tmp_path / "lost")
+    finished, lost = stored(arm, 0), stored(arm, 1, accuracy=0.098, loss=math.nan)
+    for record, ends in ((finished, [0.5, 0.04, 0.03]), (lost, [0.5, 0.04, math.nan])):
+        losses = [*ends[:2], *[ends[2]] * 28][: 30 if record is finished else 3]
+        history = [(epoch, s, x, 0.9) for epoch, x in enumerate(losses, 1) for s in ("validation", "train")]
+        store.store(arm, record, history, {"activity": [], "perturbations": []})
+    both = Stored(arm)
+    values = {name: METRICS[name].compute(both).to_dict() for name in METRICS if name != "epoch_time"}
+    assert values["test_accuracy"] == {0: 0.9, 1: 0.098}
+    assert values["test_loss"] == {0: 0.1, 1: math.inf}
+    assert values["validation_accuracy"] == {}  # the record has none
+    assert values["epochs_to_validation_0.05"] == {0: 2, 1: 2}  # reached before
+    assert values["epochs_to_train_0.001"] == {0: math.inf, 1: math.inf}
+    for name in ("validation_rise", "validation_slope", "validation_area", "train_area"):
+        assert math.isfinite(values[name][0])
+        assert values[name][1] == math.inf
+    assert values["best_epoch"] == {0: 3, 1: 2}
+    assert values["plateau_share"] == {0: 0, 1: 0}
+    assert values["dead_rise"] == values["noise_drop"] == {}
 
 
 def test_probes_of_another_version_do_not_count(known: Stored) -> None:

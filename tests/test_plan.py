@@ -120,12 +120,11 @@ def test_fresh_seeds_name_an_arm_of_the_document_once(arms: str, trial: dict[str
         experiments.load("trial")
 
 
-def test_every_arm_of_a_claim_has_fresh_seeds() -> None:
+def test_every_arm_of_a_claim_has_fresh_seeds_but_those_that_take_days() -> None:
     contrasts = [c for claim in schema.load_claims().values() for r in claim.readings.values() for c in r]
-    without = {
-        name for c in contrasts for name in c.arms if not experiments.arm(name, PUBLISHED).fresh_seeds
-    }
-    assert not without
+    names = {name for contrast in contrasts for name in contrast.arms}
+    without = {name for name in names if not experiments.arm(name, PUBLISHED).fresh_seeds}
+    assert {name.partition("-")[0] for name in without} <= {"clevert_fig3"}
 
 
 def test_fresh_seeds_count_alone_and_only_once_all_are_stored(trial: dict[str, Arm]) -> None:
@@ -177,10 +176,10 @@ def test_the_fresh_campaign_trains_every_fresh_seed_in_its_order() -> None:
     report = [job for job in jobs if job.arm.folder.parent.name == "asu_mlp"]
     pairs = [(job.arm.folder.name, job.seed) for job in report[:4]]
     assert pairs == [("sgd_elu", 100), ("sgd_relu", 100), ("sgd_elu", 101), ("sgd_relu", 101)]
-    with pytest.raises(
-        UserError, match=r"campaign.fresh: clevert_fig3 at scale published has no fresh seeds"
-    ):
+    with pytest.raises(UserError, match="no arm of it has fresh seeds at scale published"):
         experiments.selected(PUBLISHED, replace(FRESH, arms=("clevert_fig3",)))
+    with pytest.raises(UserError, match="no arm of it has fresh seeds at scale quick"):
+        experiments.selected(Scale("quick", max_seeds=2), FRESH)
 
 
 def test_make_plan_counts_what_is_left(trial: dict[str, Arm], capsys: pytest.CaptureFixture[str]) -> None:

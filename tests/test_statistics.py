@@ -38,7 +38,7 @@ def test_equivalence_is_two_one_sided_tests() -> None:
     assert statistics.equivalence_p(values, 0.001) == pytest.approx(stats.t.sf(farther, 5))
     assert statistics.equivalence_p(values, 0.001) < 0.05
     assert statistics.equivalence_p(values, 0.0001) > 0.05
-    low, high = statistics.equivalence_interval(values)
+    low, high = statistics.t_interval(values, 0.9)
     assert statistics.equivalence_p(values, 1.0001 * max(-low, high)) < 0.05
     assert statistics.equivalence_p(values, 0.9999 * max(-low, high)) > 0.05
 
@@ -63,7 +63,7 @@ def test_power_and_the_detectable_effect_are_those_of_the_literature() -> None:
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=8))
 def test_nothing_fails_on_any_values_and_the_same_values_give_the_same_numbers(values: list[float]) -> None:
-    for statistic in (statistics.bca_interval, statistics.sign_flip_p, statistics.t_p):
+    for statistic in (statistics.sign_p, statistics.sign_flip_p, statistics.t_p):
         assert str(statistic(values)) == str(statistic(values))
     low, high = statistics.t_interval(values)
     assert low - 1e-9 <= statistics.mean_and_sd(values)[0] <= high + 1e-9
@@ -71,7 +71,8 @@ def test_nothing_fails_on_any_values_and_the_same_values_give_the_same_numbers(v
 
 def test_too_few_values_have_no_interval() -> None:
     for values in ([], [0.5]):
-        assert math.isnan(statistics.bca_interval(values).low)
+        assert math.isnan(statistics.median_interval(values).low)
+        assert math.isnan(statistics.prediction_p(values, 0.5))
         assert math.isnan(statistics.sign_flip_p(values))
         assert math.isnan(statistics.t_p(values))
         assert math.isnan(statistics.t_interval(values).low)
@@ -79,26 +80,64 @@ def test_too_few_values_have_no_interval() -> None:
         assert math.isnan(statistics.equivalence_p(values, 1.0))
 
 
-def test_seeds_to_decide_are_the_fewest() -> None:
-    mean, sd, margin = 0.002, 0.003, 0.001
-    needed = statistics.seeds_to_decide(mean, sd, margin)
-    assert needed == 12
-    for n, clear in ((needed, True), (needed - 1, False)):
-        reach = stats.t.ppf(0.975, n - 1) * sd / math.sqrt(n)
-        assert (reach < mean) == clear
-    assert statistics.seeds_to_decide(0.0, 0.0005, 0.001) == 3  # equivalence, since no difference
-    assert statistics.seeds_to_decide(0.001, 1.0, 0.001) is None
-    # A claimed equality is refuted by an interval beyond the margin, which is further than beyond 0.
-    assert statistics.seeds_to_decide(0.0012, 0.0005, 0.001) == 4
-    assert statistics.seeds_to_decide(0.0012, 0.0005, 0.001, equal=True) == 27
+def test_the_sign_test_is_exact_and_its_interval_agrees() -> None:
+    assert statistics.sign_p([1.0] * 6) == pytest.approx(2 / 2**6)
+    assert statistics.sign_p([1.0] * 10 + [-1.0] * 2) == pytest.approx(2 * 79 / 2**12)  # 1 + 12 + 66
+    assert statistics.sign_p([1.0] * 5 + [0.0]) == statistics.sign_p([1.0] * 5 + [math.nan]) > 0.05
+    assert statistics.median_interval([3.0, 1.0, 2.0, math.inf, 5.0, 4.0]) == (1.0, math.inf)
+    assert statistics.median_interval(range(1, 13)) == (3, 10)
+    assert math.isnan(statistics.median_interval([1.0] * 5).low)
 
 
-def test_seeds_to_predict_are_the_fewest() -> None:
-    needed = statistics.seeds_to_predict(0.001, 0.0025)
-    assert needed == 9
-    for n, narrow in ((needed, True), (needed - 1, False)):
-        assert (stats.t.ppf(0.975, n - 1) * 0.001 * math.sqrt(1 + 1 / n) <= 0.0025) == narrow
-    assert statistics.seeds_to_predict(0.002, 0.003) is None  # 1.96 SD alone are more
+@given(st.lists(st.floats(-3, 3, width=16) | st.just(math.inf), min_size=6, max_size=25))
+def test_the_interval_of_the_median_leaves_out_0_where_the_sign_test_rejects_it(
+    values: list[float],
+) -> None:
+    low, high = statistics.median_interval(values)
+    assert (low > 0 or high < 0) == (statistics.sign_p(values) < 0.05)
+
+
+def test_equivalence_by_signs_takes_all_of_six_within_the_margin() -> None:
+    assert statistics.sign_equivalence_p([0, 1, -1, 0, 1, 0], 1.0) == pytest.approx(1 / 2**6)
+    assert statistics.sign_equivalence_p([0, 1, -1, 0, 2, 0], 1.0) > 0.05
+    assert statistics.sign_equivalence_p([math.nan] * 6, 1.0) == 1  # a tie at infinity says nothing
+
+
+def test_a_prediction_s_p_is_where_its_interval_ends() -> None:
+    values = [1.0, 2.0, 4.0, 3.0, 2.5]
+    low, high = statistics.prediction_interval(values, 0.9)
+    assert statistics.prediction_p(values, low) == pytest.approx(0.1)
+    assert statistics.prediction_p(values, high) == pytest.approx(0.1)
+    assert (statistics.prediction_p([1.0] * 5, 1.0), statistics.prediction_p([1.0] * 5, 2.0)) == (1, 0)
+
+
+def test_the_sign_flip_test_is_scipy_s() -> None:
+    for n in (5, 8, 12):
+        values = np.random.default_rng(n).normal(0.4, 1.0, n)
+        exact = stats.permutation_test((values,), np.mean, permutation_type="samples", n_resamples=2**n)
+        assert statistics.sign_flip_p(values) == pytest.approx(exact.pvalue)
+    values = np.random.default_rng(20).normal(0.4, 1.0, 20)  # of which there are too many
+    assert statistics.sign_flip_p(values) == pytest.approx(statistics.t_p(values), abs=0.02)
+
+
+def test_seeds_needed_are_the_fewest_with_the_power() -> None:
+    needed = statistics.seeds_to_show(0.5, 1.0)
+    assert needed == 34  # Cohen's d of 0.5
+    assert statistics.power(0.5, 1.0, needed) >= 0.8 > statistics.power(0.5, 1.0, needed - 1)
+    assert statistics.seeds_to_show(0.01, 1.0) is None
+    assert statistics.seeds_for_signs(0.9) == 12
+    assert stats.binom.sf(9, 12, 0.9) >= 0.8
+    assert statistics.seeds_for_signs(0.5) is None
+
+
+def test_seeds_to_predict_are_the_fewest_of_which_four_studies_in_five_are_narrow() -> None:
+    needed = statistics.seeds_to_predict(0.001, 0.003)
+    assert needed == 8
+    for n, enough in ((needed, True), (needed - 1, False)):
+        sds = np.random.default_rng(n).normal(0, 0.001, (20_000, n)).std(axis=1, ddof=1)
+        narrow = stats.t.ppf(0.975, n - 1) * sds * math.sqrt(1 + 1 / n) <= 0.003
+        assert (narrow.mean() >= 0.8) == enough
+    assert statistics.seeds_to_predict(0.002, 0.003) is None  # 1.96 SDs alone are more
 
 
 def test_differences_without_spread_are_tested_by_their_signs_alone() -> None:
@@ -124,16 +163,3 @@ def test_intervals_cover_what_they_say(n: int) -> None:
         predicted += low <= new <= high
     assert covered / STUDIES == pytest.approx(0.95, abs=0.015)
     assert predicted / STUDIES == pytest.approx(0.95, abs=0.015)
-
-
-def test_the_bootstrap_covers_with_many_values_and_less_with_few() -> None:
-    generator = np.random.default_rng(0)
-    cover = {}
-    for n in (6, 60):
-        held = 0
-        for _ in range(400):
-            low, high = statistics.bca_interval(generator.normal(0.0, 1.0, n))
-            held += low <= 0 <= high
-        cover[n] = held / 400
-    assert cover[60] == pytest.approx(0.95, abs=0.03)
-    assert cover[6] < 0.93  # which is why verdicts rest on the t interval

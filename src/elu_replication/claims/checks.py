@@ -160,27 +160,28 @@ def relu_against_softplus() -> list[Finding]:
     ]
 
 
-def _means(where: str, relu: float, elu: float) -> list[Finding]:
+def _means(relu: float, elu: float) -> list[Finding]:
     return [
-        Finding(f"mean of ReLU {where}", "not 0", relu, relu != 0),
-        Finding(f"mean of ELU {where}", "close to 0 (less than half of ReLU's)", elu, abs(elu) < relu / 2),
+        Finding("mean of ReLU", "not 0", relu, relu != 0),
+        Finding("mean of ELU", "close to 0 (less than half of ReLU's)", elu, abs(elu) < relu / 2),
     ]
 
 
 def elu_mean_on_points() -> list[Finding]:
     relu, elu = float(ReLU().value(POINTS).mean()), float(ELU(1.0).value(POINTS).mean())
     return [
-        within("mean of ReLU on the post's points", 2.449999999999974, relu, 1e-9),
-        within("mean of ELU on the post's points", 1.9951645051027873, elu, 1e-9),
-        *_means("on the post's points", relu, elu),
+        within("mean of ReLU", 2.449999999999974, relu, 1e-9),
+        within("mean of ELU", 1.9951645051027873, elu, 1e-9),
+        *_means(relu, elu),
     ]
 
 
 def elu_mean_on_normal_inputs() -> list[Finding]:
+    """Means for inputs from normal(0, 1)."""
     x = np.linspace(-10, 10, 200_001)
     density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
     relu, elu = (float(np.trapezoid(f.value(x) * density, x)) for f in (ReLU(), ELU(1.0)))
-    return _means("for inputs from normal(0, 1)", relu, elu)
+    return _means(relu, elu)
 
 
 def _errors_after_adding(loss: Callable[[float], float]) -> list[Finding]:

@@ -206,7 +206,7 @@ def judge_direction(contrast: Contrast, sample: list[float]) -> Judgement:
             return Judgement("replicated", equivalent, p_equivalence)
         if low > margin or high < -margin:
             at_margin = contrast.model_copy(update={"than": than + math.copysign(margin, low)})
-            p = estimated(at_margin, sample).p
+            p = estimated(at_margin, sample).p if p else p
             return Judgement("not replicated", f"{shown} is further from {than:g} than {margin:g}", p)
         return Judgement("inconclusive", f"{shown} is neither within {margin:g} nor beyond it", 1.0)
     claimed, opposite = (low > 0, high < 0) if expect == "higher" else (high < 0, low > 0)
@@ -215,8 +215,10 @@ def judge_direction(contrast: Contrast, sample: list[float]) -> Judgement:
     doubt = f"; the exact sign-flip test disagrees (p = {flip:.2g})" * disagree
     if claimed or opposite:
         reason = f"{shown} is wholly {'above' if low > 0 else 'below'} {than:g}"
-        small = f", though within the margin of {margin:g}" if same and claimed else ""
-        return Judgement("replicated" if claimed else "not replicated", reason + small + doubt, p)
+        small = f", though within the margin of {margin:g}" * same
+        if claimed:
+            return Judgement("replicated", reason + small + doubt, p)
+        return Judgement("not replicated", reason + doubt, p / 2)  # one side alone contradicts
     if same and refutable(contrast):
         return Judgement("not replicated", equivalent, p_equivalence)
     reason = f"{shown} reaches both sides of {than:g}"

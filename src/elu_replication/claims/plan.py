@@ -20,11 +20,12 @@ from elu_replication.config import documents, experiments
 from elu_replication.config.documents import Strict
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import UserError, one_line
-from elu_replication.runs import evidence, store
+from elu_replication.runs import evidence, frames, store
 from elu_replication.runs.code_version import plain_text
 
 # The modules that lead from claims and stored runs to verdicts.
 RULES = ("checks", "contrasts", "identification", "metrics", "statistics", "timing", "verdicts")
+RUNS = (evidence.__file__, frames.__file__)  # and those that say which runs these are
 PROSE = {"sources", "statement", "published", "note", "passages", "readings"}
 EVERYTHING = "everything"
 HEADER = (
@@ -82,7 +83,7 @@ def of_claim(claim: Claim) -> Entry:
 
 def entries() -> dict[str, Entry]:
     """What the tree holds now, in the form of the file."""
-    modules = [*(Path(__file__).with_stem(name) for name in RULES), Path(evidence.__file__)]
+    modules = [*(Path(__file__).with_stem(name) for name in RULES), *map(Path, RUNS)]
     rules = {f"rule {module.stem}": of_code(module) for module in modules}
     rules[f"rules, version {verdicts.VERSION}"] = digest([one_line(rule) for rule in verdicts.RULES])
     rules["published curves"] = digest(documents.read(identification.CURVES))

@@ -117,7 +117,8 @@ class ContrastResult(Strict, frozen=False):
     `interval` is of the mean (test t), of the median (sign, where `effect` is the median), or of a new run
     (prediction: at 95% for all scores of a reading together). `than` is what the effect is compared with;
     `published` is the effect by the sources' own scores. `p` is of the difference from `than` by the test,
-    `p_verdict` of what gave the verdict: `p`, or that of equivalence; 1 where the test did not decide.
+    `p_verdict` of what gave the verdict: `p` (half of it on the side that contradicts a direction), or that
+    of equivalence; 1 where the test did not decide.
     A number that does not exist is NaN; so is the value of a seed with which two arms are tied at infinity.
     """
 

@@ -73,6 +73,11 @@ def sign_p(differences: Sequence[float] | np.ndarray) -> float:
     return min(1.0, 2 * _as_many(most, len(values)))
 
 
+def fewest_on_a_side(n: int | np.ndarray) -> np.ndarray:
+    """How many of n pairs the sign test at 5% takes to find a side."""
+    return stats.binom.isf((1 - CONFIDENCE) / 2, n, 0.5).astype(int) + 1
+
+
 def sign_equivalence_p(differences: Sequence[float] | np.ndarray, margin: float) -> float:
     """The p of two one-sided sign tests: below 0.05, the median lies within ± margin. NaN is outside."""
     values = np.asarray(differences, float)
@@ -186,8 +191,7 @@ def seeds_for_signs(share: float) -> int | None:
     """The least number of pairs whose sign test finds a side with POWER, if it has this share of them;
     None beyond MOST_SEEDS."""
     n = np.arange(1, MOST_SEEDS + 1)
-    needed = stats.binom.isf((1 - CONFIDENCE) / 2, n, 0.5) + 1  # the fewest on one side at 5%
-    enough = stats.binom.sf(needed - 1, n, share) >= POWER
+    enough = stats.binom.sf(fewest_on_a_side(n) - 1, n, share) >= POWER
     return int(n[enough.argmax()]) if enough.any() else None
 
 

@@ -45,54 +45,61 @@ from elu_replication.errors import one_line, run_main
 from elu_replication.runs import evidence
 
 VERSION = 2  # of the rules; version 1 judged the exploratory runs (results/exploration.csv)
+SIGNS = ", ".join(f"{statistics.fewest_on_a_side(n)} of {n}" for n in (6, 12, 20))
 RULES = (
-    """A direction is tested by the difference of arms paired by seed, and replicated if the 95% t interval
-    of its mean lies wholly on the claimed side of 0 or of a stated threshold, even within the margin. It is
-    not replicated if the interval lies wholly on the other side.""",
+    """A direction is replicated if the 95% t interval of the mean difference, paired by seed, lies wholly
+    on the claimed side of 0 or of a stated threshold, even within the margin. It is not replicated if the
+    interval lies wholly on the other side.""",
     f"""A direction is not replicated either if the difference is equivalent to 0 within the margin (two
     one-sided t-tests at 5%: the 90% interval lies within it), unless the margin is more than
     {LARGEST_MARGIN:g} of the difference that was published. Otherwise, and with fewer than {LEAST_PAIRS}
     pairs, it is inconclusive.""",
     """An equality is replicated if the difference is equivalent to 0 within the margin, and not replicated
     if the interval lies wholly beyond the margin.""",
-    """The t interval is exact for normal differences, and holds its 5% where two arms differ in nothing,
-    however skewed. Where differences are as skewed as an exponential distribution about a mean of 0, their
-    short tail is taken for an effect in up to 10% of studies of 6 pairs, 8% of 12 and 7% of 20, not 2.5%.
-    The exact sign-flip test stands beside it, and the reason says where the two disagree on 5%.""",
-    """A run that diverged counts: it has the accuracy that it had last, and from then on an infinite loss.
-    A target that was never reached is reached at infinity. What is measured in a trained network (units,
+    """The exact sign-flip test stands beside each t interval, and a reason says where the two disagree on
+    5%. Where arms do not differ, both hold their 5% however skewed their outcomes are, the t tests to
+    within one percent.""",
+    """Where differences themselves are as skewed as an exponential distribution about a mean of 0, the t
+    interval takes their short tail for an effect in 11% of studies of 6 pairs, 9% of 12 and 7% of 20, not
+    in 2.5%; they are equated with a value one margin away in 15%, 13% and 11%, not in 5%. A collapse of one
+    run in ten is seen in no seed of 53% of studies of 6 pairs and 28% of 12, which then miss what it
+    costs.""",
+    """A run that diverged counts, with the accuracy that it had last and from then on an infinite loss; a
+    target that was never reached is reached at infinity. What is measured in a trained network (units,
     gradients, noise) does not exist for a run that diverged, and the reason says how many did.""",
-    """Where a value is infinite, or the metric counts epochs to a target, a direction is decided by the
-    exact two-sided sign test at 5% (6 of 6 pairs, 10 of 12, 15 of 20), and equivalence by two one-sided
-    sign tests. Ties count against either side, and two arms that never reach a target are tied, not
-    equivalent; the median and its exact interval are shown.""",
+    f"""Where a value is infinite, or the metric counts epochs to a target, the exact two-sided sign test at
+    5% takes the place of the t interval ({SIGNS} pairs), and shows the median with its exact interval. Ties
+    count against either side, and two arms that never reach a target are tied, not equivalent.""",
     f"""A published value is not replicated if it lies outside the 95% prediction interval of a new run,
-    however wide. Inside, it is replicated if the interval reaches no more than {WIDEST:g} margins to a
-    side, and otherwise inconclusive; the reason says so where no number of runs could make it so narrow.
-    It is inconclusive with fewer than {LEAST_RUNS} runs, or where a value is infinite.""",
+    however wide, and replicated if it lies inside and the interval reaches no more than {WIDEST:g} margins
+    to a side. Otherwise (the reason says where no number of runs would make it so narrow), with fewer than
+    {LEAST_RUNS} runs, or with an infinite value, it is inconclusive.""",
     """The k published scores of one reading have intervals of 1 - 5%/k each, so that all hold together with
-    95%. For values as skewed as an exponential distribution a new run lies outside in up to 9% of studies
-    of 5 to 12 runs, and for values of two kinds in up to 11%.""",
-    f"""Times are compared within a measurement by the median over its rounds of the log ratio. The test is
+    95%.""",
+    """For normal values these rates are exact. Of values as skewed as an exponential distribution a new run
+    lies outside in up to 8% (5.5% at k = 2), of values of two kinds in up to 9% (7.5%).""",
+    f"""Times are compared within a measurement, by the median over its rounds of the log ratio. The test is
     over measurements: {LEAST_PAIRS} or more, on {LEAST_PROCESSORS} or more kinds of processor.""",
     """A reading is one way to read what a source leaves open: a protocol, a metric or a comparison. It is
-    replicated if all of its contrasts are, and not replicated if one is not. A direction that has a
-    computation too holds only if both do.""",
-    """The primary reading, tested at 5%, gives the claim's verdict. The others are adjusted together by
-    Holm's method, and a claim is protocol-dependent if of all readings one is then replicated and another
-    not. It is inconclusive where only others have runs.""",
-    """The pattern says in how many readings a claim holds and fails, each at 5%, in how many after the
-    adjustment, and which part of the protocol tells them apart, if exactly one does.""",
-    """A claim of mathematics is decided by computing it; a claim about texts by comparing the passages,
-    and one that they contradict or do not support counts as not replicated. Either may have readings, and
-    is protocol-dependent if one holds and another does not. What runs show of either is reported, but does
-    not decide. A claim whose passage is damaged in the copy at hand is not testable.""",
-    f"""The 5% hold for one look, at the declared number of seeds. "Seeds needed" is the size of a fresh
-    study with a power of {statistics.POWER:.0%} for {statistics.SHRINKAGE:.0%} of the effect that was seen;
-    no verdict comes of adding seeds to those that were looked at.""",
-    """"Single runs that show it" is the share of seeds whose own result agrees: it has the claimed sign
-    or, for a published value or an equality, lies within the margin. No verdict uses it, so it can be low
-    where a claim is replicated.""",
+    replicated if all of its contrasts are, and not replicated if one is not.""",
+    """The primary reading, tested at 5%, gives the claim's verdict; where only others have runs, the claim
+    is inconclusive. The others are adjusted together by Holm's method, and if of all readings one is then
+    replicated and another not, the claim is protocol-dependent.""",
+    """The p of a reading is the largest of its contrasts' where all must hold, and where one fails the
+    least times their number, one-sided if the interval contradicts. Published values inside have none.""",
+    """The pattern beside a verdict says in how many readings a claim holds and fails, each at 5%, and in
+    how many after the adjustment. Where one part of the protocol alone tells them apart, it is named.""",
+    """A claim of mathematics is decided by computing it; a claim about texts by comparing the passages, and
+    one that they contradict or do not support counts as not replicated. Either may have readings, and is
+    protocol-dependent if one holds and another does not. What runs show of either is reported, but does not
+    decide; a direction that has a computation too holds only if both do. A claim whose passage is damaged
+    in the copy at hand is not testable.""",
+    f"""The 5% hold for one look, at the declared number of seeds: no verdict comes of adding seeds to those
+    that were looked at. "Seeds needed" is the size of a fresh study with a power of {statistics.POWER:.0%}
+    for {statistics.SHRINKAGE:.0%} of the effect that was seen.""",
+    """"Single runs that show it" is the share of seeds whose own result agrees: it has the claimed sign or,
+    for a published value or an equality, lies within the margin. No verdict uses it, so it can be low where
+    a claim is replicated.""",
 )
 
 BY_AGREEMENT: dict[Agreement, Verdict] = {
@@ -217,11 +224,10 @@ def conclude(
     name: str, document: str, claim: Claim, readings: list[ReadingResult], findings: list[Finding]
 ) -> ClaimResult:
     """The verdict on a claim from the results of its readings and what was computed for it."""
+    after = adjusted([(reading.verdict, reading.p) for reading in readings])
     readings = [
         reading.model_copy(update={"adjusted": verdict, "p_holm": p})
-        for reading, (verdict, p) in zip(
-            readings, adjusted([(r.verdict, r.p) for r in readings]), strict=True
-        )
+        for reading, (verdict, p) in zip(readings, after, strict=True)
     ]
     by_runs = [reading.adjusted for reading in readings] if claim.decided_by == "runs" else []
     groups = [[*settled(claim, findings).values()], by_runs]
@@ -283,29 +289,27 @@ def reason(result: ClaimResult) -> str:
 
 def reasons_of_readings(result: ClaimResult, leading: ReadingResult) -> list[str]:
     """How the readings of a claim that runs decide came out; the rest are counted."""
-    sentences = []
-    named: set[Verdict] = set()
-    readings, shown = result.readings, [result.readings[0], leading]
+    readings, pattern = result.readings, result.pattern
+    mixed = [str(pattern)] if pattern and pattern.holds and pattern.fails else []
+    named: set[Verdict] = {"replicated", "not replicated"} if mixed else set()
+    shown = [readings[0], leading]
     if over_readings([reading.adjusted for reading in readings]) == "protocol-dependent":
-        named, shown = {"replicated", "not replicated"}, []
-        sentences += differing({reading.label: reading.verdict for reading in readings})
+        shown = []
+        sentences = [*mixed, *differing({reading.label: reading.verdict for reading in readings})]
     else:
-        sentences.append(f"{leading.label}: {compared(leading)}")
+        sentences = [f"{leading.label}: {compared(leading)}", *mixed]
         if leading is not readings[0]:
             sentences.append(f"the primary reading, {readings[0].label}, is not run")
     rest = Counter(r.verdict for r in readings if r.verdict not in named and r not in shown)
-    sentences += [f"{n} other reading{'s' * (n > 1)} {verdict}" for verdict, n in rest.items()]
-    mixed = result.pattern and result.pattern.holds and result.pattern.fails
-    return [*sentences, str(result.pattern)] if mixed else sentences
+    return sentences + [f"{n} other reading{'s' * (n > 1)} {verdict}" for verdict, n in rest.items()]
 
 
 def differing(verdicts: Mapping[str, Verdict]) -> list[str]:
-    """In which readings, by label, a claim holds and in which it fails."""
+    """In which readings, by label, a claim holds and in which it fails, where they are few."""
     sentences = []
     for verdict in ("replicated", "not replicated"):
         labels = [label for label, each in verdicts.items() if each == verdict]
-        which = f": {'; '.join(labels)}" * (len(labels) <= MOST_NAMED)
-        sentences.append(f"{verdict} in {len(labels)} of {len(verdicts)} readings{which}")
+        sentences += [f"{verdict}: {'; '.join(labels)}"] * (len(labels) <= MOST_NAMED)
     return sentences
 
 

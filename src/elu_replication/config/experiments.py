@@ -212,9 +212,7 @@ def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
     if campaign.fresh:
         arms = [replace(a, seeds=a.fresh_seeds) for a in arms if a.fresh_seeds]
         if not arms:
-            raise UserError(
-                f"campaign.fresh: {', '.join(campaign.arms)} at scale {scale.name} has no fresh seeds"
-            )
+            raise UserError(f"campaign.fresh: no arm of it has fresh seeds at scale {scale.name}")
     return {a.name: replace(a, seeds=a.seeds[: campaign.max_seeds]) for a in arms}
 
 

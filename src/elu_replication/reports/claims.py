@@ -96,7 +96,7 @@ def document(results: Results) -> str:
         text += [f"## {title}\n", markdown(rows)]
     text.append("## Details\n")
     text += [details(claim, results) for claim in results.claims]
-    text.append("## The rules\n")
+    text.append(f"## The rules\n\nVersion {results.rules_version}.\n")
     text += [f"- {rule}" for rule in results.rules]
     text.append(f"\n{results.multiplicity}\n")
     return "\n".join(text)

@@ -54,10 +54,11 @@ ruled out by the source itself: they show what a curve can tell apart, and decid
 and the level were chosen after the published curves had been seen.
 """
 CAPTION = (
-    "Black: the article's losses, read off its figures. Bands: our runs, least to largest of {seeds} seeds;"
-    " lines: their mean, beyond epoch {last} of those trained longer. In brackets: the summary of the"
-    " published run that fits least, in predictive standard deviations from the seeds. Excluded: beyond"
-    " Student's limit at {level}, shared by the summaries. {meanings}. Loss axes are logarithmic."
+    "Black: the article's losses, read off its figures. Bands: our runs ({kinds}), least to largest of"
+    " {seeds} seeds; lines: their mean, beyond epoch {last} of those trained longer. In brackets: the"
+    " summary of the published run that fits least, in predictive standard deviations from the seeds."
+    " Excluded: beyond Student's limit at {level}, shared by the summaries. {meanings}. Loss axes are"
+    " logarithmic."
 )
 
 
@@ -216,8 +217,7 @@ def panel(axes: Axes, curve: PublishedCurve, result: Identification) -> None:
     """The curve's validation loss, each line labelled at its end, and its training loss, if any, inset."""
     labels = draw(axes, result, curve.validation_loss, "validation")
     last = len(curve.validation_loss)
-    seeds = f" ({result.evidence})" * bool(result.evidence)
-    axes.set_title(f"{result.run} run: {conclusion(result)}{seeds}", fontsize=11, loc="left")
+    axes.set_title(f"{result.run} run: {conclusion(result)}", fontsize=11, loc="left")
     axes.set(xlim=(1, last), xlabel="epoch", ylabel="validation loss")
     if last > LAST:
         axes.set(xscale="log", xlabel="epoch (log axis)")
@@ -259,7 +259,10 @@ def figure(results: Results) -> Figure:
     seeds = sorted({each.seeds for one in results.values() for each in one.candidates})
     result.suptitle(headline(results).replace(", and ", ",\nand "), fontsize=14, weight="bold")
     counts = " or ".join(map(str, seeds))
-    caption = CAPTION.format(seeds=counts, last=LAST, level=f"{LEVEL:.0%}", meanings=meanings())
+    kinds = " or ".join(sorted({each.evidence.partition(";")[0] for each in results.values()}))
+    caption = CAPTION.format(
+        kinds=kinds, seeds=counts, last=LAST, level=f"{LEVEL:.0%}", meanings=meanings()
+    )
     result.supxlabel(textwrap.fill(caption, 150), fontsize=9.5, x=0.01, ha="left")
     return result
 

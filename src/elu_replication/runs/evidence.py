@@ -52,9 +52,10 @@ def evidence(arms: Iterable[Arm]) -> str:
     """What the seeds that count are, e.g. "exploration; fresh seeds: 3 of 12"; empty for custom and quick
     arms."""
     each = {arm.name: arm for arm in arms}.values()
-    if declared := sum(len(arm.fresh_seeds) for arm in each):
-        if all(arm.seeds == arm.fresh_seeds for arm in counting(each)):
-            return FRESH
-        return f"{EXPLORATION}; {FRESH}: {sum(map(stored_fresh, each))} of {declared}"
-    published = experiments.RESULTS / PUBLISHED.name
-    return EXPLORATION if any(arm.folder.is_relative_to(published) for arm in each) else ""
+    if not (declared := [arm for arm in each if arm.fresh_seeds]):
+        published = experiments.RESULTS / PUBLISHED.name
+        return EXPLORATION if any(arm.folder.is_relative_to(published) for arm in each) else ""
+    if all(arm.seeds == arm.fresh_seeds for arm in counting(declared)):
+        return FRESH
+    number = sum(len(arm.fresh_seeds) for arm in declared)
+    return f"{EXPLORATION}; {FRESH}: {sum(map(stored_fresh, declared))} of {number}"
