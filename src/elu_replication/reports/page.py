@@ -34,7 +34,7 @@ from elu_replication.runs.frames import over_seeds
 
 FILE = RESULTS / "report.html"
 PAGE = Path(__file__).parent / "templates"
-MARKS = dict(zip(VERDICTS, "✓✗⇄?○–", strict=True))  # told apart without colour
+MARKS = dict(zip(VERDICTS, "✓✗⇄?○∅", strict=True))  # told apart without colour
 POINTS = 60  # of a curve, at most
 SCORES = (  # no markup: it stands in Markdown and in HTML
     "Test scores after the last epoch: mean ± standard deviation over seeds. Losses are those that were"
