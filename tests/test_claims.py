@@ -233,7 +233,7 @@ def test_every_claim_has_a_verdict_and_its_numbers_are_the_same_everywhere(
     report.write(loaded, tmp_path)
     table = pd.read_csv(tmp_path / "claims.csv", keep_default_na=False)
     numbers = "arms metric n effect low high margin published"
-    columns = f"id source kind statement {numbers} verdict pattern reason command"
+    columns = f"id source kind statement {numbers} verdict evidence pattern reason command"
     assert list(table) == columns.split()
     assert list(table.id) == list(schema.load_claims())
     assert set(table.verdict) <= set(VERDICTS)
