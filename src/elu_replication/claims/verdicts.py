@@ -29,7 +29,10 @@ from elu_replication.claims.results import (
     Verdict,
 )
 from elu_replication.claims.schema import Claim
+from elu_replication.config import experiments
+from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import one_line, run_main
+from elu_replication.runs import store
 
 RULES = (
     f"""A published value is replicated if it lies inside the 95% prediction interval of a new run, and
@@ -207,6 +210,7 @@ def compute() -> Results:
 
 
 def main() -> None:
+    store.require_whole(experiments.every_arm(PUBLISHED))
     atomic.write_text(results.FILE, compute().model_dump_json(indent=1) + "\n")
 
 

@@ -7,10 +7,13 @@ from dataclasses import replace
 
 from elu_replication.claims import results as stored
 from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results
+from elu_replication.config import experiments
 from elu_replication.config.options import require_root
+from elu_replication.config.schema import PUBLISHED
 from elu_replication.console import say, table
 from elu_replication.errors import UserError, run_main
 from elu_replication.reports import columns
+from elu_replication.runs import store
 
 MOST_LINES = 40  # that a claim takes without -v: what fits a terminal
 WIDEST_LABEL = 55  # characters of a reading's label, so that its line fits 120
@@ -68,8 +71,6 @@ def plan(claims: Sequence[ClaimResult]) -> None:
     """For each undecided claim, the seeds that would decide its primary reading if mean and SD stay as they
     are (the least that a verdict takes where there is no SD), and the hours on all cores to train those
     that are missing."""
-    from elu_replication.config import experiments
-    from elu_replication.config.schema import PUBLISHED
     from elu_replication.training import campaign, cost  # what an unknown claim need not wait for
     from elu_replication.training.job import Job
 
@@ -109,12 +110,19 @@ def main() -> None:
     parser.add_argument("--plan", action="store_true", help="what would decide the undecided claims")
     options = parser.parse_args()
     require_root()
+    store.require_whole(experiments.every_arm(PUBLISHED))
     results = stored.load()
     if options.plan:
         plan(results.claims)
         return
-    for claim in named(options.id, results):
+    chosen = named(options.id, results)
+    for claim in chosen:
         explain(claim, results, options.verbose)
+    names = dict.fromkeys(
+        name for claim in chosen for contrast in claim.contrasts for name in contrast.arms
+    )
+    if fewer := store.incomplete(experiments.arm(name, PUBLISHED) for name in names):
+        say(f"Fewer seeds than declared: {fewer}")
 
 
 if __name__ == "__main__":

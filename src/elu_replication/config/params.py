@@ -6,10 +6,13 @@ composition finds them through the hydra_plugins package beside this one.
 
 import argparse
 import fcntl
+import itertools
+import json
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from elu_replication import atomic
 from elu_replication.config.compose import composed, configuration, explain
 from elu_replication.config.documents import validated
-from elu_replication.config.experiments import RESULTS, custom_arm, digest, selected
+from elu_replication.config.experiments import RESULTS, arm, custom_arm, digest, selected
 from elu_replication.config.options import group_option
 from elu_replication.config.schema import (
     PUBLISHED,
@@ -37,7 +40,9 @@ from elu_replication.errors import UserError, one_line, run_main
 
 FILE = Path("params.yaml")
 LOCK = Path(".dvc/tmp/params.lock")
+RWLOCK = Path(".dvc/tmp/rwlock")
 BEFORE = Path(".dvc/tmp/params.before")  # there while a command has replaced the file
+UNCHANGED = "machinecurve_25-he_elu1"  # what the top level of conf/config.yaml describes
 HEADER = "# Made from conf/ and experiments/ by `make params`; edit those.\n"
 
 
@@ -70,14 +75,11 @@ def experiments(config: DictConfig) -> dict[str, Any]:
 
 
 def custom(config: DictConfig) -> dict[str, Any]:
-    """The `custom` of params.yaml: the arm that the top level describes, unless the default campaign
-    trains its protocol and seeds already, as it does those of conf/config.yaml unchanged."""
-    wanted = custom_arm(configuration(config))
-    for arm in selected(PUBLISHED, default_campaign()).values():
-        covered = arm.protocol == wanted.protocol and set(wanted.seeds) <= set(arm.seeds)
-        if covered and not wanted.save_model:
-            return {}
-    return {"arm": wanted.as_params()}
+    """The `custom` of params.yaml: the arm that the top level describes, unless conf/config.yaml is
+    unchanged, whose arm is published."""
+    custom = custom_arm(configuration(config))
+    unchanged = replace(custom, protocol=arm(UNCHANGED, PUBLISHED).protocol, seeds=(0,), save_model=False)
+    return {} if custom == unchanged else {"arm": custom.as_params()}
 
 
 def default_campaign() -> Campaign:
@@ -124,7 +126,9 @@ def alone() -> Iterator[None]:
 @contextmanager
 def replaced(overrides: Sequence[str]) -> Iterator[None]:
     """params.yaml with overrides for as long as this lasts; then the file as it was. Raises UserError
-    unless that is what conf/ and experiments/ make."""
+    unless that is what conf/ and experiments/ make, or where a command of DVC reads the file meanwhile."""
+    if commands := running_dvc():
+        raise UserError(f"`{commands[0]}` is under way here: wait until it ends, or stop it")
     check()
     if overrides:
         content = text(overrides)
@@ -134,6 +138,16 @@ def replaced(overrides: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         restore()
+
+
+def running_dvc() -> list[str]:
+    """The commands of DVC that are at a stage here: DVC lists them with their process in a file."""
+    try:
+        locks = json.loads(RWLOCK.read_text())
+        holders = [*locks.get("write", {}).values(), *itertools.chain(*locks.get("read", {}).values())]
+    except (OSError, ValueError):
+        return []
+    return [holder["cmd"] for holder in holders if atomic.alive(int(holder["pid"]))]
 
 
 def restore() -> None:

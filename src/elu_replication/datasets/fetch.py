@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import requests
 
 from elu_replication import atomic
 from elu_replication.config import params
-from elu_replication.config.schema import DatasetFacts, dataset_facts
+from elu_replication.config.schema import DatasetFacts, Protocol, dataset_facts
 from elu_replication.console import say
 from elu_replication.datasets.prepared import PREPARED, Arrays, array_digest, load, shapes
 from elu_replication.errors import UserError, one_line, run_main
@@ -66,7 +66,10 @@ def decode_npz(content: bytes) -> dict[str, np.ndarray]:
     """The arrays of Keras' mnist.npz under our names; never unpickles."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            return {name: stored[key] for name, key in NPZ_NAMES.items()}
+            arrays = {name: stored[key] for name, key in NPZ_NAMES.items()}
+        if broken := [key for name, key in NPZ_NAMES.items() if not isinstance(arrays[name], np.ndarray)]:
+            raise ValueError(f"{', '.join(broken)}: no array")
+        return arrays
     except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise MirrorError(f"not the npz expected: {one_line(error)}") from error
 
@@ -218,6 +221,12 @@ def ensure(facts: DatasetFacts) -> None:
         say(f"{facts.name}: already here and verified")
     else:
         fetch(facts)
+
+
+def ensure_all(protocols: Iterable[Protocol]) -> None:
+    """Fetch the data sets of some protocols as ensure() does."""
+    for name in sorted({protocol.dataset.name for protocol in protocols}):
+        ensure(dataset_facts(name))
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import run_main
 from elu_replication.reports.style import save
+from elu_replication.runs import store
 
 Results = Mapping[str, Identification]
 IDENTIFIED, LEFT, EXCLUDED, DARKER = "#0072B2", "#D55E00", "0.55", "0.35"  # Okabe and Ito's, and greys
@@ -260,11 +261,13 @@ def figure(results: Results) -> Figure:
 
 
 def main() -> None:
+    store.require_whole(experiments.every_arm(PUBLISHED))
     results = identifications()
-    path = RESULTS / "identification" / "curves"
-    atomic.write_text(path.with_suffix(".csv"), rows(results).to_csv(index=False, float_format="%.6g"))
-    atomic.write_text(path.with_suffix(".md"), markdown(results))
-    save(figure(results), path)
+    with atomic.replaced_folder(RESULTS / "identification") as folder:
+        path = folder / "curves"
+        atomic.write_text(path.with_suffix(".csv"), rows(results).to_csv(index=False, float_format="%.6g"))
+        atomic.write_text(path.with_suffix(".md"), markdown(results))
+        save(figure(results), path)
 
 
 if __name__ == "__main__":
