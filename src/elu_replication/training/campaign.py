@@ -45,9 +45,8 @@ def take_published(arms: Iterable[Arm]) -> None:
                 files = {path.name: path.read_bytes() for path in store.run_folder(source, seed).iterdir()}
                 atomic.write_folder(store.run_folder(arm, seed), files)
             if taken:
-                say(
-                    f"{arm.name}: seeds {', '.join(map(str, taken))} are those of the published {same.name}"
-                )
+                seeds = ", ".join(map(str, taken))
+                say(f"{arm.name}: trained already as the published {same.name}, with seeds {seeds}")
 
 
 def minutes(jobs: Sequence[Job]) -> float:
