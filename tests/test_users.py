@@ -24,7 +24,8 @@ def test_the_code_that_runs_is_that_of_the_working_directory(tmp_path: Path) -> 
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     code = "import hydra_plugins.elu_replication_resolvers as r; from elu_replication.runs import store; "
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    for folder, own in ((tmp_path, tmp_path), (tmp_path / "src", ROOT)):
+    for folder, own in ((tmp_path, tmp_path), (tmp_path / "elsewhere", ROOT)):
+        folder.mkdir(exist_ok=True)
         (folder / "conf").symlink_to(ROOT / "conf")
         command = [sys.executable, "-c", f"{code} print(r.params.__file__, store.__file__, sep=chr(10))"]
         done = subprocess.run(
