@@ -230,7 +230,7 @@ def test_a_search_finds_the_least_validation_loss(clone: Path) -> None:
     assert "1 of 1 (1 diverged)" in said
     found = yaml.safe_load((clone / "results/custom/optimization_results.yaml").read_text())
     assert found["best_params"] == {"optimizer.learning_rate": 0.01}
-    (record,) = clone.glob("results/custom/runs/*sgd0_01-*/seed-0/record.json")
+    (record,) = clone.glob("results/custom/runs/*-elu1-he_normal-sgd0_01-*/seed-0/record.json")
     final = json.loads(record.read_text())["final"]
     assert found["best_value"] == pytest.approx(final["validation_loss"])
     with pytest.raises(AssertionError, match="error: each of the 1 arms diverged, and none is best"):
