@@ -13,6 +13,11 @@ ARMS ?= $(ARM)
 # AUDIT=0 leaves out the audit that ends the first `make replicate` of a clone.
 AUDIT ?= 1
 export SET ARMS ID REASON
+# Of the settings that pip takes from the user's environment, those that say from where it gets a package stay;
+# others, such as PIP_USER and PIP_TARGET, would install it elsewhere.
+FROM_WHERE := %INDEX_URL PIP_FIND_LINKS PIP_NO_INDEX PIP_TRUSTED_HOST %CERT PIP_PROXY PIP_CONFIG_FILE PIP_CACHE_DIR %TIMEOUT
+$(foreach name,$(filter-out $(FROM_WHERE),$(filter PIP_%,$(.VARIABLES))),$(eval unexport $(name)))
+unexport UV_SYSTEM_PYTHON
 export PYTHONUTF8 := 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/installed-$(LOCK)

@@ -60,3 +60,20 @@ def test_the_next_write_removes_what_a_killed_process_left(tmp_path: Path) -> No
         (tmp_path / name).write_text("half of")
     atomic.write_text(tmp_path / "file", "whole")
     assert names(tmp_path) == sorted([left[os.getppid()], "file"])
+
+
+def test_an_interrupt_leaves_a_folder_as_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "figures"
+    atomic.write_folder(folder, {"old.png": b"old"})
+
+    def draw(interrupted: bool) -> None:
+        with atomic.replaced_folder(folder) as part:
+            (part / "new.png").write_text("new")
+            if interrupted:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        draw(interrupted=True)
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["old.png"]
+    draw(interrupted=False)
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["new.png"]

@@ -85,8 +85,8 @@ def linear(plan):
         ("activations.py", "\n@activation", f"{NEW}\n@activation", []),
         (
             "activations.py",
-            "self.alpha * np.expm1",
-            "2 * self.alpha * np.expm1",
+            "self.alpha * below",
+            "2 * self.alpha * below",
             [RUNS[0], RUNS[1], RUNS[3]],
         ),
         ("activations.py", "return SELU_SCALE *", "return 2 * SELU_SCALE *", [RUNS[1]]),

@@ -45,6 +45,12 @@ def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
             ["--arms", "asu_mlp-x"],
             "error: arm 'asu_mlp-x': asu_mlp has",
         ),
+        (
+            TRAIN,
+            ["dataset.path=/nonexistent"],
+            "error: dataset.path = /nonexistent: must be a file or folder",
+        ),
+        ("elu_replication.commands.audit", ["--epochs", "x"], "error: EPOCHS=x: must be a number"),
         ("elu_replication.training.train", ["nothing"], "error: nothing: not in params.yaml; it has"),
     ],
 )

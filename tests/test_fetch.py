@@ -3,6 +3,7 @@
 import gzip
 import io
 import threading
+import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -161,6 +162,14 @@ def test_an_array_is_no_npz(elsewhere: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", np.zeros(3, np.uint8))
     with pytest.raises(UserError, match=r"not an \.npz with x_train, y_train, x_test, y_test"):
         fetch.fetch(dataset(path=tmp_path / "images.npy"))
+
+
+def test_a_member_that_is_no_array_is_one_line(elsewhere: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "mnist.npz", "w") as archive:
+        for name in fetch.NPZ_NAMES.values():
+            archive.writestr(name, "text")
+    with pytest.raises(UserError, match=r"not the npz expected: x_train.*: no array"):
+        fetch.fetch(dataset(path=tmp_path / "mnist.npz"))
 
 
 def test_a_pickle_is_never_opened(elsewhere: Path, tmp_path: Path) -> None:

@@ -35,8 +35,9 @@ def test_a_killed_campaign_ends_as_an_uninterrupted_one(mnist: Path, tmp_path: P
     seconds = sum(record.wall_seconds for record in store.current(uninterrupted))
 
     killed = replace(uninterrupted, name="killed", folder=tmp_path / "killed")
-    stated = {"experiments": {}, "custom": {"killed": killed.as_params()}, "launcher": {"name": "local"}}
-    (tmp_path / params.FILE).write_text(yaml.safe_dump(stated))
+    values = yaml.safe_load(params.text(["campaign.arms=[]", "campaign.exclude=[]"]))
+    values["custom"] = {"killed": killed.as_params()}
+    (tmp_path / params.FILE).write_text(yaml.safe_dump(values))
     for name in ("conf", "data", "experiments"):
         (tmp_path / name).symlink_to(ROOT / name)
     chance = random.Random()

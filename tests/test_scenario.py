@@ -21,9 +21,10 @@ OWN = ["model=mlp", "epochs=1", "train_images=600", "validation_images=100", "ba
 
 
 def run(folder: Path, *command: str) -> str:
-    """Run a command of this environment in `folder`; its output, once it has succeeded."""
+    """Run a command in `folder`, with an environment that has the package of another; its output, once it
+    has succeeded."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(folder / "src"), "COLUMNS": "160"}
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "160"}
     done = subprocess.run(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -95,14 +96,65 @@ def test_quick_arms_run_end_to_end_and_are_then_skipped(clone: Path) -> None:
     assert "Skipped, up to date" in replicate(clone)
 
 
-def test_more_seeds_and_altered_files_train_just_what_is_needed(clone: Path) -> None:
-    arm = clone / "results/quick/runs/asu_mlp/sgd_elu"
-    before = (arm / "seed-0/history.csv").read_bytes()
-    (arm / "seed-0/history.csv").write_text("seed,epoch,split,loss,accuracy\n")
+def test_more_seeds_train_just_what_is_needed(clone: Path) -> None:
     said = replicate(clone, "--set", f"{TINY} scale.max_seeds=3", "--arms", "asu_mlp-sgd_elu")
-    assert "seeds 0, 2 " in said
-    assert "2 runs to train" in said
-    assert (arm / "seed-0/history.csv").read_bytes() == before
+    assert "seeds 2 " in said
+    assert "1 runs to train" in said
+
+
+FRONTS = (
+    ("commands.replicate",),
+    ("commands.claim", "C7"),
+    ("commands.audit",),
+    ("claims.verdicts",),
+    ("reports.tables", "published"),
+    ("reports.figures", "published"),
+    ("reports.internals", "published"),
+    ("reports.identification",),
+    ("training.train", "asu_mlp"),
+)
+
+
+def test_an_altered_run_stops_every_front_before_anything_is_written(clone: Path) -> None:
+    before = changed_files(clone)
+    history = "results/published/runs/asu_mlp/sgd_elu/seed-0/history.csv"
+    text = (clone / history).read_text()
+    (clone / history).write_text(text.replace(",train,", ",train,1", 1))
+    for module, *arguments in FRONTS:
+        with pytest.raises(
+            AssertionError, match=r"error: not as it was stored: .*git checkout.*make retrain"
+        ):
+            run(clone, "python", "-m", f"elu_replication.{module}", *arguments)
+    assert {*changed_files(clone)} == {*before, history}
+    (clone / history).write_text(text)
+
+
+def test_strays_beside_runs_are_no_change(clone: Path) -> None:
+    before = dvc(clone, "status")
+    strays = [
+        clone / "results/published/runs/asu_mlp" / name for name in (".DS_Store", "sgd_elu/notes.txt~")
+    ]
+    for stray in strays:
+        stray.touch()
+    assert dvc(clone, "status") == before
+    for stray in strays:
+        stray.unlink()
+
+
+def test_a_lock_with_conflict_markers_is_one_line(clone: Path) -> None:
+    text = (clone / "dvc.lock").read_text()
+    (clone / "dvc.lock").write_text(f"<<<<<<< HEAD\n{text}")
+    with pytest.raises(AssertionError, match=r"error: dvc\.lock: cannot be read .*`rm dvc\.lock`"):
+        replicate(clone)
+    (clone / "dvc.lock").write_text(text)
+
+
+def test_an_archive_without_git_nor_data_is_up_to_date(clone: Path, tmp_path: Path) -> None:
+    unpacked = tmp_path / "un packed é"
+    shutil.copytree(clone, unpacked, ignore=shutil.ignore_patterns(".git", "data", "cache", "tmp"))
+    said = replicate(unpacked, "--no-audit")
+    assert "Skipped, up to date" in said
+    assert not (unpacked / "data").exists()
 
 
 def test_dvc_repro_alone_does_the_same(clone: Path) -> None:
@@ -129,13 +181,26 @@ def test_an_experiment_trains_its_own_arm_only(clone: Path) -> None:
     assert "Running stage 'custom@arm'" in said
     assert "Running stage 'train@" not in said
     shown = dvc(clone, "exp", "show", "--csv", "--only-changed")
-    assert "custom-arm.test_accuracy" in shown
+    assert "test_accuracy" in shown
     assert "softer" in shown
-    assert "custom-arm" in dvc(clone, "metrics", "show")
+    assert "test_accuracy" in dvc(clone, "metrics", "show")
     assert "activation.alpha" in dvc(clone, "params", "diff")
     assert "index.html" in dvc(clone, "plots", "show", "-o", "shown")
     with pytest.raises(AssertionError, match="must be in"):
         dvc(clone, "exp", "run", "-S", "dropout=1.5")
+    run(clone, "python", "-m", "elu_replication.config.params")
+
+
+def test_an_experiment_apart_runs_its_own_code_and_trains_no_finished_run(clone: Path) -> None:
+    campaign_code = clone / "src/elu_replication/training/campaign.py"
+    text = campaign_code.read_text()
+    campaign_code.write_text(text.replace("test {accuracy}loss", "edited {accuracy}loss"))
+    overrides = [f"-S{value}" for value in (*OWN, "activation=elu", "activation.alpha=0.5", "seeds=[0,1]")]
+    said = dvc(clone, "exp", "run", "--temp", "--name", "apart", *overrides)
+    campaign_code.write_text(text)
+    assert "[1/1] arm seed 1: edited accuracy" in said
+    seeds = clone.glob("results/custom/runs/*-elu0_5-*/seed-*")
+    assert {path.name for path in seeds} == {"seed-0", "seed-1"}
     run(clone, "python", "-m", "elu_replication.config.params")
 
 
@@ -165,9 +230,20 @@ def test_a_search_finds_the_least_validation_loss(clone: Path) -> None:
     assert "1 of 1 (1 diverged)" in said
     found = yaml.safe_load((clone / "results/custom/optimization_results.yaml").read_text())
     assert found["best_params"] == {"optimizer.learning_rate": 0.01}
-    (record,) = clone.glob("results/custom/runs/*sgd0_01-*/seed-0/record.json")
+    (record,) = clone.glob("results/custom/runs/*-elu1-he_normal-sgd0_01-*/seed-0/record.json")
     final = json.loads(record.read_text())["final"]
     assert found["best_value"] == pytest.approx(final["validation_loss"])
+    with pytest.raises(AssertionError, match="error: each of the 1 arms diverged, and none is best"):
+        run(
+            clone,
+            "python",
+            "-m",
+            "elu_replication",
+            "-m",
+            *search,
+            "optimizer.learning_rate=choice(1e9)",
+            *OWN,
+        )
 
 
 @pytest.mark.cluster

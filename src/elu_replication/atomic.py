@@ -4,7 +4,8 @@ import glob
 import os
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -34,17 +35,29 @@ def write_text(path: Path, content: str) -> None:
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files by name into a folder beside, then rename it to `folder`, whose former content is gone
     then. Raises OSError, leaving what was there."""
-    part = _part(folder)
-    try:
+    with replaced_folder(folder) as part:
         for name, content in files.items():
             write_bytes(part / name, content)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder that takes the place of `folder` and its content at the end. An error or an interrupt
+    leaves what was there."""
+    part = _part(folder)
+    part.mkdir()
+    former = part / ".former"
+    try:
+        yield part
         if folder.exists():
-            folder.replace(part / "former")
+            folder.replace(former)
         part.replace(folder)
     except BaseException:
+        if former.exists() and not folder.exists():
+            former.replace(folder)
         shutil.rmtree(part, ignore_errors=True)
         raise
-    shutil.rmtree(folder / "former", ignore_errors=True)
+    shutil.rmtree(folder / former.name, ignore_errors=True)
     _sync(folder.parent)
 
 
@@ -54,12 +67,13 @@ def _part(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}.{socket.gethostname()}."
     for stray in path.parent.glob(f"{glob.escape(prefix)}*"):
-        if not _alive(int(stray.name.removeprefix(prefix))):
+        if not alive(int(stray.name.removeprefix(prefix))):
             shutil.rmtree(stray) if stray.is_dir() else stray.unlink(missing_ok=True)
     return path.with_name(f"{prefix}{os.getpid()}")
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process of this number is there."""
     try:
         os.kill(process, 0)  # signal 0 is not sent, only checked
     except ProcessLookupError:

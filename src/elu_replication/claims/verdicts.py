@@ -42,7 +42,7 @@ from elu_replication.claims.schema import Claim, Contrast
 from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import one_line, run_main
-from elu_replication.runs import evidence
+from elu_replication.runs import evidence, store
 
 VERSION = 2  # of the rules; version 1 judged the exploratory runs (results/exploration.csv)
 SIGNS = ", ".join(f"{statistics.fewest_on_a_side(n)} of {n}" for n in (6, 12, 20))
@@ -355,6 +355,7 @@ def compute() -> Results:
 
 
 def main() -> None:
+    store.require_whole(experiments.every_arm(PUBLISHED))
     atomic.write_text(results.FILE, compute().model_dump_json(indent=1) + "\n")
 
 

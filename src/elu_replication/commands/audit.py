@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from elu_replication.config import experiments
 from elu_replication.config.schema import LOCAL, PUBLISHED, Arm, Campaign
 from elu_replication.console import say
+from elu_replication.datasets import fetch
 from elu_replication.engine import kernels
 from elu_replication.errors import UserError, run_main
 from elu_replication.runs import store
@@ -166,16 +167,19 @@ def audit(jobs: Sequence[Job]) -> list[Finding]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare stored runs with their retrained beginnings.")
     parser.add_argument("--arms", default="", help="these arms or experiments, or all; else a sample")
-    parser.add_argument("--epochs", type=int, default=1, help="how many epochs of each run")
+    parser.add_argument("--epochs", default="1", help="how many epochs of each run")
     options = parser.parse_args()
-    if options.epochs < 1:
-        raise UserError(f"epochs = {options.epochs}: must be 1 or more")
+    if not options.epochs.isdecimal() or not int(options.epochs):
+        raise UserError(f"EPOCHS={options.epochs}: must be a number, 1 or more")
     named = options.arms.replace(",", " ").split() or ["all"]
     arms = list(experiments.selected(PUBLISHED, Campaign("audit", tuple(named))).values())
-    jobs = stored_jobs(arms, options.epochs)
+    store.require_whole(arms)
+    jobs = stored_jobs(arms, int(options.epochs))
     if not jobs:
         raise UserError(f"audit: no stored runs of {', '.join(named)}")
-    audit(jobs if options.arms else sample(jobs, SAMPLE_MINUTES))
+    chosen = jobs if options.arms else sample(jobs, SAMPLE_MINUTES)
+    fetch.ensure_all(job.arm.protocol for job in chosen)
+    audit(chosen)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from elu_replication.config.schema import PUBLISHED, Campaign
 from elu_replication.console import say, table
 from elu_replication.errors import UserError, run_main
 from elu_replication.reports import columns
+from elu_replication.runs import store
 from elu_replication.training import campaign, cost
 
 MOST_LINES = 40  # that a claim takes without -v: what fits a terminal
@@ -91,12 +92,19 @@ def main() -> None:
     parser.add_argument("--plan", action="store_true", help="the fresh seeds that are left")
     options = parser.parse_args()
     require_root()
+    store.require_whole(experiments.every_arm(PUBLISHED))
     if options.plan:
         plan()
         return
     results = stored.load()
-    for claim in named(options.id, results):
+    chosen = named(options.id, results)
+    for claim in chosen:
         explain(claim, results, options.verbose)
+    names = dict.fromkeys(
+        name for claim in chosen for contrast in claim.contrasts for name in contrast.arms
+    )
+    if fewer := store.incomplete(experiments.arm(name, PUBLISHED) for name in names):
+        say(f"Fewer seeds than declared: {fewer}")
 
 
 if __name__ == "__main__":

@@ -8,34 +8,74 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from elu_replication import atomic
 from elu_replication.commands import audit
 from elu_replication.config import experiments, params
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.options import require_root
-from elu_replication.config.schema import PUBLISHED, Arm, Launcher
+from elu_replication.config.schema import PUBLISHED, Arm, Launcher, Params, dataset_facts
 from elu_replication.console import say, table
-from elu_replication.errors import UserError, run_main
+from elu_replication.datasets import fetch
+from elu_replication.datasets.prepared import PREPARED
+from elu_replication.errors import UserError, one_line, run_main
 from elu_replication.runs import store
 from elu_replication.training import campaign, cost
 from elu_replication.training.job import Job
 
 Status = dict[str, list[Any]]
-PREPARATIONS = ("fetch", "code_version")
-AUDITED = Path(".audited")  # exists once the stored runs were audited in this clone
+DVC_LOCK = Path("dvc.lock")
+DVC_LOCAL = Path(".dvc/config.local")
+NO_SCM = "[core]\n    no_scm = true\n"
+AUDITED = Path(".audited")  # there once the stored runs have been audited in this clone
 
 
-def dvc(*arguments: str, capture: bool = False) -> str:
-    """Run a DVC command of this environment; raises UserError when it fails."""
+def dvc(*arguments: str) -> str:
+    """What a DVC command prints; where it fails, its messages are shown and UserError is raised."""
     command = [sys.executable, "-m", "dvc", *arguments]
-    process = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True)
-    if process.returncode:
-        raise UserError(f"`dvc {' '.join(arguments)}` failed: its message is above")
-    return process.stdout or ""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        messages = f"{done.stdout}\n{done.stderr}".strip()
+        sys.stderr.write(f"{messages}\n" * bool(messages))
+        above = ": its message is above" if messages else f" with exit code {done.returncode}"
+        raise UserError(f"`dvc {' '.join(arguments)}` failed{above}")
+    return done.stdout
 
 
 def status() -> Status:
-    """DVC's changes by stage, without the stages that are up to date."""
-    return json.loads(dvc("status", "--json", capture=True))
+    """What DVC finds changed, by stage; a stage that is up to date is not there, nor one that only lacks
+    data: these are fetched when something is trained."""
+
+    def matters(change: Any) -> bool:
+        return isinstance(change, str) or any(
+            not (path.startswith(f"{PREPARED}/") and how in ("deleted", "not in cache"))
+            for paths in change.values()
+            for path, how in paths.items()
+        )
+
+    changed: Status = json.loads(dvc("status", "--json"))
+    return {stage: changes for stage, changes in changed.items() if any(map(matters, changes))}
+
+
+def require_lock() -> None:
+    """Raise UserError where dvc.lock is not YAML, as after a merge with conflicts."""
+    try:
+        yaml.safe_load(DVC_LOCK.read_text() if DVC_LOCK.exists() else "")
+    except yaml.YAMLError as error:
+        raise UserError(
+            f"{DVC_LOCK}: cannot be read ({one_line(error)}); `git checkout --ours {DVC_LOCK}` takes one"
+            f" side of a merge, `rm {DVC_LOCK}` lets it be made again, in minutes and without training"
+        ) from error
+
+
+def without_git() -> None:
+    """Let DVC work in a folder that git does not know, as that of an unpacked archive."""
+    if Path(".git").exists():
+        if DVC_LOCAL.exists() and DVC_LOCAL.read_text() == NO_SCM:
+            DVC_LOCAL.unlink()
+    elif not DVC_LOCAL.exists():
+        atomic.write_text(DVC_LOCAL, NO_SCM)
 
 
 def reason(changes: Sequence[Any]) -> str:
@@ -100,50 +140,71 @@ def bring_up_to_date(again: bool) -> None:
     stored = (*experiments.every_arm(PUBLISHED), *arms.values())
     store.require_whole(arm for arm in stored if arm.folder not in retrained)
     changed = status()
-    if preparations := [s for s in changed if s.partition("@")[0] in PREPARATIONS]:
-        dvc("repro", "--quiet", "--single-item", *preparations)
+    if "code_version" in changed:
+        dvc("repro", "--single-item", "code_version")
         changed = status()
     outdated = [arm for arm in arms.values() if again or stage_of(arm) in changed]
+    if not again:
+        campaign.take_published(outdated)
     jobs = campaign.pending(outdated, again)
     plan(jobs, arms, changed, launcher)
+    if jobs:
+        for name in values.datasets:
+            fetch.ensure(values.dataset if values.dataset.name == name else dataset_facts(name))
     campaign.train(jobs, launcher)
     if changed or jobs:
         say("dvc repro: recording the runs, making tables and figures")
-        dvc("repro", "--quiet")
+        dvc("repro")
 
 
-def conclude(scope: str) -> None:
-    """Print the summary of the arms that have runs, the number of the others, and the files to open."""
-    from elu_replication.reports import tables  # imports pandas, for which an error need not wait
+def conclude(values: Params, everything: bool) -> None:
+    """The summary of what has runs, how many arms have none, and the files to open. Unless `everything` is
+    asked for, published arms other than those just trained are counted, and a custom arm is shown last."""
+    from elu_replication.reports import tables  # pandas, which a wrong option need not wait for
     from elu_replication.reports.arms import declared
 
+    scope = values.scale.name
     summary = tables.summary(declared(scope))
     ran = summary[summary.status != "not run"]
+    chosen = {str(arm.folder) for arm in params.stated_arms(values).values()}
+    shown = ran if everything else ran[ran.runs.isin(chosen) & (not values.custom)]
     cut = " (cut: for trying the pipeline, not a result)" if scope == "quick" else ""
-    tables.show(ran, f"Scale {scope}{cut}: last epoch, mean ± standard deviation over seeds")
-    if missing := len(summary) - len(ran):
+    if len(shown):
+        tables.show(shown, f"Scale {scope}{cut}: last epoch, mean ± standard deviation over seeds")
+    if len(shown) < len(ran):
+        say(f"{len(ran) - len(shown)} more arms of scale {scope} have runs: `make replicate` lists them")
+    if everything and (missing := len(summary) - len(ran)):
         say(
             f"{missing} declared arms are not run: ARMS='experiment-arm ...' trains those named, "
             "SET='campaign=full' all but clevert_fig3"
         )
-    if scope == "published":
+    if everything and scope == "published":
         counted = json.loads((RESULTS / "claims.json").read_text())["counts"]
         say("Claims:  " + ", ".join(f"{n} {verdict}" for verdict, n in counted.items()))
         say("Report:  results/report.html (`make report` opens it, `make claim ID=C7` explains a claim)")
-    say(f"Tables:  {RESULTS / scope / 'tables/summary.md'}")
-    say(f"Figures: {RESULTS / scope / 'figures'} and {RESULTS / scope / 'internals'}")
+    if everything and (fewer := store.incomplete(experiments.every_arm(values.scale))):
+        say(f"Fewer seeds than declared: {fewer}")
+    if values.custom:
+        tables.show(tables.summary(declared("custom")), "Custom arm: last epoch, mean ± SD over seeds")
+    shown_scope = "custom" if values.custom else scope
+    say(f"Tables:  {RESULTS / shown_scope / 'tables/summary.md'}")
+    say(f"Figures: {RESULTS / shown_scope / 'figures'} and {RESULTS / shown_scope / 'internals'}")
 
 
-def audit_once() -> None:
-    """Audit a minute's sample of the stored runs, once in a clone, so that nobody has to trust runs of
-    others. Raises UserError if a run is not as stored."""
-    if AUDITED.exists():
+def audit_once(arms: Sequence[Arm]) -> None:
+    """In a clone that has not done so, audit a minute's sample of the stored runs, so that what others
+    trained is not taken on trust. Raises UserError where one is not as stored."""
+    jobs = [] if AUDITED.exists() else audit.sample(audit.stored_jobs(arms, 1), minutes=1.0)
+    if not jobs:
         return
-    jobs = audit.stored_jobs(list(params.stated_arms(params.read()).values()), 1)
-    if jobs:
-        say("First time here: a sample of the stored runs is begun anew (AUDIT=0 leaves this out)")
-        audit.audit(audit.sample(jobs, minutes=1.0))
-        AUDITED.touch()
+    say("First time here: a sample of the stored runs is begun anew (AUDIT=0 leaves this out)")
+    try:
+        fetch.ensure_all(job.arm.protocol for job in jobs)
+    except UserError as error:
+        say(f"audit: not done, for lack of data; the next `make replicate` tries again ({error})")
+        return
+    audit.audit(jobs)
+    AUDITED.touch()
 
 
 def main() -> None:
@@ -159,14 +220,14 @@ def main() -> None:
         names = ",".join(options.arms.replace(",", " ").split())
         overrides += ["campaign.name=named", f"campaign.arms=[{names}]"]
         overrides += ["campaign.exclude=[]", "campaign.max_seeds=null"]
+    require_lock()
+    without_git()
     with params.alone(), params.replaced(overrides):
         bring_up_to_date(options.again)
-        (scope,) = params.read().reports
-        conclude(scope)
-        if params.read().custom:
-            conclude("custom")
-        if scope == "published" and not options.no_audit:
-            audit_once()
+        values = params.read()
+        conclude(values, everything=not overrides)
+        if values.scale.name == "published" and not options.no_audit:
+            audit_once([*params.stated_arms(values).values()])
 
 
 if __name__ == "__main__":

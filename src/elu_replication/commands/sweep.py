@@ -20,10 +20,12 @@ from elu_replication.config.experiments import CUSTOM, custom_arm
 from elu_replication.config.options import CONF, has, require_root
 from elu_replication.config.params import default_campaign
 from elu_replication.config.schema import PARAMETERS, PUBLISHED, Arm
-from elu_replication.console import say
+from elu_replication.console import say, table
 from elu_replication.errors import UserError, brief
 from elu_replication.runs import store
 from elu_replication.training import campaign
+
+losses: list[float] = []  # what the jobs of this process returned
 
 
 def applicable(jobs: Sequence[Sequence[str]], configs: Sequence[DictConfig]) -> list[list[str]]:
@@ -53,6 +55,8 @@ def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
         seeds = dict.fromkeys((*by_name.get(arm.name, arm).seeds, *arm.seeds))
         by_name[arm.name] = replace(arm, seeds=tuple(seeds))
     arms = list(by_name.values())
+    store.require_whole(arms)
+    campaign.take_published(arms)
     jobs = campaign.pending(arms)
     stored = sum(len(arm.seeds) for arm in arms) - len(jobs)
     about = f", about {campaign.minutes(jobs):.1f} min" if jobs else ""
@@ -67,8 +71,9 @@ def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
 
 
 def comparison(arms: Sequence[Arm]) -> None:
-    """Print a table of the arms' scores; an arm is named by the values in which the arms differ."""
-    from elu_replication.reports import tables  # imports pandas, for which an error need not wait
+    """Print one table of the arms' scores, each named by what sets it apart from the others, and how each
+    differs from the first."""
+    from elu_replication.reports import tables  # pandas, which a wrong option need not wait for
     from elu_replication.reports.arms import Row
 
     settings = [arm.protocol.flat() for arm in arms]
@@ -79,14 +84,40 @@ def comparison(arms: Sequence[Arm]) -> None:
         label = " ".join(f"{key}={values[key]}" for key in differing if key in values)
         rows.append(Row("", label or arm.name, arm, None))
     tables.show(tables.summary(rows), "Custom arms: last epoch, mean ± standard deviation over seeds")
+    lines = [[row.label, *differences(arms[0], row.arm)] for row in rows[1:]]
+    if any(number for _, _, number, *_ in lines):
+        title = f"Less {rows[0].label}, paired by seed: mean [95% interval]"
+        table(title, ["Arm", "Test accuracy", "Pairs", "Test loss"], lines)
     say(f"Histories: {CUSTOM}/")
+
+
+def differences(first: Arm, other: Arm) -> list[str]:
+    """By how much another arm's last-epoch test accuracy and loss exceed the first's, with the number of
+    seeds that both have finished between them; empty where that is below 2."""
+    from elu_replication.claims import statistics
+
+    both = [
+        {record.seed: record.final for record in store.current(arm) if record.status == "finished"}
+        for arm in (first, other)
+    ]
+    seeds = sorted(both[0].keys() & both[1].keys())
+    if len(seeds) < 2:
+        return ["", "", ""]
+    texts = []
+    for name in ("test_accuracy", "test_loss"):
+        values = [getattr(both[1][seed], name) - getattr(both[0][seed], name) for seed in seeds]
+        mean, _ = statistics.mean_and_sd(values)
+        low, high = statistics.t_interval(values)
+        texts.append("-" if math.isnan(mean) else f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]")
+    return [texts[0], str(len(seeds)), texts[1]]
 
 
 def job(config: DictConfig) -> float:
     """Train one arm; returns its mean last-epoch loss on validation images (or on training images, if there
     are none), which sweepers minimise: infinite if a seed of a sweep diverged."""
     try:
-        return _job(config)
+        losses.append(_job(config))
+        return losses[-1]
     except (UserError, OSError) as error:  # else Hydra would add lines of its own
         sys.exit(f"error: {brief(error)}")
 
@@ -119,3 +150,7 @@ def main() -> None:
         if HydraConfig.initialized():  # composed by then: the error is not one of the overrides
             raise
         raise UserError(explain(error, sys.argv[1:])) from error
+    if losses and all(math.isinf(loss) for loss in losses):
+        raise UserError(
+            f"each of the {len(losses)} arms diverged, and none is best: lower optimizer.learning_rate"
+        )

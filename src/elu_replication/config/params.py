@@ -6,10 +6,13 @@ registers them, so that DVC's own composition of conf/config.yaml has them too.
 
 import argparse
 import fcntl
+import itertools
+import json
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from elu_replication import atomic
 from elu_replication.config.compose import composed, configuration, explain
 from elu_replication.config.documents import validated
-from elu_replication.config.experiments import RESULTS, custom_arm, digest, selected
+from elu_replication.config.experiments import RESULTS, arm, custom_arm, digest, selected
 from elu_replication.config.options import group_option
 from elu_replication.config.schema import (
     PUBLISHED,
@@ -37,7 +40,9 @@ from elu_replication.errors import UserError, one_line, run_main
 
 FILE = Path("params.yaml")
 LOCK = Path(".dvc/tmp/params.lock")
+RWLOCK = Path(".dvc/tmp/rwlock")
 BEFORE = Path(".dvc/tmp/params.before")  # the file as it was, while a command has replaced it
+UNCHANGED = "machinecurve_25-he_elu1"  # what the top level of conf/config.yaml describes
 HEADER = "# Made from conf/ and experiments/ by `make params`; edit those.\n"
 
 
@@ -69,13 +74,11 @@ def experiments(config: DictConfig) -> dict[str, Any]:
 
 
 def custom(config: DictConfig) -> dict[str, Any]:
-    """The `custom` of params.yaml: the custom arm. Empty where the default campaign already trains this
-    protocol and these seeds (so it is for an unchanged conf/config.yaml)."""
-    own = custom_arm(configuration(config))
-    for arm in selected(PUBLISHED, default_campaign()).values():
-        if arm.protocol == own.protocol and {*own.seeds} <= {*arm.seeds} and not own.save_model:
-            return {}
-    return {"arm": own.as_params()}
+    """The `custom` of params.yaml: the arm that the top level describes, unless conf/config.yaml is
+    unchanged, whose arm is published."""
+    custom = custom_arm(configuration(config))
+    unchanged = replace(custom, protocol=arm(UNCHANGED, PUBLISHED).protocol, seeds=(0,), save_model=False)
+    return {} if custom == unchanged else {"arm": custom.as_params()}
 
 
 def default_campaign() -> Campaign:
@@ -121,7 +124,9 @@ def alone() -> Iterator[None]:
 @contextmanager
 def replaced(overrides: Sequence[str]) -> Iterator[None]:
     """Replace params.yaml by one with overrides, and restore it at the end. Raises UserError unless the
-    file is what conf/ and experiments/ make."""
+    file is what conf/ and experiments/ make, or while a command of DVC reads it."""
+    if commands := running_dvc():
+        raise UserError(f"`{commands[0]}` is under way here: wait until it ends, or stop it")
     check()
     if overrides:
         content = text(overrides)  # first: a wrong override must leave no file
@@ -131,6 +136,16 @@ def replaced(overrides: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         restore()
+
+
+def running_dvc() -> list[str]:
+    """The commands of DVC that are at a stage here: DVC lists them with their process in a file."""
+    try:
+        locks = json.loads(RWLOCK.read_text())
+        holders = [*locks.get("write", {}).values(), *itertools.chain(*locks.get("read", {}).values())]
+    except (OSError, ValueError):
+        return []
+    return [holder["cmd"] for holder in holders if atomic.alive(int(holder["pid"]))]
 
 
 def restore() -> None:

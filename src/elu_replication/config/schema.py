@@ -97,7 +97,10 @@ class DatasetFacts(Strict):
     image: tuple[Count, Count, Count]  # height, width, channels
     classes: Count
     images: Images
-    path: str | None  # a folder with the four IDX files, or an .npz; tried before the mirrors
+    # A folder with the four IDX files, or an .npz: tried before the mirrors.
+    path: Annotated[
+        str | None, must("a file or folder that is there", lambda p: not p or Path(p).expanduser().exists())
+    ]
     mirrors: tuple[dict[str, str], ...]  # tried in this order
     digests: dict[str, str]  # SHA-256 of the decoded bytes of each array
 

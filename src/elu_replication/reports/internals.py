@@ -212,7 +212,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Tables and figures of the probes of a scope.")
     parser.add_argument("scope", help="custom, or the scale of params.yaml")
     scope = parser.parse_args().scope
-    write(declared(scope), RESULTS / scope / FOLDER)
+    rows = declared(scope)
+    with atomic.replaced_folder(RESULTS / scope / FOLDER) as folder:
+        write(rows, folder)
 
 
 if __name__ == "__main__":

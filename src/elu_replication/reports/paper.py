@@ -123,7 +123,9 @@ def write(rows: Sequence[Row], results: Results, folder: Path) -> None:
 
 
 def main() -> None:
-    write(declared_at(PUBLISHED), stored.load(), RESULTS / "paper")
+    rows, results = declared_at(PUBLISHED), stored.load()
+    with atomic.replaced_folder(RESULTS / "paper") as folder:
+        write(rows, results, folder)
 
 
 if __name__ == "__main__":

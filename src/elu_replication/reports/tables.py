@@ -190,18 +190,19 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     """Write tables/{summary.csv, summary.md, published.md, early_stopping.csv, <experiment>_epochs.csv}
     and metrics.json below `folder`; published.md has the arms with published scores, if there are any."""
     scores = summary(rows)
-    atomic.write_text(folder / "tables/summary.csv", scores.to_csv(index=False, float_format="%.6g"))
-    atomic.write_text(folder / "tables/summary.md", markdown(scores))
-    if (compared := scores[["published_accuracy", "published_loss"]].notna().any(axis=1)).any():
-        atomic.write_text(folder / "tables/published.md", markdown(scores[compared]))
-    stopping = []
-    for experiment, group in grouped(rows).items():
-        history = histories(group)
-        curves = frames.over_seeds(history, "history").to_csv(index=False, float_format="%.6g")
-        atomic.write_text(folder / f"tables/{experiment}_epochs.csv", curves)
-        stopping.append(early_stopping(history).assign(experiment=experiment))
-    stops = pd.concat(stopping).set_index("experiment").to_csv(float_format="%.6g")
-    atomic.write_text(folder / "tables/early_stopping.csv", stops)
+    with atomic.replaced_folder(folder / "tables") as tables:
+        atomic.write_text(tables / "summary.csv", scores.to_csv(index=False, float_format="%.6g"))
+        atomic.write_text(tables / "summary.md", markdown(scores))
+        if (compared := scores[["published_accuracy", "published_loss"]].notna().any(axis=1)).any():
+            atomic.write_text(tables / "published.md", markdown(scores[compared]))
+        stopping = []
+        for experiment, group in grouped(rows).items():
+            history = histories(group)
+            curves = frames.over_seeds(history, "history").to_csv(index=False, float_format="%.6g")
+            atomic.write_text(tables / f"{experiment}_epochs.csv", curves)
+            stopping.append(early_stopping(history).assign(experiment=experiment))
+        stops = pd.concat(stopping).set_index("experiment").to_csv(float_format="%.6g")
+        atomic.write_text(tables / "early_stopping.csv", stops)
     atomic.write_text(folder / "metrics.json", json.dumps(metrics(scores), indent=1) + "\n")
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, PlainSerializer
 
 from elu_replication import atomic
 from elu_replication.config.documents import Strict
+from elu_replication.config.experiments import CUSTOM
 from elu_replication.config.schema import Arm, Protocol, dataset_facts
 from elu_replication.engine import kernels
 from elu_replication.errors import UserError
@@ -171,18 +172,31 @@ def current(arm: Arm) -> list[Record]:
 def require_whole(arms: Iterable[Arm]) -> None:
     """Raise UserError, naming every folder, where a stored run is not as it was stored: altered, cut or
     half there. Nothing is computed from what is left, since fewer seeds would give other verdicts."""
-    folders = {
-        str(run_folder(arm, seed)): arm.name
+    altered = {
+        str(run_folder(arm, seed)): arm
         for arm in arms
         for seed in arm.every_seed
         if why_not_current(arm, seed) == ALTERED
     }
-    if folders:
-        names = " ".join(dict.fromkeys(folders.values()))
-        raise UserError(
-            f"not as it was stored: {', '.join(folders)}; `git checkout -- {' '.join(folders)}` brings it"
-            f" back where it is committed, `make retrain ARMS='{names}'` trains it again"
+    if not altered:
+        return
+    message = f"not as it was stored: {', '.join(altered)}"
+    if custom := [folder for folder, arm in altered.items() if arm.folder.parent == CUSTOM]:
+        message += f"; `rm -r {' '.join(custom)}` lets it be trained again"
+    if rest := {folder: arm.name for folder, arm in altered.items() if folder not in custom}:
+        message += (
+            f"; `git checkout -- {' '.join(rest)}` brings it back where it is committed,"
+            f" `make retrain ARMS='{' '.join(dict.fromkeys(rest.values()))}'` trains it again"
         )
+    raise UserError(message)
+
+
+def incomplete(arms: Iterable[Arm]) -> str:
+    """The arms that have some of their declared seeds, but not all, as text: "name 2 of 6, ..."."""
+    counts = {arm.name: (len(current(arm)), len(arm.seeds)) for arm in arms}
+    return ", ".join(
+        f"{name} {n} of {declared}" for name, (n, declared) in counts.items() if 0 < n < declared
+    )
 
 
 def kinds_of_kernels(arm: Arm) -> list[str]:

@@ -3,12 +3,15 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 
 import rich.progress
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-from elu_replication.config.schema import LOCAL, Arm, Launcher
+from elu_replication import atomic
+from elu_replication.config import experiments
+from elu_replication.config.schema import LOCAL, PUBLISHED, Arm, Launcher
 from elu_replication.console import console, say
 from elu_replication.errors import UserError
 from elu_replication.runs import evidence, store
@@ -44,6 +47,22 @@ def pending(arms: Iterable[Arm], again: bool = False) -> list[Job]:
 def batch(arm: Arm) -> tuple[str, int]:
     """Arms whose fresh seeds are trained side by side: those of an experiment with as many of them."""
     return arm.folder.parent.name, len(arm.fresh_seeds)
+
+
+def take_published(arms: Iterable[Arm]) -> None:
+    """Copy to custom arms what they lack and a published arm of the same protocol has, and say so."""
+    published = experiments.every_arm(PUBLISHED)
+    for arm in (arm for arm in arms if arm.folder.parent == experiments.CUSTOM):
+        for same in (each for each in published if each.protocol == arm.protocol):
+            source = replace(same, save_model=arm.save_model)
+            missing = [seed for seed in arm.seeds if store.why_not_current(arm, seed)]
+            taken = [seed for seed in missing if store.why_not_current(source, seed) is None]
+            for seed in taken:
+                files = {path.name: path.read_bytes() for path in store.run_folder(source, seed).iterdir()}
+                atomic.write_folder(store.run_folder(arm, seed), files)
+            if taken:
+                seeds = ", ".join(map(str, taken))
+                say(f"{arm.name}: trained already as the published {same.name}, with seeds {seeds}")
 
 
 def minutes(jobs: Sequence[Job]) -> float:
