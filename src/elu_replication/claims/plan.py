@@ -127,6 +127,19 @@ def check() -> None:
         )
 
 
+def status() -> dict[str, str]:
+    """By claim: whether it is as planned, was amended after fresh runs, or is not planned as it is."""
+    plan, now = load(), entries()
+    amended = {name for amendment in plan.amendments for name in amendment.changes}
+
+    def of(name: str) -> str:
+        if plan.entries.get(name) != now[name]:
+            return "not planned"
+        return "amended after fresh runs" if name in amended else "as planned"
+
+    return {name: of(f"claim {name}") for name in schema.load_claims()}
+
+
 def freeze(reason: str) -> list[str]:
     """Write the plan as the tree has it; returns the names of the entries that changed.
 

@@ -234,7 +234,8 @@ class ClaimResult(Statement):
     """A claim, its verdict, and all that the verdict rests on; the first reading is the primary one.
 
     `document` is the file of experiments/claims that holds it, `command` what trains the runs of all
-    readings, `evidence` what those runs are: exploration, or fresh seeds.
+    readings, `evidence` what those runs are: exploration, or fresh seeds; `plan` is as
+    claims.plan.status() has it.
     """
 
     id: str
@@ -246,6 +247,7 @@ class ClaimResult(Statement):
     findings: list[Finding]
     command: str
     evidence: str = ""
+    plan: str = ""
 
     @property
     def contrasts(self) -> list[ContrastResult]:

@@ -355,8 +355,14 @@ def compute() -> Results:
 
 
 def main() -> None:
+    from elu_replication.claims import plan  # which has a digest of this module among its entries
+
     store.require_whole(experiments.every_arm(PUBLISHED))
-    atomic.write_text(results.FILE, compute().model_dump_json(indent=1) + "\n")
+    judged = compute()
+    status = plan.status()
+    claims = [claim.model_copy(update={"plan": status[claim.id]}) for claim in judged.claims]
+    judged = judged.model_copy(update={"claims": claims})
+    atomic.write_text(results.FILE, judged.model_dump_json(indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -203,6 +203,7 @@ def for_claims(results: Results) -> tuple[Column, ...]:
         Column("published", "Published", "csv page", published),
         Column("verdict", "Verdict", tables, width=paragraph(0.12)),
         Column("evidence", "Evidence", "csv markdown page"),
+        Column("plan", "Plan", "csv markdown page"),
         Column("", "Primary reading", "headlines", lambda c: c.readings[0].verdict),
         Column("pattern", "All readings", "csv headlines details", lambda c: str(c.pattern or "")),
         Column("reason", "", "csv"),
