@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from elu_replication.commands import audit
+from elu_replication.claims import results as stored
+from elu_replication.commands import audit, scores
 from elu_replication.config import experiments, params
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.options import require_root
 from elu_replication.config.schema import PUBLISHED, Arm, Launcher
 from elu_replication.console import say, table
 from elu_replication.errors import UserError, run_main
+from elu_replication.reports import findings
 from elu_replication.runs import store
 from elu_replication.training import campaign, cost
 from elu_replication.training.job import Job
@@ -113,23 +115,18 @@ def bring_up_to_date(again: bool) -> None:
 
 
 def conclude(scope: str) -> None:
-    """Print the summary of the arms that have runs, the number of the others, and the files to open."""
-    from elu_replication.reports import tables  # imports pandas, for which an error need not wait
-    from elu_replication.reports.arms import declared
-
-    summary = tables.summary(declared(scope))
-    ran = summary[summary.status != "not run"]
-    cut = " (cut: for trying the pipeline, not a result)" if scope == "quick" else ""
-    tables.show(ran, f"Scale {scope}{cut}: last epoch, mean ± standard deviation over seeds")
-    if missing := len(summary) - len(ran):
-        say(
-            f"{missing} declared arms are not run: ARMS='experiment-arm ...' trains those named, "
-            "SET='campaign=full' all but clevert_fig3"
-        )
-    if scope == "published":
-        counted = json.loads((RESULTS / "claims.json").read_text())["counts"]
-        say("Claims:  " + ", ".join(f"{n} {verdict}" for verdict, n in counted.items()))
+    """Print what the results say and where to look: the findings of published runs, the scores of others."""
+    if scope == PUBLISHED.name:
+        results = stored.load()
+        say("What the published runs say:")
+        for finding in findings.findings(results, findings.identified()):
+            say(f"- {finding.title}")
+        say("Claims:  " + ", ".join(f"{n} {verdict}" for verdict, n in results.counts.items()))
+        say(findings.evidence(results))
         say("Report:  results/report.html (`make report` opens it, `make claim ID=C7` explains a claim)")
+        say("Scores:  `make scores` prints those of every arm")
+    else:
+        scores.show(scope)
     say(f"Tables:  {RESULTS / scope / 'tables/summary.md'}")
     say(f"Figures: {RESULTS / scope / 'figures'} and {RESULTS / scope / 'internals'}")
 
@@ -162,11 +159,11 @@ def main() -> None:
     with params.alone(), params.replaced(overrides):
         bring_up_to_date(options.again)
         (scope,) = params.read().reports
-        conclude(scope)
-        if params.read().custom:
-            conclude("custom")
         if scope == "published" and not options.no_audit:
             audit_once()
+        conclude(scope)
+        if params.read().custom:
+            conclude("custom")  # last, so that it stays on the screen
 
 
 if __name__ == "__main__":
