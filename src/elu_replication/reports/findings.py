@@ -62,7 +62,7 @@ def find(results: Results, claim: str, metric: str, *arms: str) -> tuple[Reading
 
 
 def joint(parts: Iterable[ReadingResult | ContrastResult]) -> State:
-    """"holds" where all are replicated, "fails" where none is and all are decided, else "undecided"."""
+    """ "holds" where all are replicated, "fails" where none is and all are decided, else "undecided"."""
     verdicts = {part.verdict for part in parts}
     states: dict[frozenset[str], State] = {
         frozenset({"replicated"}): "holds",
@@ -300,9 +300,7 @@ def sigmoid(results: Results, runs: Runs) -> Finding | None:
     }
     if not scores or any(flat[arm].verdict == "inconclusive" for arm in scores):
         return None
-    both = [
-        arm for arm, score in scores.items() if flat[arm].verdict == "replicated" == score.verdict
-    ]
+    both = [arm for arm, score in scores.items() if flat[arm].verdict == "replicated" == score.verdict]
     constant = {arm: score for arm, score in scores.items() if flat[arm].verdict == "replicated"}
     begin = "The report says that sigmoid's loss stays constant and that its accuracy is 0.936: "
     if both:
@@ -333,14 +331,14 @@ def activations(results: Results, runs: Runs) -> Finding | None:
     for pairs in groups:
         holds = sum(reading.verdict == "replicated" for reading, _ in pairs)
         fails = sum(reading.verdict == "not replicated" for reading, _ in pairs)
-        words.append("nearer zero" if holds == len(pairs) else "farther" if fails == len(pairs) else "mixed")
+        words.append(
+            "nearer zero" if holds == len(pairs) else "farther" if fails == len(pairs) else "mixed"
+        )
     sgd, adam = words
     if sgd == adam == "nearer zero":
         title = "In the report's MLP, ELU's mean activations are nearer zero than ReLU's with SGD and Adam"
     elif (sgd, adam) == ("nearer zero", "farther"):
-        title = (
-            "In the report's MLP, ELU's mean activations are nearer zero than ReLU's with SGD, not with Adam"
-        )
+        title = "In the report's MLP, ELU's mean activations are nearer zero than ReLU's with SGD, not with Adam"
     elif sgd == adam == "farther":
         title = "In the report's MLP, ELU's mean activations are not nearer zero than ReLU's"
     else:
@@ -415,7 +413,9 @@ TEMPLATES: tuple[Callable[[Results, Runs], Finding | None], ...] = (
 def rests_on(finding: Finding, results: Results) -> str:
     """The seeds of what a finding shows, and whether they were planned: e.g. "6 seeds of exploration"."""
     counts = sorted({row.contrast.n for row in finding.rows})
-    seeds = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) + " seeds" if counts else "all seeds"
+    seeds = (
+        " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) + " seeds" if counts else "all seeds"
+    )
     known = [results.by_id[claim] for claim in finding.claims] or results.published
     kinds = {claim.evidence.partition(";")[0] for claim in known} - {""}
     planned = {frozenset({"fresh seeds"}): "as planned", frozenset({"exploration"}): "exploration"}
@@ -436,7 +436,9 @@ def practice(results: Results) -> list[str]:
     _, he = find(results, "C7", "test_loss", f"{CNN}he_elu1", f"{CNN}he_relu")
     sides = {side(glorot), side(he)}
     if sides == {"higher"}:
-        advice.append("For a small CNN such as the article's, take ReLU: ELU with alpha 1 has the higher loss.")
+        advice.append(
+            "For a small CNN such as the article's, take ReLU: ELU with alpha 1 has the higher loss."
+        )
     elif sides == {"lower"}:
         advice.append("For a small CNN such as the article's, take ELU: it has the lower loss.")
     else:
@@ -465,7 +467,9 @@ def evidence(results: Results) -> str:
     kinds = [claim.evidence.partition(";")[0] for claim in results.claims if claim.evidence]
     fresh = kinds.count("fresh seeds")
     if kinds and fresh == len(kinds):
-        return "All verdicts on runs come from fresh seeds, trained after the claims and rules were written."
+        return (
+            "All verdicts on runs come from fresh seeds, trained after the claims and rules were written."
+        )
     if fresh:
         return (
             f"The verdicts on {fresh} claims come from fresh seeds. Those on the other {len(kinds) - fresh} that"

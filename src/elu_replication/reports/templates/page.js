@@ -5,16 +5,21 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 
 // Claims: a filter hides what does not fit, and says how many are left.
 const filters = { source: "by-source", verdict: "by-verdict", kind: "by-kind" };
+const search = document.getElementById("search");
 function filterClaims() {
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   const wanted = Object.entries(filters).map(([key, id]) => [key, document.getElementById(id).value]);
   const claims = [...document.querySelectorAll(".claim")];
   for (const claim of claims)
     claim.hidden = !wanted.every(([key, value]) =>
-      !value || (key === "source" ? claim.dataset.source.split(", ").includes(value) : claim.dataset[key] === value));
+      !value || (key === "source" ? claim.dataset.source.split(", ").includes(value) : claim.dataset[key] === value))
+      || !words.every(word => claim.textContent.toLowerCase().includes(word));
   const left = claims.filter(claim => !claim.hidden).length;
   document.getElementById("shown").textContent = `${left} of ${claims.length} claims`;
 }
 for (const id of Object.values(filters)) document.getElementById(id).addEventListener("change", filterClaims);
+search.addEventListener("input", filterClaims);
+document.querySelector("form.filters").addEventListener("submit", event => event.preventDefault());
 // A link to a claim opens it.
 function openTarget() {
   const target = location.hash && document.getElementById(location.hash.slice(1));
@@ -30,9 +35,9 @@ function spec(chart, view, arms, log) {
   const points = view.points, shown = new Set(arms.map(arm => arm.label));
   const values = [];
   // A logarithmic axis ends at a tenth of the least mean, however far a band goes.
-  const floor = log ? Math.min(...points.mean.filter((mean, i) => shown.has(points.arm[i]) && mean > 0)) / 10 : -Infinity;
-  points.arm.forEach((arm, i) => {
-    const mean = points.mean[i];
+  const floor = log ? Math.min(...points.mean.filter((mean, i) => shown.has(points.arms[points.arm[i]]) && mean > 0)) / 10 : -Infinity;
+  points.arm.forEach((place, i) => {
+    const arm = points.arms[place], mean = points.mean[i];
     if (shown.has(arm) && mean !== null && !(log && mean <= 0))
       values.push({ arm, x: points.x[i], mean, least: points.low[i], low: Math.max(points.low[i], floor), high: points.high[i] });
   });
