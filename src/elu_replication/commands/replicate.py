@@ -115,7 +115,7 @@ def bring_up_to_date(again: bool) -> None:
 
 
 def conclude(scope: str) -> None:
-    """Print what the results say and where to look: the findings of published runs, the scores of others."""
+    """Print what the results say and where to look: findings of published runs, scores of others."""
     if scope == PUBLISHED.name:
         results = stored.load()
         say("What the published runs say:")

@@ -37,7 +37,7 @@ from elu_replication.training import cost
 
 FILE = RESULTS / "report.html"
 PAGE = Path(__file__).parent / "templates"
-MARKS = dict(zip(VERDICTS, "✓✗⇄?○–", strict=True))  # told apart without colour
+MARKS = dict(zip(VERDICTS, "✓✗⇄?○□", strict=True))  # told apart without colour
 POINTS = 40  # of a curve, at most
 SCORES = (  # no markup: it stands in Markdown and in HTML
     "Test scores after the last epoch: mean ± standard deviation over seeds. Losses are those that were"
@@ -260,6 +260,7 @@ def render(rows: Sequence[Row], results: Results) -> str:
         findings=[
             (each, finding_plots(each)) for each in findings.findings(results, findings.identified())
         ],
+        holding=claims.holding(results.published),
         forest=embedded(RESULTS / "claims.svg"),
         identification=embedded(RESULTS / "identification/curves.svg"),
         kinds=KIND_NAMES,
