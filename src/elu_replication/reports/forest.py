@@ -1,6 +1,7 @@
 """The figure of the claims that runs decide: the effects of all readings of each, in margins, by source."""
 
 import textwrap
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -84,9 +85,14 @@ def draw(axes: Axes, height: int, claim: ClaimResult) -> None:
     colour, marker = STYLES[claim.verdict]
     low, high, effect, published = in_margins(claim.decisive)
     others = [in_margins(r.decisive)[2] for r in claim.readings if r is not claim.leading and r.decisive.n]
-    axes.plot(others, [height - 0.22] * len(others), ".", color="0.4", markersize=4, clip_on=False)
     line = (0, (3, 1.5)) if claim.decisive.test == "prediction" else "-"
     axes.plot([low, high], [height, height], color=colour, linewidth=2, linestyle=line)
     face = "white" if claim.beside_primary else colour
-    axes.plot(effect, height, marker, color=colour, markerfacecolor=face, markersize=7, clip_on=False)
-    axes.plot(published, height, "|", color="black", markersize=12, clip_on=False)
+    points: list[tuple[list[float], float, str, dict[str, Any]]] = [
+        (others, height - 0.22, ".", {"color": "0.4", "markersize": 4}),
+        ([effect], height, marker, {"color": colour, "markerfacecolor": face, "markersize": 7}),
+        ([published], height, "|", {"color": "black", "markersize": 12}),
+    ]
+    for numbers, level, shape, style in points:
+        if finite := [number for number in numbers if np.isfinite(number)]:  # others would widen the figure
+            axes.plot(finite, [level] * len(finite), shape, clip_on=False, **style)
