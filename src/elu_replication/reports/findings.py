@@ -14,7 +14,6 @@ from elu_replication.config.experiments import RESULTS
 CURVES = RESULTS / "identification" / "curves.csv"
 MOST = 8  # findings shown; the first matter most to a reader
 CNN, DROPOUT, MLP = "machinecurve_25-", "machinecurve_dropout-", "asu_mlp-"
-FRESH_SEEDS = "the planned fresh seeds, if they decide otherwise"
 LIMITS = (
     "This evidence is of MNIST alone, of these networks at these sizes, and of these 10,000 test images; it"
     " says nothing about larger networks or other data."
@@ -98,6 +97,22 @@ def points(contrasts: Sequence[ContrastResult]) -> str:
     return f"{least:.2f} points" if len(contrasts) == 1 else f"{least:.2f} to {largest:.2f} points"
 
 
+def kind(results: Results, *claims: str) -> str:
+    """What the seeds of some claims are, of all published ones where none is named."""
+    known = [results.by_id[claim] for claim in claims] or results.published
+    kinds = {claim.evidence.partition(";")[0] for claim in known} - {""}
+    if kinds == {"fresh seeds"}:
+        return "as planned"
+    return "exploration in part" if "fresh seeds" in kinds else "exploration"
+
+
+def outlook(results: Results, *claims: str) -> str:
+    """What could still change a finding on some claims."""
+    if kind(results, *claims) == "as planned":
+        return "a replication elsewhere that decides otherwise"
+    return "the planned fresh seeds, if they decide otherwise"
+
+
 def alpha(results: Results, runs: Runs) -> Finding:
     """Whether the article's gain under He initialization came from He or from alpha."""
     glorot, he = runs.get("glorot_elu"), runs.get("he_elu")
@@ -144,7 +159,9 @@ def alpha(results: Results, runs: Runs) -> Finding:
         Labelled("He instead of Glorot, alpha 1", by_he[0]),
         Labelled("He instead of Glorot, alpha 0.1", by_he[1]),
     ]
-    changes = f"{FRESH_SEEDS}; or the article's author, if records of the two runs exist."
+    changes = (
+        f"{outlook(results, 'C78', 'C79')}; or the article's author, if records of the two runs exist."
+    )
     return Finding("alpha", f"{begin}: {lowers}, {helps}", why, ("C14", "C78", "C79"), rows, changes)
 
 
@@ -172,7 +189,7 @@ def cnn(results: Results, runs: Runs) -> Finding:
         " that ELU does slightly worse with Glorot and slightly better with He. In accuracy, ELU with alpha"
         f" 1 minus ReLU is {value(accuracy)} with He."
     )
-    return Finding("cnn", title, why, ("C3", "C7", "C15"), rows, f"{FRESH_SEEDS}.")
+    return Finding("cnn", title, why, ("C3", "C7", "C15"), rows, f"{outlook(results, 'C3', 'C7')}.")
 
 
 def dropout(results: Results, runs: Runs) -> Finding:
@@ -216,7 +233,7 @@ def dropout(results: Results, runs: Runs) -> Finding:
         Labelled("ELU 0.25, alpha 0.1; ReLU 0.5", unequal),
         *(Labelled(label, contrast) for (label, *_), (_, contrast) in zip(pairs, equal, strict=True)),
     ]
-    changes = f"{FRESH_SEEDS}. These are runs of 25 epochs; of 250 there are too few seeds yet (C12)."
+    changes = f"{outlook(results, 'C11')}. These are runs of 25 epochs, with which those of 250 begin."
     return Finding("dropout", title, why, ("C11",), rows, changes)
 
 
@@ -259,7 +276,7 @@ def mlp(results: Results, runs: Runs) -> Finding | None:
         why += f" In the reading {idle[0]} neither network learns."
     finite = [Labelled(reading.label, contrast) for reading, contrast in [*sgd, *adam]]
     rows = [row for row in finite if row.contrast.interval.half_width < 0.05]
-    return Finding("mlp", title, why, ("C43",), rows, f"{FRESH_SEEDS}, above all of the primary reading.")
+    return Finding("mlp", title, why, ("C43",), rows, f"{outlook(results, 'C43')}.")
 
 
 def accuracies(results: Results, runs: Runs) -> Finding:
@@ -367,7 +384,7 @@ def activations(results: Results, runs: Runs) -> Finding | None:
         for reading, contrast in pairs
         if contrast.interval.half_width < 1
     ]
-    return Finding("activations", title, why, ("C23",), rows, f"{FRESH_SEEDS}.")
+    return Finding("activations", title, why, ("C23",), rows, f"{outlook(results, 'C23')}.")
 
 
 def epoch(results: Results, runs: Runs) -> Finding | None:
@@ -418,15 +435,10 @@ TEMPLATES: tuple[Callable[[Results, Runs], Finding | None], ...] = (
 
 
 def rests_on(finding: Finding, results: Results) -> str:
-    """The seeds of what a finding shows, and whether they were planned: e.g. "6 seeds of exploration"."""
+    """The seeds of what a finding shows, and whether they were planned: e.g. "6 seeds, exploration"."""
     counts = sorted({row.contrast.n for row in finding.rows})
-    seeds = (
-        " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) + " seeds" if counts else "all seeds"
-    )
-    known = [results.by_id[claim] for claim in finding.claims] or results.published
-    kinds = {claim.evidence.partition(";")[0] for claim in known} - {""}
-    planned = {frozenset({"fresh seeds"}): "as planned", frozenset({"exploration"}): "exploration"}
-    return f"{seeds}, {planned.get(frozenset(kinds), 'exploration in part')}"
+    seeds = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else "all"
+    return f"{seeds} seeds, {kind(results, *finding.claims)}"
 
 
 def findings(results: Results, runs: Runs) -> list[Finding]:
