@@ -1,7 +1,7 @@
 """The one page: all results in a single file that needs no network; the DVC stage `page`.
 
-The page is made from the stored results alone. Its text and tables are there without JavaScript; the
-curves are drawn by Vega, whose code is in the file.
+The page is made from the stored results alone. Its text, tables and small plots are there without
+JavaScript, which draws the curves and the explorer.
 """
 
 import json
@@ -13,7 +13,6 @@ from urllib.parse import quote
 import jinja2
 import numpy as np
 import pandas as pd
-import vl_convert
 from markupsafe import Markup
 
 from elu_replication import atomic
@@ -239,7 +238,6 @@ def render(rows: Sequence[Row], results: Results) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     charts = [chart(name, group) for name, group in grouped(rows).items()]
     digests = group_option("dataset", "mnist")["digests"]
     bench = pd.read_csv(RESULTS / "bench/bench.csv") if (RESULTS / "bench/bench.csv").is_file() else None
@@ -279,7 +277,6 @@ def render(rows: Sequence[Row], results: Results) -> str:
         power=columns.table(columns.CONTRASTS, columns.waiting(results.claims), "power"),
         to_train=to_train(results.claims),
         undecided=undecided(results),
-        vega=vega.replace("</script", "<\\/script"),
     )
 
 
