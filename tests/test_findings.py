@@ -134,7 +134,8 @@ def test_the_mlp_is_judged_by_optimizer(results: Results) -> None:
     decide(results, "C43", "replicated", sgd)
     decide(results, "C43", "inconclusive", adam)
     assert re.search(
-        r"by .* points in (\d) of \1 readings; with Adam no difference", title(findings.mlp, results)
+        r"by .* percentage points in (\d) of \1 readings; with Adam no difference",
+        title(findings.mlp, results),
     )
     assert "choose ELU" in " ".join(findings.practice(results))
     decide(results, "C43", "replicated", adam)
@@ -232,6 +233,17 @@ def test_the_page_says_whether_verdicts_were_planned(
     rests = {each.rests_on.partition(", ")[2] for each in findings.findings(results, IDENTIFIED)}
     assert rests <= {"as planned", "exploration", "exploration in part"}
     assert len(evidence) > 1 or len(rests) == 1
+
+
+def test_without_runs_there_is_nothing_to_find(results: Results) -> None:
+    for claim in results.claims:
+        for contrast in claim.contrasts:
+            put(contrast, values={}, verdict="not run")
+        for reading in claim.readings:
+            put(reading, verdict="not run")
+    present = findings.findings(results, {})
+    assert {finding.name for finding in present} == {"alpha", "dropout"}
+    assert all("undecided" in finding.title for finding in present)
 
 
 def sentences(each: Iterable[Finding]) -> list[str]:

@@ -92,9 +92,9 @@ def share(count: int, total: int) -> str:
 
 
 def points(contrasts: Sequence[ContrastResult]) -> str:
-    """The least and the largest of some differences of accuracy, in points of a percent."""
-    least, largest = (100 * f(contrast.effect for contrast in contrasts) for f in (min, max))
-    return f"{least:.2f} points" if len(contrasts) == 1 else f"{least:.2f} to {largest:.2f} points"
+    """The least and the largest of some differences of accuracy, e.g. "0.23 to 0.39 percentage points"."""
+    ends = (100 * end(contrast.effect for contrast in contrasts) for end in (min, max))
+    return " to ".join(dict.fromkeys(f"{each:.2f}" for each in ends)) + " percentage points"
 
 
 def kind(results: Results, *claims: str) -> str:
@@ -165,7 +165,7 @@ def alpha(results: Results, runs: Runs) -> Finding:
     return Finding("alpha", f"{begin}: {lowers}, {helps}", why, ("C14", "C78", "C79"), rows, changes)
 
 
-def cnn(results: Results, runs: Runs) -> Finding:
+def cnn(results: Results, runs: Runs) -> Finding | None:
     """Whether ELU has a lower loss than ReLU in the article's network."""
     rows = [
         Labelled(
@@ -175,6 +175,8 @@ def cnn(results: Results, runs: Runs) -> Finding:
         for elu, label in (("elu1", "alpha 1"), ("elu01", "alpha 0.1"))
         for init, claim in (("glorot", "C3"), ("he", "C7"))
     ]
+    if any(row.contrast.n < 2 for row in rows[:2]):
+        return None
     words = {"higher": "a higher", "lower": "a lower", "": "no clearly different"}
     glorot, he = (words[side(row.contrast)] for row in rows[:2])
     title = "In the article's CNN, ELU with alpha 1 has "
@@ -279,7 +281,7 @@ def mlp(results: Results, runs: Runs) -> Finding | None:
     return Finding("mlp", title, why, ("C43",), rows, f"{outlook(results, 'C43')}.")
 
 
-def accuracies(results: Results, runs: Runs) -> Finding:
+def accuracies(results: Results, runs: Runs) -> Finding | None:
     """Whether the report's three accuracies replicate."""
     claim = results.by_id["C42"]
     count = claim.pattern.readings if claim.pattern else 0
@@ -297,6 +299,8 @@ def accuracies(results: Results, runs: Runs) -> Finding:
         for kind, contrast in zip(("ELU", "ReLU", "sigmoid"), reading.contrasts, strict=True)
         if contrast.n
     ]
+    if not rows:
+        return None
     printed = ", ".join(f"{row.label.partition(' ')[0]} {row.contrast.than:g}" for row in rows[:3])
     ours = "; ".join(f"{row.label} {row.contrast.effect:.4f}" for row in rows)
     why = f"The report prints {printed}, one run each. The mean over seeds here: {ours}."
@@ -467,17 +471,14 @@ def practice(results: Results) -> list[str]:
         advice.append("If ELU is used there, alpha 0.1 gives a lower loss than 1.")
     if results.by_id["C14"].verdict == "not replicated":
         advice.append("He initialization is not needed for ELU.")
-    sgd, adam = (
-        [contrast.verdict == "replicated" for _, contrast in by_optimizer(results, "C43", name)]
-        for name in ("sgd", "adam")
-    )
-    if any(sgd):
-        gain = f"in {share(sum(sgd), len(sgd))} readings it gains a few tenths of a percent of accuracy"
+    sgd, adam = (by_optimizer(results, "C43", name) for name in ("sgd", "adam"))
+    if more := [contrast for _, contrast in sgd if contrast.verdict == "replicated"]:
+        gain = f"it gains {points(more)} of accuracy in {share(len(more), len(sgd))} readings"
         advice.append(f"For a deep MLP trained by plain SGD, choose ELU: {gain}.")
     else:
         advice.append("For a deep MLP trained by plain SGD, no gain from ELU is shown.")
-    if not any(adam):
-        advice.append("With Adam, no gain is shown there, so the choice can rest on speed or habit.")
+    if not any(contrast.verdict == "replicated" for _, contrast in adam):
+        advice.append("With Adam, no gain is shown there, so either will do.")
     return [*advice, LIMITS]
 
 

@@ -27,7 +27,10 @@ function openTarget() {
 }
 addEventListener("hashchange", openTarget);
 openTarget();
-addEventListener("beforeprint", () => document.querySelectorAll("details.claim").forEach(claim => { claim.open = true; }));
+addEventListener("beforeprint", () => {
+  document.querySelectorAll("details.claim").forEach(claim => { claim.open = true; });
+  document.querySelectorAll(".chart").forEach(drawChart);
+});
 
 // Charts: drawn when they come into view, and again when their controls change.
 const DASHES = ["", "6 3", "2 2", "8 3 2 3", "4 1", "1 3"];
@@ -41,7 +44,7 @@ function scale(low, high, from, to, log) {
 }
 function ticks(low, high, log, least = 0) {
   if (log) {
-    const digits = Math.log10(high / low) > 2 ? [1] : [1, 2, 5], found = [];
+    const decades = Math.log10(high / low), digits = decades > 2 ? [1] : decades > 1 ? [1, 2, 5] : [1, 2, 3, 4, 5, 7], found = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
       for (const digit of digits) found.push(digit * 10 ** power);
     const inside = found.filter(tick => tick >= low && tick <= high);
