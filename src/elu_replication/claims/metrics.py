@@ -234,8 +234,8 @@ def epoch_time(stored: Stored) -> pd.Series:
     return rows.seconds.astype(float).map(math.log)
 
 
-# A margin is what would not matter in practice: 0.001 of accuracy is 10 of the 10,000 test images. The ledger
-# says what had been seen when margins were written.
+# A margin is what would not matter in practice: 0.001 of accuracy is 10 of the 10,000 test images. The
+# ledger says what had been seen when margins were written.
 METRICS = {
     "test_accuracy": Metric(final("test_accuracy"), 0.001, "test accuracy, last epoch"),
     "validation_accuracy": Metric(final("validation_accuracy"), 0.001, "validation accuracy, last epoch"),
