@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # With a shell other than its default, the make of macOS too looks commands up on the PATH set below.
 SHELL := bash
-.PHONY: help replicate retrain test test-cluster audit fingerprint stamp report claim plan freeze times bench growth overhead params docs docs-outputs lint lock clean
+.PHONY: help replicate retrain test test-cluster audit fingerprint stamp report scores claim plan freeze times bench growth overhead params docs docs-outputs lint lock clean
 
 PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64); what is installed stays.
@@ -50,6 +50,9 @@ stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of the engine, pro
 
 report: $(INSTALLED)  ## name the page with all results, and open it where a browser can
 	@echo results/report.html; python -m webbrowser -t "file://$(CURDIR)/results/report.html" >/dev/null 2>&1 || true
+
+scores: $(INSTALLED)  ## print the test scores of every arm that has runs
+	@python -m elu_replication.commands.scores
 
 claim: $(INSTALLED)  ## explain published claims and their verdicts: ID=C7; V=1 for the data by seed
 	@python -m elu_replication.commands.claim "$${ID:-}" $(if $(V),-v)

@@ -82,7 +82,7 @@ def test_it_loads_fast_without_network_and_without_a_message(page: Page, message
         page.reload()
     assert min(durations) < 2000
     assert messages == []
-    assert (ROOT / report.FILE).stat().st_size < 5e6
+    assert (ROOT / report.FILE).stat().st_size < 2e6
 
 
 @in_browser
@@ -156,8 +156,7 @@ def test_pointing_at_a_curve_tells_its_values(page: Page) -> None:
     chart.scroll_into_view_if_needed()
     page.wait_for_function("element => element.dataset.drawn", arg=chart.element_handle())
     chart.hover()
-    page.wait_for_selector("#vg-tooltip-element.visible")
-    arm, epoch, *values = page.locator("#vg-tooltip-element .value").all_text_contents()
+    arm, epoch, *values = chart.locator(".tip b").all_text_contents()
     table = pd.read_csv("results/published/tables/machinecurve_25_epochs.csv")
     seen = table[(table.arm == arm) & (table.epoch == int(epoch)) & (table.split == "validation")].iloc[0]
     stored = [seen.loss, seen.loss_min, seen.loss_max]
@@ -183,6 +182,66 @@ def test_a_link_to_a_claim_opens_it(page: Page) -> None:
     assert page.locator("#C41").evaluate("element => element.open")
 
 
+@in_browser
+def test_a_search_leaves_the_claims_with_all_its_words(page: Page) -> None:
+    page.fill("#search", "sigmoid constant")
+    shown = page.locator(".claim:visible")
+    assert 0 < shown.count() < page.locator(".claim").count()
+    for text in shown.all_text_contents():
+        assert "sigmoid" in text.lower()
+        assert "constant" in text.lower()
+    page.fill("#search", "no claim has these words")
+    assert (page.text_content("#shown") or "").startswith("0 of ")
+
+
+@both
+@in_browser
+def test_the_contents_stay_in_view(page: Page) -> None:
+    page.locator("#reproduce").scroll_into_view_if_needed()
+    contents = page.get_by_role("navigation", name="Chapters")
+    assert contents.evaluate("element => element.getBoundingClientRect().top") >= 0
+    for link in contents.locator("a").all():
+        assert page.locator(link.get_attribute("href") or "").count() == 1
+
+
+@in_browser
+def test_does_he_initialization_matter_for_elu_here(page: Page) -> None:
+    """Without a click a finding answers; one click shows what it rests on."""
+    stored = results.load()
+    finding = page.locator("#finding-alpha")
+    assert re.search(r"\bHe\b", finding.locator("h3").text_content() or "")
+    finding.get_by_role("link", name="C14", exact=True).click()
+    claim = page.locator("#C14")
+    assert claim.evaluate("element => element.open")
+    assert stored.by_id["C14"].verdict in (claim.locator(".badge").first.text_content() or "")
+
+
+@in_browser
+def test_did_the_accuracies_of_the_report_replicate(page: Page) -> None:
+    claim = results.load().by_id["C42"]
+    finding = page.locator("#finding-accuracies")
+    said = finding.locator("h3").text_content() or ""
+    assert ("do not replicate" in said) == (claim.verdict == "not replicated")
+    finding.get_by_role("link", name="C42", exact=True).click()
+    opened = page.locator("#C42")
+    assert opened.locator("tbody tr:visible").count() == len(claim.contrasts)
+    for printed in ("0.9609", "0.9577", "0.936"):
+        assert printed in opened.inner_text()
+
+
+@in_browser
+def test_which_claims_need_more_runs_and_how_many_hours(page: Page) -> None:
+    page.get_by_role("navigation", name="Chapters").get_by_role("link", name="Seeds and power").click()
+    rows = page.get_by_role("region", name="Claims that need more runs").locator("tbody tr")
+    listed = {
+        row.locator("td").first.inner_text(): row.locator("td").last.inner_text() for row in rows.all()
+    }
+    undecided = [claim for claim in results.load().claims if claim.undecided]
+    assert set(listed) == {claim.id for claim in undecided}
+    for claim in undecided:  # times of an epoch wait for measurements, not for runs
+        assert (float(listed[claim.id]) > 0) if claim.evidence else listed[claim.id] == "-"
+
+
 def test_the_committed_page_is_that_of_the_committed_runs() -> None:
     assert report.render(declared_at(PUBLISHED), results.load()) == (ROOT / report.FILE).read_text()
 
@@ -196,10 +255,6 @@ def test_the_answer_is_made_of_the_verdicts() -> None:
         f"{sum(replicated)} of the {sum(by_runs)} published claims tested by runs hold up"
     )
     assert f"{len(replicated) - sum(replicated)} hold, " in second
-    for row in claims.headlines(stored):
-        claim = stored.by_id[row["Claim"]]
-        assert row["Verdict"] == claim.verdict
-        assert row["All readings"] == str(claim.pattern or "")
 
 
 def test_what_papers_need_is_whole(tmp_path: Path) -> None:

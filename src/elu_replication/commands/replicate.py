@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from elu_replication import atomic
-from elu_replication.commands import audit
+from elu_replication.claims import results as stored
+from elu_replication.commands import audit, scores
 from elu_replication.config import experiments, params
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.options import require_root
@@ -20,6 +21,7 @@ from elu_replication.console import say, table
 from elu_replication.datasets import fetch
 from elu_replication.datasets.prepared import PREPARED
 from elu_replication.errors import UserError, one_line, run_main
+from elu_replication.reports import findings
 from elu_replication.runs import store
 from elu_replication.training import campaign, cost
 from elu_replication.training.job import Job
@@ -158,37 +160,27 @@ def bring_up_to_date(again: bool) -> None:
 
 
 def conclude(values: Params, everything: bool) -> None:
-    """The summary of what has runs, how many arms have none, and the files to open. Unless `everything` is
-    asked for, published arms other than those just trained are counted, and a custom arm is shown last."""
-    from elu_replication.reports import tables  # pandas, which a wrong option need not wait for
-    from elu_replication.reports.arms import declared
-
+    """Print what the results say and where to look: the findings of published runs where `everything` was
+    brought up to date, else the scores of the arms that were asked for, a custom arm's last."""
     scope = values.scale.name
-    summary = tables.summary(declared(scope))
-    ran = summary[summary.status != "not run"]
-    chosen = {str(arm.folder) for arm in params.stated_arms(values).values()}
-    shown = ran if everything else ran[ran.runs.isin(chosen) & (not values.custom)]
-    cut = " (cut: for trying the pipeline, not a result)" if scope == "quick" else ""
-    if len(shown):
-        tables.show(shown, f"Scale {scope}{cut}: last epoch, mean ± standard deviation over seeds")
-    if len(shown) < len(ran):
-        say(f"{len(ran) - len(shown)} more arms of scale {scope} have runs: `make replicate` lists them")
-    if everything and (missing := len(summary) - len(ran)):
-        say(
-            f"{missing} declared arms are not run: ARMS='experiment-arm ...' trains those named, "
-            "SET='campaign=full' all but clevert_fig3"
-        )
-    if everything and scope == "published":
-        counted = json.loads((RESULTS / "claims.json").read_text())["counts"]
-        say("Claims:  " + ", ".join(f"{n} {verdict}" for verdict, n in counted.items()))
+    if everything:
+        results = stored.load()
+        say("What the published runs say:")
+        for finding in findings.findings(results, findings.identified()):
+            say(f"- {finding.title}")
+        say("Claims:  " + ", ".join(f"{n} {verdict}" for verdict, n in results.counts.items()))
+        say(findings.evidence(results))
         say("Report:  results/report.html (`make report` opens it, `make claim ID=C7` explains a claim)")
-    if everything and (fewer := store.incomplete(experiments.every_arm(values.scale))):
-        say(f"Fewer seeds than declared: {fewer}")
-    if values.custom:
-        tables.show(tables.summary(declared("custom")), "Custom arm: last epoch, mean ± SD over seeds")
-    shown_scope = "custom" if values.custom else scope
-    say(f"Tables:  {RESULTS / shown_scope / 'tables/summary.md'}")
-    say(f"Figures: {RESULTS / shown_scope / 'figures'} and {RESULTS / shown_scope / 'internals'}")
+        say("Scores:  `make scores` prints those of every arm")
+        if fewer := store.incomplete(experiments.every_arm(values.scale)):
+            say(f"Fewer seeds than declared: {fewer}")
+    elif values.custom:
+        scope = "custom"
+        scores.show(scope)
+    else:
+        scores.show(scope, {str(arm.folder) for arm in params.stated_arms(values).values()})
+    say(f"Tables:  {RESULTS / scope / 'tables/summary.md'}")
+    say(f"Figures: {RESULTS / scope / 'figures'} and {RESULTS / scope / 'internals'}")
 
 
 def audit_once(arms: Sequence[Arm]) -> None:
@@ -225,9 +217,9 @@ def main() -> None:
     with params.alone(), params.replaced(overrides):
         bring_up_to_date(options.again)
         values = params.read()
-        conclude(values, everything=not overrides)
-        if values.scale.name == "published" and not options.no_audit:
+        if values.scale.name == PUBLISHED.name and not options.no_audit:
             audit_once([*params.stated_arms(values).values()])
+        conclude(values, everything=not overrides)  # last, so that it stays on the screen
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
 """The stored verdicts as tables, a document and a figure; the DVC stage `claims`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from elu_replication import atomic
 from elu_replication.claims import results as stored
-from elu_replication.claims.results import KIND_NAMES, VERDICTS, ClaimResult, Results, counts
+from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results, counts
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
-from elu_replication.reports import columns
+from elu_replication.reports import columns, findings
 from elu_replication.reports.columns import Rows, table
 from elu_replication.reports.forest import forest
 from elu_replication.reports.style import save
@@ -40,40 +40,36 @@ def ledger(results: Results) -> dict[str, Rows]:
 
 def answer(claims: Sequence[ClaimResult]) -> list[str]:
     """How many claims have each verdict, in two sentences."""
-    counted = counts(claim for claim in claims if claim.decided_by == "runs")
+    tested = [claim for claim in claims if claim.decided_by == "runs"]
+    counted, others = counts(tested), counts(claim for claim in claims if claim.decided_by != "runs")
     held = f"{counted['replicated']} of the {counted.total()} published claims tested by runs hold up"
-    failed = counted["not replicated"]
-    rest = f"{failed} {'does' if failed == 1 else 'do'} not"
+    rest = f"{counted['not replicated']} do not"
     if counted["protocol-dependent"]:
         rest += f", {counted['protocol-dependent']} depend on the protocol or the reading"
     undecided = counted["inconclusive"] + counted["not run"]
-    others = counts(claim for claim in claims if claim.decided_by != "runs")
     return [
         f"{held}, {rest}, and {undecided} are still undecided.",
         f"Of the {others.total()} settled by mathematics or by comparing texts,"
         f" {others['replicated']} hold, {others['not replicated']} do not,"
         f" {others['protocol-dependent']} depend on the reading, and {others['not testable']} cannot be"
-        " tested on this copy of the sources."
-        " The best-known claims, with the verdicts of their readings:",
+        " tested on this copy of the sources.",
     ]
 
 
-def headlines(results: Results) -> Rows:
-    """The best-known claims: one line each, with how its readings are decided."""
-    claims = map(results.by_id.__getitem__, results.headlines)
-    return table(columns.for_claims(results), claims, "headlines")
+def holding(claims: Iterable[ClaimResult]) -> list[ClaimResult]:
+    """The claims that runs support."""
+    return [claim for claim in claims if claim.decided_by == "runs" and claim.verdict == "replicated"]
 
 
 def overview(results: Results) -> str:
-    """The answer, the best-known claims, and how many claims have each verdict by what decides
-    them, as Markdown."""
-    decided = pd.Series([claim.decided_by for claim in results.claims], name="Decided by")
-    verdicts = pd.Categorical([claim.verdict for claim in results.claims], VERDICTS)
-    counted = pd.crosstab(decided, verdicts, dropna=False).reindex(["runs", "mathematics", "texts"])
-    counted = counted.assign(claims=counted.sum(axis=1))
-    counted.loc["**all**"] = counted.sum()
-    numbers = counted.rename_axis("Decided by").reset_index().to_markdown(index=False)
-    return "\n\n".join([*answer(results.published), markdown(headlines(results)).rstrip(), numbers]) + "\n"
+    """The findings, and how many claims hold and which, as Markdown."""
+    titles = [f"- {each.title}." for each in findings.findings(results, findings.identified())]
+    held = [f"- {claim.id}: {claim.statement}" for claim in holding(results.published)]
+    first, second = answer(results.published)
+    parts = ["\n".join(titles), findings.evidence(results), first, second]
+    if held:
+        parts += ["These of the claims tested by runs hold up:", "\n".join(held)]
+    return "\n\n".join(parts) + "\n"
 
 
 def document(results: Results) -> str:
@@ -134,7 +130,7 @@ def write(results: Results, folder: Path) -> None:
     atomic.write_text(folder / "claim_tests.csv", csv(contrasts))
     atomic.write_text(folder / "claims.md", document(results))
     atomic.write_text(folder / "claims_overview.md", overview(results))
-    save(forest(results.claims), folder / "claims", ("png", "svg"))
+    save(forest(results), folder / "claims", ("png", "svg"))
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ EFFECT = "Effect [95% interval]"
 class Column(NamedTuple):
     """`key` is its name in files for machines and, without a `value`, the field that it shows; `heading` is
     that for people, who read `text`, or else the value. `outputs` names the tables that have it: csv;
-    markdown, latex, page and headlines of claims; details (of one claim, on the page and in claims.md),
+    markdown, latex and page of claims; details (of one claim, on the page and in claims.md),
     terminal and power (what undecided claims wait for) of contrasts. `width` is LaTeX's."""
 
     key: str
@@ -191,7 +191,7 @@ def for_claims(results: Results) -> tuple[Column, ...]:
     def names(claim: ClaimResult) -> str:
         return ", ".join(results.sources[source].name for source in claim.sources)
 
-    tables = "csv markdown latex headlines"
+    tables = "csv markdown latex"
     return (
         Column("id", "Claim", tables),
         Column("source", "Source", "csv page", names, results.places),
@@ -204,8 +204,7 @@ def for_claims(results: Results) -> tuple[Column, ...]:
         Column("verdict", "Verdict", tables, width=paragraph(0.12)),
         Column("evidence", "Evidence", "csv markdown page"),
         Column("plan", "Plan", "csv markdown page"),
-        Column("", "Primary reading", "headlines", lambda c: c.readings[0].verdict),
-        Column("pattern", "All readings", "csv headlines details", lambda c: str(c.pattern or "")),
+        Column("pattern", "", "csv", lambda c: str(c.pattern or "")),
         Column("reason", "", "csv"),
         Column("command", "Command", "csv page", command),
     )

@@ -1,13 +1,14 @@
-"""The figure of the claims that runs decide: the effect and interval of each, in margins."""
+"""The figure of the claims that runs decide: the effects of all readings of each, in margins, by source."""
 
-from collections.abc import Sequence
+import textwrap
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from elu_replication.claims.results import VERDICTS, ClaimResult
+from elu_replication.claims.results import VERDICTS, ClaimResult, ContrastResult, Results
 
 # Colour and marker of each verdict, told apart without colour too.
 STYLES = {
@@ -18,50 +19,80 @@ STYLES = {
     "not run": ("#BBBBBB", "."),
 }
 FARTHEST = 30.0  # margins from the reference at which the figure cuts intervals
+STATEMENT = 72  # characters of a claim's statement
+TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
 
 
-def forest(claims: Sequence[ClaimResult]) -> Figure:
-    """Each claim that runs decide and have: the effect and interval of the contrast that stands for it, in
-    margins from what it is compared with (a direction's towards what is claimed), and where the
-    published scores put it."""
-    decisive = [(claim, claim.decisive) for claim in claims if claim.decisive]
-    drawn = [(claim, contrast) for claim, contrast in decisive if contrast.n][::-1]
-    idle = [claim.id for claim, contrast in decisive if not contrast.n]
-    figure = Figure(figsize=(11, 0.32 * len(drawn) + 2.2), layout="constrained")
+def forest(results: Results) -> Figure:
+    """A row for each claim that runs decide and have, grouped by source: the decisive contrast of every
+    reading as a small dot, and that of the primary one large, with its interval, in margins from what it is
+    compared with (a direction's towards what is claimed), and where the published scores put it."""
+    with_runs = [claim for claim in results.claims if claim.decisive and claim.decisive.n]
+    rows: list[ClaimResult | str] = []
+    for key, source in results.sources.items():
+        if claims := [claim for claim in with_runs if next(iter(claim.sources)) == key]:
+            rows += [source.name, *claims]
+    figure = Figure(figsize=(11, 0.27 * len(rows) + 1.9), layout="constrained")
     axes = figure.subplots()
-    labels = []
-    for row, (claim, contrast) in enumerate(drawn):
-        kind = {None: " (value)", "equal": " (equal)"}.get(contrast.expect, "")
-        labels.append(f"{claim.id}  {contrast.meaning}{kind}")
-        colour, marker = STYLES[claim.verdict]
-        unit = contrast.margin * (-1 if contrast.expect == "lower" else 1)
-        positions = np.array([*contrast.interval, contrast.effect, contrast.published])
-        margins = (positions - contrast.than) / unit
-        low, high, effect, published = np.clip(margins, -FARTHEST, FARTHEST)
-        axes.plot([low, high], [row, row], color=colour, linewidth=2)
-        face = "white" if claim.beside_primary else colour
-        style: dict[str, Any] = {"markerfacecolor": face, "markersize": 7, "clip_on": False}
-        axes.plot(effect, row, marker, color=colour, **style)
-        axes.plot(published, row, "|", color="black", markersize=12, clip_on=False)
-        if abs(margins[2]) > FARTHEST:
-            side = "left" if effect < 0 else "right"
-            axes.text(effect, row, f"   {margins[2]:.0f}   ", fontsize=8, va="center", ha=side)
+    for height, row in enumerate(reversed(rows)):
+        if isinstance(row, ClaimResult):
+            draw(axes, height, row)
     axes.axvspan(-1, 1, color="0.5", alpha=0.15, linewidth=0)
     axes.axvline(0, color="0.4", linewidth=0.8)
-    axes.set_yticks(range(len(drawn)), labels, fontsize=8)
+    axes.set_yticks(range(len(rows)), [label(row) for row in reversed(rows)], fontsize=8)
+    for row, tick in zip(reversed(rows), axes.get_yticklabels(), strict=True):
+        if isinstance(row, str):
+            tick.set(weight="bold", size=10)
+    axes.set_ylim(-0.7, len(rows) - 0.3)
     axes.set_xscale("symlog", linthresh=1)
-    ticks = [-30, -10, -3, -1, 0, 1, 3, 10, 30]
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xticks(TICKS, [str(tick) for tick in TICKS])
     axes.set_xlim(-FARTHEST * 1.1, FARTHEST * 1.1)
-    axes.set_xlabel(
-        "difference from what the claim compares with, in margins; of a direction, right means as claimed\n"
-        "(log axis beyond 1; cut at 30)" + f"\nNot run: {', '.join(idle)}" * bool(idle)
-    )
-    axes.grid(alpha=0.25)
+    axes.set_xlabel("margins from what the claim compares with (log axis beyond 1, cut at 30)")
+    axes.grid(alpha=0.25, axis="x")
     handles = [Line2D([], [], color=STYLES[v][0], marker=STYLES[v][1], label=v) for v in VERDICTS[:4]]
-    other = "primary reading not run: another's numbers"
-    handles.append(Line2D([], [], color="0.4", marker="s", markerfacecolor="white", label=other))
-    handles.append(Line2D([], [], color="black", marker="|", linestyle="", label="by the published scores"))
-    axes.legend(handles=handles, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
-    axes.set_title("Claims that runs decide: effect and 95% interval", fontsize=11)
+    handles += [
+        Line2D(
+            [], [], color="0.4", linestyle=(0, (3, 1.5)), label="interval of a new run, not of the mean"
+        ),
+        Line2D([], [], color="0.4", marker="s", markerfacecolor="white", label="primary reading not run"),
+        Line2D([], [], color="0.4", marker=".", linestyle="", markersize=5, label="each other reading"),
+        Line2D([], [], color="black", marker="|", linestyle="", label="by the published scores"),
+    ]
+    figure.legend(handles=handles, fontsize=8, loc="outside lower center", ncols=4)
+    title = "Claims that runs decide: effect and 95% interval. Of a direction, right means as claimed"
+    figure.suptitle(title, fontsize=11)
     return figure
+
+
+def label(row: ClaimResult | str) -> str:
+    """A source's name, or a claim's number and the beginning of its statement."""
+    if isinstance(row, str):
+        return row
+    return f"{textwrap.shorten(row.statement.rstrip('.'), STATEMENT, placeholder=' ...')}  {row.id}"
+
+
+def in_margins(contrast: ContrastResult) -> np.ndarray:
+    """The low and high end of the interval, the effect and the published value, in margins from what they
+    are compared with, cut at FARTHEST."""
+    unit = contrast.margin * (-1 if contrast.expect == "lower" else 1)
+    numbers = np.array([*contrast.interval, contrast.effect, contrast.published])
+    return np.clip((numbers - contrast.than) / unit, -FARTHEST, FARTHEST)
+
+
+def draw(axes: Axes, height: int, claim: ClaimResult) -> None:
+    """One claim's readings in its row."""
+    assert claim.decisive
+    colour, marker = STYLES[claim.verdict]
+    low, high, effect, published = in_margins(claim.decisive)
+    others = [in_margins(r.decisive)[2] for r in claim.readings if r is not claim.leading and r.decisive.n]
+    line = (0, (3, 1.5)) if claim.decisive.test == "prediction" else "-"
+    axes.plot([low, high], [height, height], color=colour, linewidth=2, linestyle=line)
+    face = "white" if claim.beside_primary else colour
+    points: list[tuple[list[float], float, str, dict[str, Any]]] = [
+        (others, height - 0.22, ".", {"color": "0.4", "markersize": 4}),
+        ([effect], height, marker, {"color": colour, "markerfacecolor": face, "markersize": 7}),
+        ([published], height, "|", {"color": "black", "markersize": 12}),
+    ]
+    for numbers, level, shape, style in points:
+        if finite := [number for number in numbers if np.isfinite(number)]:  # others would widen the figure
+            axes.plot(finite, [level] * len(finite), shape, clip_on=False, **style)

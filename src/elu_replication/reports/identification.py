@@ -217,7 +217,9 @@ def panel(axes: Axes, curve: PublishedCurve, result: Identification) -> None:
     """The curve's validation loss, each line labelled at its end, and its training loss, if any, inset."""
     labels = draw(axes, result, curve.validation_loss, "validation")
     last = len(curve.validation_loss)
-    axes.set_title(f"{result.run} run: {conclusion(result)}", fontsize=11, loc="left")
+    kind = result.evidence.partition(";")[0]  # all of it is too wide beside another panel's title
+    seeds = f" ({kind})" * bool(kind)
+    axes.set_title(f"{result.run} run: {conclusion(result)}{seeds}", fontsize=11, loc="left")
     axes.set(xlim=(1, last), xlabel="epoch", ylabel="validation loss")
     if last > LAST:
         axes.set(xscale="log", xlabel="epoch (log axis)")

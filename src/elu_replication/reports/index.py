@@ -7,8 +7,9 @@ from elu_replication.reports import internals
 from elu_replication.reports.style import caption
 
 FOREST = (
-    "For each claim that runs decide, the effect and its 95% interval, in margins from what the claim"
-    " compares with; of a direction, right means as claimed."
+    "For each claim that runs decide, the effect of the primary reading (large) with its 95% interval, and"
+    " of every other reading (small dots), in margins from what the claim compares with. Of a direction,"
+    " right means as claimed; look at whether the dots of a row stand on one side."
 )
 IDENTIFICATION = (
     "The article's published curves over the bands of the protocols that may have made them"

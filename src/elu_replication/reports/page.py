@@ -1,41 +1,43 @@
 """The one page: all results in a single file that needs no network; the DVC stage `page`.
 
-The page is made from the stored results alone. Its text and tables are there without JavaScript; the
-curves are drawn by Vega, whose code is in the file.
+The page is made from the stored results alone. Its text, tables and small plots are there without
+JavaScript, which draws the curves and the explorer.
 """
 
-import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import numpy as np
 import pandas as pd
-import vl_convert
+from markupsafe import Markup
 
 from elu_replication import atomic
 from elu_replication.claims import results as stored
-from elu_replication.claims.results import KIND_NAMES, VERDICTS, Results
+from elu_replication.claims.results import KIND_NAMES, UNDECIDED, VERDICTS, ClaimResult, Results
 from elu_replication.config import experiments
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.options import group_option, options
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.engine.activations import ACTIVATIONS
 from elu_replication.errors import run_main
-from elu_replication.reports import claims, columns, index
+from elu_replication.reports import claims, columns, findings, index, plots
 from elu_replication.reports.arms import Row, declared_at, grouped, histories
+from elu_replication.reports.findings import Finding
 from elu_replication.reports.internals import depth_profile, levels, probed
 from elu_replication.reports.style import arm_label, lines
 from elu_replication.reports.tables import readable, summary
-from elu_replication.runs import frames, store
+from elu_replication.runs import evidence, frames, store
 from elu_replication.runs.frames import over_seeds
+from elu_replication.training import cost
 
 FILE = RESULTS / "report.html"
 PAGE = Path(__file__).parent / "templates"
-MARKS = dict(zip(VERDICTS, "✓✗⇄?○∅", strict=True))  # told apart without colour
-POINTS = 60  # of a curve, at most
+MARKS = dict(zip(VERDICTS, "✓✗⇄?○□", strict=True))  # told apart without colour
+POINTS = 40  # of a curve, at most
 SCORES = (  # no markup: it stands in Markdown and in HTML
     "Test scores after the last epoch: mean ± standard deviation over seeds. Losses are those that were"
     " trained on: cross-entropy; of the autoencoder of clevert_fig3, and of arms in _squared, squared error"
@@ -54,15 +56,18 @@ def thinned(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def points_of(x: pd.Series, rows: pd.DataFrame, name: str) -> dict[str, Any]:
-    """Points of a chart as plain columns, five digits each, null where there is no number: arm, x, the
-    column `name`, and the least and the largest seed's value where the frame has them."""
+    """Points of a chart as plain columns, five digits each, null where there is no number: the arm's
+    place among `arms`, x, the column `name`, and the least and the largest seed's value where the frame
+    has them."""
 
     def plain(values: pd.Series) -> list[float | None]:
         return [None if pd.isna(value) else float(f"{value:.5g}") for value in values]
 
     mean = rows[name]
     low, high = (plain(rows.get(f"{name}_{edge}", mean)) for edge in ("min", "max"))
-    return {"arm": rows.arm.tolist(), "x": plain(x), "mean": plain(mean), "low": low, "high": high}
+    arms = rows.arm.unique().tolist()
+    places = rows.arm.map(arms.index).tolist()
+    return {"arms": arms, "arm": places, "x": plain(x), "mean": plain(mean), "low": low, "high": high}
 
 
 def view(title: str, x: str, points: dict[str, Any], log: bool, published: Any = ()) -> dict[str, Any]:
@@ -185,6 +190,45 @@ def explorer() -> dict[str, Any]:
     return {"steps_per_unit": 10, "start": x[0], "functions": functions}
 
 
+def embedded(path: Path) -> str:
+    """A figure as the source of an image that stands in the page, in text that stays readable."""
+    return "data:image/svg+xml," + quote(path.read_text(), safe=" !$&()*+,-./:;=?@[]^_`{|}~'")
+
+
+def to_train(claims: Iterable[ClaimResult]) -> tuple[int, float]:
+    """How many fresh runs some claims wait for, and the hours that these take on one core."""
+    names = {name for claim in claims for contrast in claim.contrasts for name in contrast.arms}
+    arms = {arm.folder: arm for arm in (experiments.arm(name, PUBLISHED) for name in sorted(names))}
+    missing = {f: len(arm.fresh_seeds) - evidence.stored_fresh(arm) for f, arm in arms.items()}
+    hours = sum(count * cost.seconds(arms[folder].protocol) / 3600 for folder, count in missing.items())
+    return sum(missing.values()), hours
+
+
+def undecided(results: Results) -> columns.Rows:
+    """Each undecided claim with the fresh runs that it waits for, those of the fewest hours first; claims
+    on times wait for measurements instead."""
+    waiting = [claim for claim in results.claims if claim.verdict in UNDECIDED]
+    costs = [(claim, *(to_train([claim]) if claim.evidence else (0, 0.0))) for claim in waiting]
+    return [
+        {
+            "Claim": claim.id,
+            "Statement": claim.statement,
+            "Verdict": claim.verdict,
+            "Fresh runs left": str(runs) if claim.evidence else "measurements: make times",
+            "Hours on one core": f"{hours:.1f}" if claim.evidence else "-",
+        }
+        for claim, runs, hours in sorted(costs, key=lambda row: row[-1])
+    ]
+
+
+def finding_plots(finding: Finding) -> list[tuple[str, Markup, str]]:
+    """The lines of a finding's figure on one scale: label, plot, number."""
+    if not finding.rows:
+        return []
+    shown = plots.span(contrast for _, contrast in finding.rows)
+    return [(label, plots.plot(c, shown), findings.value(c)) for label, c in finding.rows]
+
+
 def render(rows: Sequence[Row], results: Results) -> str:
     """The whole page."""
     environment = jinja2.Environment(
@@ -194,8 +238,6 @@ def render(rows: Sequence[Row], results: Results) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    svg = base64.b64encode((RESULTS / "claims.svg").read_bytes()).decode()
-    vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     charts = [chart(name, group) for name, group in grouped(rows).items()]
     digests = group_option("dataset", "mnist")["digests"]
     bench = pd.read_csv(RESULTS / "bench/bench.csv") if (RESULTS / "bench/bench.csv").is_file() else None
@@ -212,20 +254,29 @@ def render(rows: Sequence[Row], results: Results) -> str:
         columns=columns,
         digests=digests,
         environments=environments(rows),
-        headlines=claims.headlines(results),
-        forest=f"data:image/svg+xml;base64,{svg}",
+        evidence=findings.evidence(results),
+        findings=[
+            (each, finding_plots(each)) for each in findings.findings(results, findings.identified())
+        ],
+        holding=claims.holding(results.published),
+        forest=embedded(RESULTS / "claims.svg"),
+        identification=embedded(RESULTS / "identification/curves.svg"),
         kinds=KIND_NAMES,
         ledger=claims.ledger(results),
         marks=MARKS,
         payload=payload(charts),
+        plot=plots.plot,
+        plot_legend=plots.LEGEND,
+        practice=findings.practice(results),
         points=POINTS,
         results=results,
         scores=scores(rows),
         about_scores=SCORES,
         script=(PAGE / "page.js").read_text(),
         style=(PAGE / "page.css").read_text(),
-        undecided=columns.table(columns.CONTRASTS, columns.waiting(results.claims), "power"),
-        vega=vega.replace("</script", "<\\/script"),
+        power=columns.table(columns.CONTRASTS, columns.waiting(results.claims), "power"),
+        to_train=to_train(results.claims),
+        undecided=undecided(results),
     )
 
 

@@ -119,7 +119,7 @@ def write(rows: Sequence[Row], results: Results, folder: Path) -> None:
     atomic.write_text(folder / "runs.csv", tidy(rows).to_csv(index=False, float_format="%.9g"))
     meanings = pd.DataFrame(DICTIONARY.items(), columns=["Column of runs.csv", "Meaning"])
     atomic.write_text(folder / "runs.md", meanings.to_markdown(index=False) + "\n")
-    save(forest(results.claims), folder / "claims", ["pdf"])
+    save(forest(results), folder / "claims", ["pdf"])
 
 
 def main() -> None:

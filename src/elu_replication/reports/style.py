@@ -184,6 +184,8 @@ def save(figure: Figure, path: Path, kinds: Sequence[str] = ("png",)) -> None:
     """Write a figure in some formats of UNDATED, the same to the byte for the same results."""
     for kind in kinds:
         content = io.BytesIO()
-        with mpl.rc_context({"svg.hashsalt": "elu-replication", "pdf.fonttype": 42}):
+        with mpl.rc_context(
+            {"svg.hashsalt": "elu-replication", "svg.fonttype": "none", "pdf.fonttype": 42}
+        ):
             figure.savefig(content, format=kind, dpi=DOTS_PER_INCH, metadata=UNDATED[kind])
         atomic.write_bytes(path.with_suffix(f".{kind}"), content.getvalue())

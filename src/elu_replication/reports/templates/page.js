@@ -5,16 +5,21 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 
 // Claims: a filter hides what does not fit, and says how many are left.
 const filters = { source: "by-source", verdict: "by-verdict", kind: "by-kind" };
+const search = document.getElementById("search");
 function filterClaims() {
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   const wanted = Object.entries(filters).map(([key, id]) => [key, document.getElementById(id).value]);
   const claims = [...document.querySelectorAll(".claim")];
   for (const claim of claims)
     claim.hidden = !wanted.every(([key, value]) =>
-      !value || (key === "source" ? claim.dataset.source.split(", ").includes(value) : claim.dataset[key] === value));
+      !value || (key === "source" ? claim.dataset.source.split(", ").includes(value) : claim.dataset[key] === value))
+      || !words.every(word => claim.textContent.toLowerCase().includes(word));
   const left = claims.filter(claim => !claim.hidden).length;
   document.getElementById("shown").textContent = `${left} of ${claims.length} claims`;
 }
 for (const id of Object.values(filters)) document.getElementById(id).addEventListener("change", filterClaims);
+search.addEventListener("input", filterClaims);
+document.querySelector("form.filters").addEventListener("submit", event => event.preventDefault());
 // A link to a claim opens it.
 function openTarget() {
   const target = location.hash && document.getElementById(location.hash.slice(1));
@@ -22,65 +27,92 @@ function openTarget() {
 }
 addEventListener("hashchange", openTarget);
 openTarget();
-addEventListener("beforeprint", () => document.querySelectorAll("details.claim").forEach(claim => { claim.open = true; }));
+addEventListener("beforeprint", () => {
+  document.querySelectorAll("details.claim").forEach(claim => { claim.open = true; });
+  document.querySelectorAll(".chart").forEach(drawChart);
+});
 
 // Charts: drawn when they come into view, and again when their controls change.
-const DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [1, 3]];
-function spec(chart, view, arms, log) {
-  const points = view.points, shown = new Set(arms.map(arm => arm.label));
-  const values = [];
+const DASHES = ["", "6 3", "2 2", "8 3 2 3", "4 1", "1 3"];
+const HEIGHT = 300, LEFT = 58, RIGHT = 14, TOP = 8, BOTTOM = 36;
+const short = number => String(Number(number.toPrecision(5)));
+const ink = colour => dark.matches && colour === "#000000" ? "#ffffff" : colour;
+// A function from numbers to pixels.
+function scale(low, high, from, to, log) {
+  const f = log ? Math.log10 : number => number, start = f(low), length = f(high) - start || 1;
+  return number => from + (f(number) - start) / length * (to - from);
+}
+function ticks(low, high, log, least = 0) {
+  if (log) {
+    const decades = Math.log10(high / low), digits = decades > 2 ? [1] : decades > 1 ? [1, 2, 5] : [1, 2, 3, 4, 5, 7], found = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
+      for (const digit of digits) found.push(digit * 10 ** power);
+    const inside = found.filter(tick => tick >= low && tick <= high);
+    if (inside.length > 1) return inside;
+  }
+  const about = Math.max((high - low) / 6, least) || 1, power = 10 ** Math.floor(Math.log10(about));
+  const step = [1, 2, 5, 10].map(digit => digit * power).find(size => size >= about * 0.999);
+  const found = [];
+  for (let i = Math.ceil(low / step); i * step <= high; i++) found.push(i * step);
+  return found;
+}
+// The points that a view has of some arms: [{arm, x, mean, least, low, high}], where low ends at a logarithmic axis' floor.
+function visible(view, arms, log) {
+  const points = view.points, shown = new Set(arms.map(arm => arm.label)), values = [];
+  const arm = i => points.arms[points.arm[i]];
   // A logarithmic axis ends at a tenth of the least mean, however far a band goes.
-  const floor = log ? Math.min(...points.mean.filter((mean, i) => shown.has(points.arm[i]) && mean > 0)) / 10 : -Infinity;
-  points.arm.forEach((arm, i) => {
-    const mean = points.mean[i];
-    if (shown.has(arm) && mean !== null && !(log && mean <= 0))
-      values.push({ arm, x: points.x[i], mean, least: points.low[i], low: Math.max(points.low[i], floor), high: points.high[i] });
+  const floor = log ? Math.min(...points.mean.filter((mean, i) => shown.has(arm(i)) && mean > 0)) / 10 : -Infinity;
+  points.mean.forEach((mean, i) => {
+    if (shown.has(arm(i)) && mean !== null && !(log && mean <= 0))
+      values.push({ arm: arm(i), x: points.x[i], mean, least: points.low[i], low: Math.max(points.low[i], floor), high: points.high[i] });
   });
-  const last = Math.max(...values.map(value => value.x), 0);
-  const published = view.published.filter(mark => shown.has(mark.arm)).map(mark => ({ ...mark, x: last }));
-  const colour = { field: "arm", type: "nominal", title: "Arm", scale: { domain: arms.map(a => a.label), range: arms.map(a => a.colour) }, legend: { orient: "bottom", columns: 3, symbolType: "stroke", symbolOpacity: 1, symbolStrokeWidth: 2, symbolSize: 300 } };
-  const dash = { field: "arm", type: "nominal", title: "Arm", scale: { domain: arms.map(a => a.label), range: arms.map(a => DASHES[a.dash % DASHES.length]) }, legend: { orient: "bottom", columns: 3, symbolType: "stroke", symbolOpacity: 1, symbolStrokeWidth: 2, symbolSize: 300 } };
-  const whole = view.x === "epoch" || view.x === "layer";
-  const x = { field: "x", type: "quantitative", title: view.x, axis: whole ? { tickMinStep: 1, format: "d" } : {}, scale: { nice: false, zero: false } };
-  const y = { type: "quantitative", title: view.title, scale: log ? { type: "log", nice: false } : { type: "linear", zero: false } };
-  // Of the nearest point, Vega-Lite 6 reads fields without a format from the wrong object (its pull request 9707).
-  const tooltip = [{ field: "arm", title: "arm", type: "nominal", formatType: "trim", format: "" }, { field: "x", title: view.x, format: ".5~g" },
-    { field: "mean", title: "mean", format: ".5~g" }, { field: "least", title: "least", format: ".5~g" }, { field: "high", title: "largest", format: ".5~g" }];
-  const layer = [
-    { mark: { type: "area", opacity: 0.15 }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: colour } },
-    { mark: { type: "line", strokeWidth: 2 }, encoding: { x, y: { ...y, field: "mean" }, color: colour, strokeDash: dash } },
-    { mark: { type: "point", filled: true, size: 30 }, params: [{ name: "over", select: { type: "point", on: "pointerover", nearest: true, clear: "pointerout" } }],
-      encoding: { x, y: { ...y, field: "mean" }, color: colour, tooltip, opacity: { condition: { param: "over", empty: false, value: 1 }, value: 0.25 } } },
-  ];
-  if (published.length)
-    layer.push({ data: { values: published }, mark: { type: "point", shape: "cross", angle: 45, filled: true, size: 90 },
-      encoding: { x, y: { ...y, field: "y" }, color: colour, tooltip: [{ field: "arm" }, { field: "y", title: "published", format: ".6~g" }] } });
-  const ink = dark.matches ? "#e8eaed" : "#1b1b1b", lines = dark.matches ? "#495057" : "#dde1e5";
-  return { $schema: "https://vega.github.io/schema/vega-lite/v6.json", width: "container", height: 300, data: { values }, layer,
-    description: `${view.title} by ${view.x}, one line for each arm`,
-    config: { background: null, axis: { labelColor: ink, titleColor: ink, gridColor: lines, domainColor: ink, tickColor: ink }, legend: { labelColor: ink, titleColor: ink, labelLimit: 240 }, view: { stroke: null } } };
+  return values.sort((one, other) => one.x - other.x);
+}
+function draw(element, view, arms, log) {
+  const values = visible(view, arms, log), width = Math.max(element.clientWidth, 280);
+  const labels = new Set(arms.map(arm => arm.label)), published = view.published.filter(mark => labels.has(mark.arm));
+  element.dataset.drawn = view.title;
+  element.dataset.marks = values.length;
+  if (!values.length) { element.textContent = "Nothing to draw: choose an arm."; return; }
+  const heights = [...values.flatMap(value => [value.low, value.high]), ...published.map(mark => mark.y)];
+  const [low, high] = [Math.min(...heights), Math.max(...heights)], [first, last] = [values[0].x, values.at(-1).x];
+  const x = scale(first, last, LEFT, width - RIGHT), y = scale(low, high, HEIGHT - BOTTOM, TOP, log);
+  const path = points => "M" + points.map(point => point.map(number => number.toFixed(1)).join(",")).join("L");
+  const axes = ticks(low, high, log).map(tick => `<path class="grid" d="M${LEFT} ${y(tick)}H${width - RIGHT}"/>
+      <text x="${LEFT - 6}" y="${y(tick) + 4}" text-anchor="end">${short(tick)}</text>`).join("")
+    + ticks(first, last, false, ["epoch", "layer"].includes(view.x) ? 1 : 0).map(tick =>
+      `<text x="${x(tick)}" y="${HEIGHT - BOTTOM + 15}" text-anchor="middle">${short(tick)}</text>`).join("")
+    + `<text x="${(LEFT + width - RIGHT) / 2}" y="${HEIGHT - 4}" text-anchor="middle">${view.x}</text>`;
+  const curves = arms.map(arm => {
+    const mine = values.filter(value => value.arm === arm.label), colour = ink(arm.colour);
+    if (!mine.length) return "";
+    const band = [...mine.map(v => [x(v.x), y(v.high)]), ...mine.map(v => [x(v.x), y(v.low)]).reverse()];
+    return `<path d="${path(band)}Z" fill="${colour}" opacity=".15"/>
+      <path d="${path(mine.map(v => [x(v.x), y(v.mean)]))}" fill="none" stroke="${colour}" stroke-width="2" stroke-dasharray="${DASHES[arm.dash % DASHES.length]}"/>`
+      + (mine.length > 1 ? "" : `<circle cx="${x(mine[0].x)}" cy="${y(mine[0].mean)}" r="3" fill="${colour}"/>`);
+  }).join("");
+  const crosses = published.map(mark => `<path d="M${x(last) - 4} ${y(mark.y) - 4}l8 8m0-8l-8 8" stroke-width="2.5" stroke="${ink(arms.find(arm => arm.label === mark.arm).colour)}">
+    <title>${mark.arm}, published: ${short(mark.y)}</title></path>`).join("");
+  const legend = arms.map(arm => `<li><svg width="30" height="10" aria-hidden="true"><path d="M0 5H30" stroke="${ink(arm.colour)}" stroke-width="2" stroke-dasharray="${DASHES[arm.dash % DASHES.length]}"/></svg> ${arm.label}</li>`).join("");
+  element.innerHTML = `<svg viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label="${view.title} by ${view.x}, one line for each arm">${axes}${curves}${crosses}<circle class="near" r="5" visibility="hidden"/></svg>
+    <ul class="legend">${legend}</ul><output class="tip"></output>`;
+  const drawn = element.querySelector("svg"), near = element.querySelector(".near"), tip = element.querySelector(".tip");
+  drawn.addEventListener("pointermove", event => {
+    const box = drawn.getBoundingClientRect(), ratio = width / box.width;
+    const distance = v => Math.hypot(x(v.x) - (event.clientX - box.left) * ratio, y(v.mean) - (event.clientY - box.top) * ratio);
+    const value = values.reduce((best, each) => distance(each) < distance(best) ? each : best);
+    near.setAttribute("cx", x(value.x));
+    near.setAttribute("cy", y(value.mean));
+    near.setAttribute("visibility", "visible");
+    const facts = [["", value.arm], [view.x, short(value.x)], ["mean", short(value.mean)], ["least", short(value.least)], ["largest", short(value.high)]];
+    tip.innerHTML = facts.map(([name, text]) => `${name} <b>${text}</b>`).join(" ");
+  });
 }
 function drawChart(element) {
-  const chart = charts[element.dataset.chart];
-  const controls = document.querySelector(`[data-controls="${element.dataset.chart}"]`);
-  let view, arms = chart ? chart.arms : [], log;
-  if (!chart || !chart.views.length) { element.textContent = "Not run yet."; element.style.minHeight = 0; return; }
-  if (element.dataset.view) {
-    view = chart.views.find(each => each.title === element.dataset.view) || chart.views[0];
-    log = view.log;
-  } else {
-    view = chart.views[controls.querySelector(".view").selectedIndex];
-    const chosen = [...controls.querySelectorAll(".arm:checked")].map(box => box.value);
-    arms = arms.filter(arm => chosen.includes(arm.label));
-    log = controls.querySelector(".log").checked;
-  }
-  const embedded = vegaEmbed(element, spec(chart, view, arms, log), { actions: false, renderer: "svg" });
-  embedded.then(result => {
-    const drawn = element.querySelector("svg");
-    if (drawn) { drawn.setAttribute("role", "img"); drawn.setAttribute("aria-label", `${view.title} by ${view.x}`); }
-    element.dataset.drawn = view.title;
-    element.dataset.marks = result.view.data("source_0") ? result.view.data("source_0").length : 0;
-  });
+  const chart = charts[element.dataset.chart], controls = document.querySelector(`[data-controls="${element.dataset.chart}"]`);
+  const chosen = [...controls.querySelectorAll(".arm:checked")].map(box => box.value);
+  const view = chart.views[controls.querySelector(".view").selectedIndex];
+  draw(element, view, chart.arms.filter(arm => chosen.includes(arm.label)), controls.querySelector(".log").checked);
 }
 // Drawn before they are reached, on a phone below a screen of text as well.
 const seen = new IntersectionObserver(entries => {

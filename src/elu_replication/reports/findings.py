@@ -1,0 +1,510 @@
+"""The findings: the results in a few sentences, whose numbers, directions and presence come from verdicts,
+effects and identified protocols. Where runs decide otherwise, the sentences do."""
+
+import csv
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from elu_replication.claims.results import ContrastResult, ReadingResult, Results
+from elu_replication.config.experiments import RESULTS
+
+CURVES = RESULTS / "identification" / "curves.csv"
+MOST = 8  # findings shown; the first matter most to a reader
+CNN, DROPOUT, MLP = "machinecurve_25-", "machinecurve_dropout-", "asu_mlp-"
+LIMITS = (
+    "This evidence is of MNIST alone, of these networks at these sizes, and of these 10,000 test images; it"
+    " says nothing about larger networks or other data."
+)
+State = Literal["holds", "fails", "undecided"]
+
+
+class Labelled(NamedTuple):
+    """A contrast with the label of its line in a figure."""
+
+    label: str
+    contrast: ContrastResult
+
+
+class Finding(NamedTuple):
+    """A sentence, why it is so, the claims and contrasts that it rests on, and what would change it."""
+
+    name: str
+    title: str
+    why: str
+    claims: tuple[str, ...]
+    rows: list[Labelled]
+    changes_with: str
+    rests_on: str = ""  # seeds, and whether they were planned
+
+
+Runs = Mapping[str, str]  # the protocol that made each published curve, where the curve decides it
+
+
+def identified(path: Path = CURVES) -> Runs:
+    """The label of the only protocol that fits a published run, by the curve's name."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["identified"] == "True"]
+    return {row["curve"]: row["candidate"] for row in rows}
+
+
+def find(results: Results, claim: str, metric: str, *arms: str) -> tuple[ReadingResult, ContrastResult]:
+    """The reading and the contrast of a claim with a metric and these arms, in this order."""
+    for reading in results.by_id[claim].readings:
+        for contrast in reading.contrasts:
+            if (contrast.metric, *contrast.arms) == (metric, *arms):
+                return reading, contrast
+    raise LookupError(f"{claim} has no contrast of {metric} with {', '.join(arms)}")
+
+
+def joint(parts: Iterable[ReadingResult | ContrastResult]) -> State:
+    """ "holds" where all are replicated, "fails" where none is and all are decided, else "undecided"."""
+    verdicts = {part.verdict for part in parts}
+    states: dict[frozenset[str], State] = {
+        frozenset({"replicated"}): "holds",
+        frozenset({"not replicated"}): "fails",
+    }
+    return states.get(frozenset(verdicts), "undecided")
+
+
+def side(contrast: ContrastResult) -> str:
+    """Where the whole interval of a difference lies: "higher", "lower", or "" where it has zero inside or
+    does not exist."""
+    return "higher" if contrast.interval.low > 0 else "lower" if contrast.interval.high < 0 else ""
+
+
+def digits(number: float, sign: str = "") -> str:
+    """Four decimals, or one significant digit where these would all be zero, so that zero means zero."""
+    text = f"{number:{sign}.4f}"
+    return text if float(text) or not number else f"{number:{sign}.1g}"
+
+
+def value(contrast: ContrastResult) -> str:
+    """E.g. "+0.0027 [-0.0025, 0.0078]" for a difference, without a sign for a level."""
+    if not contrast.n:
+        return "not run"
+    effect = digits(contrast.effect, "+" if len(contrast.arms) > 1 else "")
+    low, high = map(digits, contrast.interval)
+    return f"{effect} [{low}, {high}]" if contrast.n > 1 else f"{effect} (one seed)"
+
+
+def share(count: int, total: int) -> str:
+    """E.g. "4 of 6"."""
+    return f"{count} of {total}"
+
+
+def points(contrasts: Sequence[ContrastResult]) -> str:
+    """The least and the largest of some differences of accuracy, e.g. "0.23 to 0.39 percentage points"."""
+    ends = (100 * end(contrast.effect for contrast in contrasts) for end in (min, max))
+    return " to ".join(dict.fromkeys(f"{each:.2f}" for each in ends)) + " percentage points"
+
+
+def kind(results: Results, *claims: str) -> str:
+    """What the seeds of some claims are, of all published ones where none is named."""
+    known = [results.by_id[claim] for claim in claims] or results.published
+    kinds = {claim.evidence.partition(";")[0] for claim in known} - {""}
+    if kinds == {"fresh seeds"}:
+        return "as planned"
+    return "exploration in part" if "fresh seeds" in kinds else "exploration"
+
+
+def outlook(results: Results, *claims: str) -> str:
+    """What could still change a finding on some claims."""
+    if kind(results, *claims) == "as planned":
+        return "a replication elsewhere that decides otherwise"
+    return "the planned fresh seeds, if they decide otherwise"
+
+
+def alpha(results: Results, runs: Runs) -> Finding:
+    """Whether the article's gain under He initialization came from He or from alpha."""
+    glorot, he = runs.get("glorot_elu"), runs.get("he_elu")
+    by_alpha = [
+        find(results, "C78", "test_loss", f"{CNN}{init}_elu01", f"{CNN}{init}_elu1")[1]
+        for init in ("glorot", "he")
+    ]
+    by_he = [
+        find(results, "C79", "test_loss", f"{CNN}he_{elu}", f"{CNN}glorot_{elu}")[1]
+        for elu in ("elu1", "elu01")
+    ]
+    if glorot and he:
+        begin = (
+            "The article changed alpha along with He initialization"
+            if glorot != he
+            else "The article's two ELU runs had the same alpha"
+        )
+        why = f"Its published curves fit only {glorot} under Glorot and only {he} under He."
+    else:
+        begin = "The article's curves do not tell which alpha its ELU runs had"
+        why = "Its text says alpha 1, its code 0.1."
+    lowers = {
+        "holds": "a smaller alpha lowers ELU's loss",
+        "fails": "a smaller alpha does not lower ELU's loss",
+        "undecided": "whether a smaller alpha lowers ELU's loss is undecided",
+    }[joint(by_alpha)]
+    helps = {
+        "holds": "and so does He" if joint(by_alpha) == "holds" else "and He lowers it",
+        "fails": "and He does not" if joint(by_alpha) == "holds" else "and He does not lower it",
+        "undecided": "and no gain from He is shown",
+    }[joint(by_he)]
+    why += (
+        f" Alpha 0.1 instead of 1 changes the test loss by {value(by_alpha[0])} under Glorot and by"
+        f" {value(by_alpha[1])} under He. He instead of Glorot changes it by {value(by_he[0])} at alpha 1"
+        f" and by {value(by_he[1])} at alpha 0.1; the article shows {by_he[0].published:+.4f}."
+    )
+    necessary = results.by_id["C14"]
+    if necessary.verdict == "not replicated":
+        _, accuracy = find(results, "C14", "test_accuracy", f"{CNN}glorot_elu1")
+        why += f" He is not necessary: with Glorot, ELU reaches an accuracy of {accuracy.effect:.4f}."
+    rows = [
+        # The article scores one run of each initializer, so it has no difference between alphas.
+        Labelled("alpha 0.1 instead of 1, Glorot", by_alpha[0].model_copy(update={"published": math.nan})),
+        Labelled("alpha 0.1 instead of 1, He", by_alpha[1].model_copy(update={"published": math.nan})),
+        Labelled("He instead of Glorot, alpha 1", by_he[0]),
+        Labelled("He instead of Glorot, alpha 0.1", by_he[1]),
+    ]
+    changes = (
+        f"{outlook(results, 'C78', 'C79')}; or the article's author, if records of the two runs exist."
+    )
+    return Finding("alpha", f"{begin}: {lowers}, {helps}", why, ("C14", "C78", "C79"), rows, changes)
+
+
+def cnn(results: Results, runs: Runs) -> Finding | None:
+    """Whether ELU has a lower loss than ReLU in the article's network."""
+    rows = [
+        Labelled(
+            f"{label}, {init.capitalize()}",
+            find(results, claim, "test_loss", f"{CNN}{init}_{elu}", f"{CNN}{init}_relu")[1],
+        )
+        for elu, label in (("elu1", "alpha 1"), ("elu01", "alpha 0.1"))
+        for init, claim in (("glorot", "C3"), ("he", "C7"))
+    ]
+    if any(row.contrast.n < 2 for row in rows[:2]):
+        return None
+    words = {"higher": "a higher", "lower": "a lower", "": "no clearly different"}
+    glorot, he = (words[side(row.contrast)] for row in rows[:2])
+    title = "In the article's CNN, ELU with alpha 1 has "
+    if glorot == he:
+        title += f"{glorot} test loss than ReLU, with either initialization"
+    else:
+        title += f"{glorot} test loss than ReLU with Glorot, and {he} one with He"
+    _, accuracy = find(results, "C15", "test_accuracy", f"{CNN}he_elu1", f"{CNN}he_relu")
+    why = (
+        f"ELU minus ReLU is {value(rows[0].contrast)} with Glorot and {value(rows[1].contrast)} with He;"
+        f" with alpha 0.1 it is {value(rows[2].contrast)} and {value(rows[3].contrast)}. The article says"
+        " that ELU does slightly worse with Glorot and slightly better with He. In accuracy, ELU with alpha"
+        f" 1 minus ReLU is {value(accuracy)} with He."
+    )
+    return Finding("cnn", title, why, ("C3", "C7", "C15"), rows, f"{outlook(results, 'C3', 'C7')}.")
+
+
+def dropout(results: Results, runs: Runs) -> Finding:
+    """Whether ELU converges faster at equal dropout, as the article saw at unequal rates."""
+    pairs = [
+        (label, f"{folder}{elu}", f"{folder}{relu}")
+        for label, folder, elu, relu in (
+            ("both 0.5, alpha 1", DROPOUT, "elu1_d50", "relu_d50"),
+            ("both 0.5, alpha 0.1", DROPOUT, "elu01_d50", "relu_d50"),
+            ("both 0.25, alpha 1", CNN, "he_elu1", "he_relu"),
+            ("both 0.25, alpha 0.1", CNN, "he_elu01", "he_relu"),
+        )
+    ]
+    equal = [find(results, "C11", "validation_area", *arms) for _, *arms in pairs]
+    train = [find(results, "C11", "train_area", *arms)[0] for _, *arms in pairs]
+    seen, unequal = find(results, "C11", "validation_area", f"{CNN}he_elu01", f"{DROPOUT}relu_d50")
+    faster = [reading for reading, _ in equal if reading.verdict == "replicated"]
+    state = joint(reading for reading, _ in equal)
+    lower = runs.get("long_elu", "").endswith("dropout 0.25")
+    if state == "fails" and lower and seen.verdict == "replicated":
+        title = (
+            "ELU looked faster over 250 epochs because it had less dropout; at equal rates its validation"
+            " loss falls no faster"
+        )
+    else:
+        title = {
+            "holds": "At equal dropout, ELU's validation loss falls faster than ReLU's",
+            "fails": "At equal dropout, ELU's validation loss falls no faster than ReLU's",
+            "undecided": "Whether ELU's validation loss falls faster at equal dropout is undecided",
+        }[state]
+    why = ""
+    if lower:
+        why = f"The published 250-epoch curve of ELU fits only {runs['long_elu']}; ReLU had 0.5. "
+    why += (
+        f"With these unequal rates, ELU minus ReLU is {value(unequal)} in the mean validation loss of the"
+        " first epochs. With equal rates, the validation loss of ELU falls faster in"
+        f" {share(len(faster), len(equal))} comparisons, and its training loss in"
+        f" {share(sum(reading.verdict == 'replicated' for reading in train), len(train))}."
+    )
+    rows = [
+        Labelled("ELU 0.25, alpha 0.1; ReLU 0.5", unequal),
+        *(Labelled(label, contrast) for (label, *_), (_, contrast) in zip(pairs, equal, strict=True)),
+    ]
+    changes = f"{outlook(results, 'C11')}. These are runs of 25 epochs, with which those of 250 begin."
+    return Finding("dropout", title, why, ("C11",), rows, changes)
+
+
+def by_optimizer(results: Results, claim: str, name: str) -> list[tuple[ReadingResult, ContrastResult]]:
+    """The readings of a claim on the report's network with an optimizer, each with its first contrast if
+    that is ELU minus ReLU."""
+    pairs = [(reading, reading.contrasts[0]) for reading in results.by_id[claim].readings]
+    return [
+        (reading, contrast)
+        for reading, contrast in pairs
+        if contrast.n and re.match(rf"{MLP}{name}_elu\S* {MLP}{name}_relu", " ".join(contrast.arms))
+    ]
+
+
+def mlp(results: Results, runs: Runs) -> Finding | None:
+    """Whether ELU is more accurate than ReLU in the report's network, by optimizer."""
+    sgd, adam = (by_optimizer(results, "C43", name) for name in ("sgd", "adam"))
+    if not sgd or not adam:
+        return None
+    more = [contrast for _, contrast in sgd if contrast.verdict == "replicated"]
+    adam_more = [contrast for _, contrast in adam if contrast.verdict == "replicated"]
+    adam_less = [contrast for _, contrast in adam if contrast.verdict == "not replicated"]
+    if more:
+        title = f"In the report's MLP trained by SGD, ELU is more accurate than ReLU by {points(more)}"
+        title += " in " + share(len(more), len(sgd)) + " readings"
+    else:
+        title = "In the report's MLP trained by SGD, ELU is not shown to be more accurate than ReLU"
+    if adam_more:
+        title += f"; with Adam in {share(len(adam_more), len(adam))}"
+    elif len(adam_less) == len(adam):
+        title += "; with Adam it is not more accurate"
+    else:
+        title += "; with Adam no difference is shown"
+    primary = sgd[0][1]
+    why = (
+        f"As the report is read first, ELU minus ReLU is {value(primary)}: {primary.verdict}."
+        f" With Adam it is {value(adam[0][1])}."
+    )
+    if idle := [reading.label for reading, contrast in sgd if contrast.effect == 0 == contrast.sd]:
+        why += f" In the reading {idle[0]} neither network learns."
+    finite = [Labelled(reading.label, contrast) for reading, contrast in [*sgd, *adam]]
+    rows = [row for row in finite if row.contrast.interval.half_width < 0.05]
+    return Finding("mlp", title, why, ("C43",), rows, f"{outlook(results, 'C43')}.")
+
+
+def accuracies(results: Results, runs: Runs) -> Finding | None:
+    """Whether the report's three accuracies replicate."""
+    claim = results.by_id["C42"]
+    count = claim.pattern.readings if claim.pattern else 0
+    holds = claim.pattern.holds if claim.pattern else 0
+    title = {
+        "replicated": "The report's three accuracies replicate",
+        "not replicated": "The report's three accuracies do not replicate",
+        "protocol-dependent": f"The report's three accuracies replicate in {share(holds, count)} readings",
+    }.get(claim.verdict, "Whether the report's three accuracies replicate is undecided")
+    if claim.pattern and claim.pattern.fails == count:
+        title += f" in any of {count} readings"
+    rows = [
+        Labelled(f"{kind} ({optimizer})", contrast)
+        for optimizer, reading in zip(("SGD", "Adam"), claim.readings, strict=False)
+        for kind, contrast in zip(("ELU", "ReLU", "sigmoid"), reading.contrasts, strict=True)
+        if contrast.n
+    ]
+    if not rows:
+        return None
+    printed = ", ".join(f"{row.label.partition(' ')[0]} {row.contrast.than:g}" for row in rows[:3])
+    ours = "; ".join(f"{row.label} {row.contrast.effect:.4f}" for row in rows)
+    why = f"The report prints {printed}, one run each. The mean over seeds here: {ours}."
+    above = sum(row.contrast.interval.low > row.contrast.than for row in rows)
+    why += f" In {share(above, len(rows))} of these, a new run is expected above the printed value."
+    rows = [row for row in rows if abs(row.contrast.effect - row.contrast.than) < 0.1]
+    changes = "a protocol that the report does not state and that gives all three."
+    return Finding("accuracies", title, why, ("C42",), rows, changes)
+
+
+def sigmoid(results: Results, runs: Runs) -> Finding | None:
+    """Whether one protocol gives both a constant loss of sigmoid and its published accuracy."""
+    flat = {
+        next(iter(contrast.arms)): contrast for contrast in results.by_id["C46"].contrasts if contrast.n
+    }
+    scores = {
+        arm: contrast
+        for contrast in results.by_id["C42"].contrasts
+        for arm in contrast.arms
+        if contrast.metric == "test_accuracy" and contrast.n and arm in flat
+    }
+    if not scores or any(flat[arm].verdict == "inconclusive" for arm in scores):
+        return None
+    both = [arm for arm, score in scores.items() if flat[arm].verdict == "replicated" == score.verdict]
+    constant = {arm: score for arm, score in scores.items() if flat[arm].verdict == "replicated"}
+    begin = "The report says that sigmoid's loss stays constant and that its accuracy is 0.936: "
+    if both:
+        title = begin + f"{share(len(both), len(scores))} protocols give both"
+    else:
+        title = begin + f"none of {len(scores)} protocols gives both"
+    learned = [score.effect for arm, score in scores.items() if arm not in constant]
+    why = ""
+    if constant:
+        best = max(score.effect for score in constant.values())
+        why = (
+            f"In {share(len(constant), len(scores))} the loss stays constant, and sigmoid's accuracy is at"
+            f" most {best:.4f}; guessing one digit gives 0.1135. "
+        )
+    if learned:
+        why += f"In the others the loss falls, and it is {min(learned):.4f} to {max(learned):.4f}."
+    labels = {
+        arm: reading.label for reading in results.by_id["C46"].readings for arm in reading.contrasts[0].arms
+    }
+    rows = [Labelled(labels[arm], score) for arm, score in scores.items()]
+    changes = "a protocol in which sigmoid's loss stays constant and its accuracy is far above chance."
+    return Finding("sigmoid", title, why.strip(), ("C42", "C46"), rows, changes)
+
+
+def activations(results: Results, runs: Runs) -> Finding | None:
+    """Whether ELU's mean activations are nearer zero than ReLU's, by optimizer."""
+    groups = [by_optimizer(results, "C23", name) for name in ("sgd", "adam")]
+    if not all(groups):
+        return None
+    words = []
+    for pairs in groups:
+        holds = sum(reading.verdict == "replicated" for reading, _ in pairs)
+        fails = sum(reading.verdict == "not replicated" for reading, _ in pairs)
+        words.append(
+            "nearer zero" if holds == len(pairs) else "farther" if fails == len(pairs) else "mixed"
+        )
+    sgd, adam = words
+    if sgd == adam == "nearer zero":
+        title = "In the report's MLP, ELU's mean activations are nearer zero than ReLU's with SGD and Adam"
+    elif (sgd, adam) == ("nearer zero", "farther"):
+        title = "In the report's MLP, ELU's activations are nearer zero than ReLU's with SGD, not with Adam"
+    elif sgd == adam == "farther":
+        title = "In the report's MLP, ELU's mean activations are not nearer zero than ReLU's"
+    else:
+        title = "Whether ELU's mean activations are nearer zero depends on the protocol"
+    primary, other = groups[0][0][1], groups[1][0][1]
+    others = [
+        reading
+        for reading in results.by_id["C23"].readings
+        if next(iter(reading.contrasts[0].arms)).startswith(CNN) and reading.verdict != "not run"
+    ]
+    holding = sum(reading.verdict == "replicated" for reading in others)
+    why = (
+        "The distance from zero of the median unit's mean activation, ELU minus ReLU, is"
+        f" {value(primary)} with SGD and {value(other)} with Adam. In the article's CNN, trained by Adam"
+        f" for 25 epochs, ELU is nearer zero in {share(holding, len(others))} readings."
+    )
+    rows = [
+        Labelled(reading.label, contrast)
+        for pairs in groups
+        for reading, contrast in pairs
+        if contrast.interval.half_width < 1
+    ]
+    return Finding("activations", title, why, ("C23",), rows, f"{outlook(results, 'C23')}.")
+
+
+def epoch(results: Results, runs: Runs) -> Finding | None:
+    """Whether an epoch of ELU takes less time than one of ReLU; only where measurements decide."""
+    _, contrast = find(results, "C44", "epoch_time", f"{MLP}sgd_elu", f"{MLP}sgd_relu")
+    if contrast.verdict not in ("replicated", "not replicated"):
+        return None
+    percent = 100 * math.expm1(contrast.effect)
+    faster = "is faster" if contrast.verdict == "replicated" else "is not faster"
+    title = f"An epoch of ELU {faster} than one of ReLU"
+    why = f"It takes {percent:+.1f}% as long, the mean of {contrast.n} measurements in turns."
+    rows = [Labelled("ln of time, ELU / ReLU", contrast)]
+    return Finding("epoch", title, why, ("C44",), rows, "measurements on other processors.")
+
+
+def single_runs(results: Results, runs: Runs) -> Finding | None:
+    """How often one run a side shows a published direction, where all seeds decide against or for it."""
+    decided = {
+        (contrast.metric, contrast.expect, contrast.than, *contrast.arms): contrast
+        for claim in results.published
+        for contrast in claim.contrasts
+        if contrast.directed and contrast.n > 1 and contrast.verdict in ("replicated", "not replicated")
+    }
+    wrong, right = (
+        [c.single_run_share for c in decided.values() if c.verdict == verdict]
+        for verdict in ("not replicated", "replicated")
+    )
+    if not wrong or not right:
+        return None
+    misled = sum(wrong) / len(wrong)
+    often = sum(each > 0 for each in wrong)
+    title = (
+        "A single run a side, as most of the sources made, would have shown on average"
+        f" {misled:.0%} of the directions that all seeds together reject"
+    )
+    why = (
+        f"Of {len(wrong)} comparisons for published claims that go against them, {often} go the claimed way"
+        f" in at least one seed. Of {len(right)} that support them, a single seed shows"
+        f" {sum(right) / len(right):.0%} on average. Each seed counts as a run that a source might have"
+        " made."
+    )
+    return Finding("single", title, why, (), [], "more seeds, which change both shares.")
+
+
+TEMPLATES: tuple[Callable[[Results, Runs], Finding | None], ...] = (
+    cnn, alpha, dropout, mlp, accuracies, sigmoid, activations, epoch, single_runs,
+)  # fmt: skip
+
+
+def rests_on(finding: Finding, results: Results) -> str:
+    """The seeds of what a finding shows, and whether they were planned: e.g. "6 seeds, exploration"."""
+    counts = sorted({row.contrast.n for row in finding.rows})
+    seeds = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else "all"
+    return f"{seeds} seeds, {kind(results, *finding.claims)}"
+
+
+def findings(results: Results, runs: Runs) -> list[Finding]:
+    """The findings that the results have, the most important first."""
+    each = [template(results, runs) for template in TEMPLATES]
+    present = [finding for finding in each if finding]
+    return [finding._replace(rests_on=rests_on(finding, results)) for finding in present[:MOST]]
+
+
+def practice(results: Results) -> list[str]:
+    """When one would choose ELU on this evidence, a sentence for each network, and the limits."""
+    advice = []
+    _, glorot = find(results, "C3", "test_loss", f"{CNN}glorot_elu1", f"{CNN}glorot_relu")
+    _, he = find(results, "C7", "test_loss", f"{CNN}he_elu1", f"{CNN}he_relu")
+    sides = {side(glorot), side(he)}
+    if sides == {"higher"}:
+        advice.append(
+            "For a small CNN such as the article's, take ReLU: ELU with alpha 1 has the higher loss."
+        )
+    elif sides == {"lower"}:
+        advice.append("For a small CNN such as the article's, take ELU: it has the lower loss.")
+    else:
+        advice.append("For a small CNN such as the article's, the runs do not decide between ELU and ReLU.")
+    _, smaller = find(results, "C78", "test_loss", f"{CNN}he_elu01", f"{CNN}he_elu1")
+    if smaller.verdict == "replicated":
+        advice.append("If ELU is used there, alpha 0.1 gives a lower loss than 1.")
+    if results.by_id["C14"].verdict == "not replicated":
+        advice.append("He initialization is not needed for ELU.")
+    sgd, adam = (by_optimizer(results, "C43", name) for name in ("sgd", "adam"))
+    if more := [contrast for _, contrast in sgd if contrast.verdict == "replicated"]:
+        gain = f"it gains {points(more)} of accuracy in {share(len(more), len(sgd))} readings"
+        advice.append(f"For a deep MLP trained by plain SGD, choose ELU: {gain}.")
+    else:
+        advice.append("For a deep MLP trained by plain SGD, no gain from ELU is shown.")
+    if not any(contrast.verdict == "replicated" for _, contrast in adam):
+        advice.append("With Adam, no gain is shown there, so either will do.")
+    return [*advice, LIMITS]
+
+
+def evidence(results: Results) -> str:
+    """What today's verdicts rest on: exploration, or fresh seeds planned before they were trained."""
+    kinds = [claim.evidence.partition(";")[0] for claim in results.claims if claim.evidence]
+    fresh = kinds.count("fresh seeds")
+    if kinds and fresh == len(kinds):
+        return (
+            "All verdicts on runs come from fresh seeds, trained after the claims and rules were written."
+        )
+    if fresh:
+        return (
+            f"The verdicts on {fresh} claims come from fresh seeds. Those on the other {len(kinds) - fresh}"
+            " that runs decide come from exploration: the rules"
+            f" (version {results.rules_version}) were made after those runs had been seen."
+        )
+    return (
+        "Today's verdicts on runs come from exploration: the rules"
+        f" (version {results.rules_version}) were made after these runs had been seen. Fresh seeds are"
+        " planned, and will decide alone as soon as an experiment has all of its own."
+    )

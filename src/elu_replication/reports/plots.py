@@ -1,0 +1,61 @@
+"""Small plots for the page: an effect with its interval on a line, as SVG that stands in a row of text."""
+
+import math
+from collections.abc import Iterable
+
+from markupsafe import Markup
+
+from elu_replication.claims.results import ContrastResult
+
+WIDTH, HEIGHT = 180, 20
+LEGEND = (
+    "Dot and bar: effect and 95% interval (of a new run, beside a published value). Vertical line: what the"
+    " claim compares with. Grey: within one margin of it. Diamond: published."
+)
+Span = tuple[float, float]
+
+
+def span(contrasts: Iterable[ContrastResult]) -> Span:
+    """The least and the largest finite number that a plot of some contrasts shows, with a little room."""
+    numbers = [
+        number
+        for contrast in contrasts
+        for number in (
+            *contrast.interval,
+            contrast.effect,
+            contrast.published,
+            contrast.than - contrast.margin,
+            contrast.than + contrast.margin,
+        )
+        if math.isfinite(number)
+    ]
+    room = 0.04 * (max(numbers) - min(numbers)) or 1
+    return min(numbers) - room, max(numbers) + room
+
+
+def plot(contrast: ContrastResult, shown: Span | None = None) -> Markup:
+    """A contrast over a span of values, its own by default. Numbers beyond the span stand at its edge; the
+    plot is hidden from screen readers, which read the number beside it."""
+    low, high = shown or span([contrast])
+
+    def x(number: float) -> float:
+        return round(max(0.0, min(1.0, (number - low) / (high - low))) * WIDTH, 1)
+
+    left, right = x(contrast.than - contrast.margin), x(contrast.than + contrast.margin)
+    middle = HEIGHT // 2
+    parts = [
+        f'<rect class="margin" x="{left}" y="2" width="{max(1, right - left):.1f}" height="{HEIGHT - 4}"/>',
+        f'<path class="than" d="M{x(contrast.than)} 0V{HEIGHT}"/>',
+    ]
+    if not any(map(math.isnan, contrast.interval)):
+        ends = f"M{x(contrast.interval.low)} {middle}H{x(contrast.interval.high)}"
+        parts.append(f'<path class="interval" d="{ends}"/>')
+    if not math.isnan(contrast.published):
+        at = x(contrast.published)
+        diamond = f"M{at} {middle - 6}l4 6l-4 6l-4-6z"
+        parts.append(f'<path class="published" d="{diamond}"/>')
+    if not math.isnan(contrast.effect):
+        parts.append(f'<circle class="effect" cx="{x(contrast.effect)}" cy="{middle}" r="4"/>')
+    return Markup(
+        f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>'
+    )

@@ -1,0 +1,290 @@
+"""The findings follow the verdicts: every template says something else where the results do."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from pydantic import BaseModel
+
+from elu_replication.claims import results as stored
+from elu_replication.claims.results import UNDECIDED, ContrastResult, Interval, Results, Verdict
+from elu_replication.commands import replicate
+from elu_replication.reports import claims, findings
+from elu_replication.reports.findings import CNN, DROPOUT, MLP, Finding, Runs, find
+
+IDENTIFIED = {"glorot_elu": "alpha 1", "he_elu": "alpha 0.1", "long_elu": "alpha 0.1 with dropout 0.25"}
+Keep = Callable[[ContrastResult], bool]
+
+
+@pytest.fixture
+def results() -> Results:
+    """A copy of the stored results that a test may change."""
+    return stored.load()
+
+
+def put(model: BaseModel, **values: Any) -> None:
+    """Change fields of a model of this test's own copy, though models are frozen."""
+    model.__dict__.update(values)
+
+
+def decide(results: Results, name: str, verdict: Verdict, keep: Keep = lambda contrast: True) -> None:
+    """Give a claim, its readings and contrasts a verdict: those whose first contrast a test keeps."""
+    claim = results.by_id[name]
+    put(claim, verdict=verdict)
+    for reading in claim.readings:
+        if keep(reading.contrasts[0]):
+            put(reading, verdict=verdict)
+            for contrast in reading.contrasts:
+                contrast.verdict = verdict
+
+
+def move(results: Results, name: str, low: float, high: float) -> None:
+    """Give all contrasts of a claim an interval."""
+    for contrast in results.by_id[name].contrasts:
+        contrast.effect, contrast.interval = (low + high) / 2, Interval(low, high)
+
+
+def begins(*arms: str) -> Keep:
+    """Whether a contrast's first arm begins with one of some names."""
+    return lambda contrast: next(iter(contrast.arms)).startswith(arms)
+
+
+def title(
+    template: Callable[[Results, Runs], Finding | None], results: Results, runs: Runs = IDENTIFIED
+) -> str:
+    finding = template(results, runs)
+    assert finding
+    return finding.title
+
+
+def test_the_article_changed_alpha_only_where_its_curves_say_so(results: Results) -> None:
+    decide(results, "C78", "replicated")
+    decide(results, "C79", "not replicated")
+    assert title(findings.alpha, results) == (
+        "The article changed alpha along with He initialization: a smaller alpha lowers ELU's loss, and He"
+        " does not"
+    )
+    same = {**IDENTIFIED, "he_elu": "alpha 1"}
+    assert "had the same alpha" in title(findings.alpha, results, same)
+    assert "do not tell" in title(findings.alpha, results, {})
+
+
+@pytest.mark.parametrize(
+    ("by_alpha", "by_he", "expected"),
+    [
+        ("replicated", "replicated", "lowers ELU's loss, and so does He"),
+        ("replicated", "inconclusive", "lowers ELU's loss, and no gain from He is shown"),
+        ("not replicated", "replicated", "does not lower ELU's loss, and He lowers it"),
+        ("not replicated", "not replicated", "does not lower ELU's loss, and He does not lower it"),
+        ("inconclusive", "not run", "lowers ELU's loss is undecided, and no gain from He is shown"),
+    ],
+)
+def test_alpha_and_he_are_judged_apart(
+    results: Results, by_alpha: Verdict, by_he: Verdict, expected: str
+) -> None:
+    decide(results, "C78", by_alpha)
+    decide(results, "C79", by_he)
+    assert title(findings.alpha, results).endswith(expected)
+
+
+def test_he_is_called_needless_only_where_the_claim_fails(results: Results) -> None:
+    for verdict, said in (("not replicated", True), ("inconclusive", False)):
+        put(results.by_id["C14"], verdict=verdict)
+        finding = findings.alpha(results, IDENTIFIED)
+        assert ("He is not necessary" in finding.why) == said
+        assert ("He initialization is not needed for ELU." in findings.practice(results)) == said
+
+
+@pytest.mark.parametrize(
+    ("glorot", "he", "expected", "advice"),
+    [
+        ((0.01, 0.02), (0.01, 0.02), "a higher test loss than ReLU, with either", "take ReLU"),
+        ((-0.02, -0.01), (-0.02, -0.01), "a lower test loss than ReLU, with either", "take ELU"),
+        ((0.01, 0.02), (-0.02, 0.01), "with Glorot, and no clearly different one with He", "do not decide"),
+        ((-1, 1), (-1, 1), "no clearly different test loss than ReLU, with either", "do not decide"),
+    ],
+)
+def test_the_cnn_has_the_side_of_the_intervals(
+    results: Results, glorot: tuple[float, float], he: tuple[float, float], expected: str, advice: str
+) -> None:
+    move(results, "C3", *glorot)
+    move(results, "C7", *he)
+    assert expected in title(findings.cnn, results)
+    assert advice in findings.practice(results)[0]
+
+
+def test_dropout_is_the_reason_only_where_equal_rates_differ_from_the_published_ones(
+    results: Results,
+) -> None:
+    decide(results, "C11", "not replicated")
+    seen, _ = find(results, "C11", "validation_area", f"{CNN}he_elu01", f"{DROPOUT}relu_d50")
+    put(seen, verdict="replicated")
+    assert "because it had less dropout" in title(findings.dropout, results)
+    assert "no faster" in title(findings.dropout, results, {})
+    decide(results, "C11", "replicated")
+    assert "falls faster than ReLU's" in title(findings.dropout, results)
+    decide(results, "C11", "inconclusive")
+    assert "undecided" in title(findings.dropout, results)
+
+
+def test_the_mlp_is_judged_by_optimizer(results: Results) -> None:
+    sgd, adam = begins(f"{MLP}sgd_elu"), begins(f"{MLP}adam_elu")
+    decide(results, "C43", "replicated", sgd)
+    decide(results, "C43", "inconclusive", adam)
+    assert re.search(
+        r"by .* percentage points in (\d) of \1 readings; with Adam no difference",
+        title(findings.mlp, results),
+    )
+    assert "choose ELU" in " ".join(findings.practice(results))
+    decide(results, "C43", "replicated", adam)
+    assert re.search(r"with Adam in (\d) of \1$", title(findings.mlp, results))
+    decide(results, "C43", "not replicated", adam)
+    assert "with Adam it is not more accurate" in title(findings.mlp, results)
+    decide(results, "C43", "inconclusive", sgd)
+    assert "not shown to be more accurate" in title(findings.mlp, results)
+    assert "no gain from ELU is shown" in " ".join(findings.practice(results))
+    for contrast in results.by_id["C43"].contrasts:
+        contrast.values = {}
+    assert findings.mlp(results, IDENTIFIED) is None
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        ("replicated", "The report's three accuracies replicate"),
+        ("not replicated", "The report's three accuracies do not replicate"),
+        ("protocol-dependent", "replicate in 2 of 11 readings"),
+        ("inconclusive", "is undecided"),
+    ],
+)
+def test_the_accuracies_have_the_verdict_of_their_claim(
+    results: Results, verdict: Verdict, expected: str
+) -> None:
+    claim = results.by_id["C42"]
+    assert claim.pattern
+    put(claim, verdict=verdict)
+    put(claim.pattern, readings=11, holds=2, fails=9)
+    assert expected in title(findings.accuracies, results)
+
+
+def test_sigmoid_is_reported_where_no_protocol_is_undecided(results: Results) -> None:
+    decide(results, "C42", "not replicated")
+    decide(results, "C46", "replicated")
+    assert "none of 8 protocols gives both" in title(findings.sigmoid, results)
+    decide(results, "C42", "replicated")
+    assert "8 of 8 protocols give both" in title(findings.sigmoid, results)
+    decide(results, "C46", "inconclusive")
+    assert findings.sigmoid(results, IDENTIFIED) is None
+
+
+@pytest.mark.parametrize(
+    ("sgd", "adam", "expected"),
+    [
+        ("replicated", "replicated", "nearer zero than ReLU's with SGD and Adam"),
+        ("replicated", "not replicated", "with SGD, not with Adam"),
+        ("not replicated", "not replicated", "are not nearer zero"),
+        ("inconclusive", "not replicated", "depends on the protocol"),
+    ],
+)
+def test_activations_are_judged_by_optimizer(
+    results: Results, sgd: Verdict, adam: Verdict, expected: str
+) -> None:
+    decide(results, "C23", sgd, begins(f"{MLP}sgd_elu"))
+    decide(results, "C23", adam, begins(f"{MLP}adam_elu"))
+    assert expected in title(findings.activations, results)
+
+
+def test_times_are_reported_only_where_measurements_decide(results: Results) -> None:
+    decide(results, "C44", "inconclusive")
+    assert findings.epoch(results, IDENTIFIED) is None
+    decide(results, "C44", "not replicated")
+    assert title(findings.epoch, results) == "An epoch of ELU is not faster than one of ReLU"
+    decide(results, "C44", "replicated")
+    assert title(findings.epoch, results) == "An epoch of ELU is faster than one of ReLU"
+
+
+def test_single_runs_are_counted_against_what_all_seeds_reject(results: Results) -> None:
+    directed = [c for claim in results.published for c in claim.contrasts if c.directed and c.n > 1]
+    for contrast in directed:
+        contrast.single_run_share = 0.25
+    assert "on average 25% of the directions" in title(findings.single_runs, results)
+    for contrast in directed:
+        contrast.verdict = "replicated"
+    assert findings.single_runs(results, IDENTIFIED) is None
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        (["fresh seeds"], "All verdicts on runs come from fresh seeds"),
+        (["exploration; fresh seeds: 0 of 12"], "come from exploration"),
+        (["exploration; fresh seeds: 0 of 12", "fresh seeds"], "come from fresh seeds. Those on the other"),
+    ],
+)
+def test_the_page_says_whether_verdicts_were_planned(
+    results: Results, evidence: list[str], expected: str
+) -> None:
+    of_runs = [claim for claim in results.claims if claim.evidence]
+    for place, claim in enumerate(of_runs):
+        put(claim, evidence=evidence[place % len(evidence)])
+    assert expected in findings.evidence(results)
+    rests = {each.rests_on.partition(", ")[2] for each in findings.findings(results, IDENTIFIED)}
+    assert rests <= {"as planned", "exploration", "exploration in part"}
+    assert len(evidence) > 1 or len(rests) == 1
+
+
+def test_without_runs_there_is_nothing_to_find(results: Results) -> None:
+    for claim in results.claims:
+        for contrast in claim.contrasts:
+            put(contrast, values={}, verdict="not run")
+        for reading in claim.readings:
+            put(reading, verdict="not run")
+    present = findings.findings(results, {})
+    assert {finding.name for finding in present} == {"alpha", "dropout"}
+    assert all("undecided" in finding.title for finding in present)
+
+
+def sentences(each: Iterable[Finding]) -> list[str]:
+    return [finding.title for finding in each]
+
+
+def test_five_to_eight_findings_come_of_the_stored_results(
+    results: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    present = findings.findings(results, findings.identified())
+    assert 5 <= len(present) <= findings.MOST
+    assert all(name in results.by_id for finding in present for name in finding.claims)
+    overview = claims.overview(results)
+    replicate.conclude("published")
+    printed = capsys.readouterr().out
+    assert printed.count("\n") <= 25
+    for sentence in sentences(present):
+        assert sentence in overview
+        assert sentence in printed
+    for claim in results.published:
+        holds = claim.decided_by == "runs" and claim.verdict == "replicated"
+        assert (f"- {claim.id}: " in overview) == holds
+
+
+def test_identified_protocols_are_read_from_the_table() -> None:
+    assert set(findings.identified()) <= {"glorot_elu", "he_elu", "long_elu"}
+    assert findings.identified(ROOT / "no such file") == {}
+
+
+def test_a_claim_without_the_contrast_of_a_finding_is_an_error(results: Results) -> None:
+    results.by_id["C3"].readings.clear()
+    with pytest.raises(LookupError, match="C3 has no contrast of test_loss"):
+        findings.cnn(results, IDENTIFIED)
+
+
+def test_verdicts_join_as_one() -> None:
+    def of(*verdicts: Verdict) -> str:
+        parts = stored.load().by_id["C3"].readings[: len(verdicts)]
+        for part, verdict in zip(parts, verdicts, strict=True):
+            put(part, verdict=verdict)
+        return findings.joint(parts)
+
+    assert (of("replicated", "replicated"), of("not replicated")) == ("holds", "fails")
+    assert {of("replicated", "not replicated"), *map(of, UNDECIDED)} == {"undecided"}
