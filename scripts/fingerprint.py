@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import elu_replication  # noqa: F401 - before NumPy, since it fixes the kernels
+
+# isort: split
 import numpy as np
 
 from elu_replication import atomic

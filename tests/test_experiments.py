@@ -254,3 +254,20 @@ def test_in_a_sweep_a_parameter_is_for_the_options_that_have_it() -> None:
     configs = [composed(job) for job in jobs]
     assert applicable(jobs, configs) == [jobs[0], ["activation=relu"]]
     assert applicable(jobs[1:], configs[1:]) == jobs[1:]
+
+
+def test_an_arm_to_begin_with_brings_all_of_its_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in Path("experiments").glob("*.yaml"):
+        (tmp_path / path.name).write_text(path.read_text())
+    few = "extends: asu_mlp\nprotocol: {train_images: 600, validation_images: 100, patience: 2}\n"
+    (tmp_path / "few.yaml").write_text(few)
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    experiments.load.cache_clear()
+    assert (
+        configuration(composed(["arm=few-sgd_elu"])).protocol
+        == experiments.arm("few-sgd_elu", PUBLISHED).protocol
+    )
+    experiments.load.cache_clear()
+    experiments.arm.cache_clear()

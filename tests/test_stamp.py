@@ -33,7 +33,7 @@ def trained(mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("src", "conf", "experiments"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     document = yaml.safe_load((ROOT / "experiments/asu_mlp.yaml").read_text())
-    document |= {"seeds": 1, "protocol": TINY, "published": {}, "panels": {}}
+    document |= {"seeds": 1, "fresh_seeds": [], "protocol": TINY, "published": {}, "panels": {}}
     document["protocol"] |= {"model.hidden_layers": 2}
     document["arms"] = {"keras": {}, "numpy": {"model": "from_scratch", "model.hidden_layers": 2}}
     (folder / "experiments/trial.yaml").write_text(yaml.safe_dump(document, sort_keys=False))

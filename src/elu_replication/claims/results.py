@@ -292,7 +292,6 @@ class Results(Strict):
     counts: dict[Verdict, int]
     claims: list[ClaimResult]
     sources: dict[str, Source]
-    headlines: list[str]
     ledger: Ledger
     rules_version: int
     rules: list[str]

@@ -23,7 +23,6 @@ class Sources(Strict):
     """The sources by id, the ids of the best-known claims, and published seconds to learn by arm."""
 
     sources: dict[str, Source]
-    headlines: list[str]
     training_seconds: dict[str, float]
 
 

@@ -346,7 +346,6 @@ def compute() -> Results:
         counts=results.counts(claims),
         claims=claims,
         sources=facts.sources,
-        headlines=facts.headlines,
         ledger=schema.load_ledger(),
         rules_version=VERSION,
         rules=[one_line(rule) for rule in RULES],
