@@ -1,11 +1,14 @@
-"""`make bench`: the throughput of the engine, model.fit and PyTorch in turns, and the time of commands.
+"""`make bench`: the throughput of the engine, model.fit, PyTorch and JAX in turns, and commands' times.
 
 Throughput is that of the whole machine: the engine trains one seed per core at once, the others train one
-seed on all cores.
+seed on all cores, but for JAX's vmap, which trains as many seeds as there are cores in one program. What
+obeys the settings of the portable kernels is timed with them and with the kernels that the libraries choose
+by themselves.
 """
 
 import argparse
 import io
+import math
 import multiprocessing
 import os
 import statistics
@@ -13,7 +16,8 @@ import subprocess
 import sys
 import time
 import timeit
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
@@ -26,7 +30,7 @@ from elu_replication import atomic
 from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED, Protocol
 from elu_replication.console import say, table
-from elu_replication.engine import data
+from elu_replication.engine import data, kernels
 from elu_replication.errors import UserError, run_main
 from elu_replication.training.cost import cores
 
@@ -75,8 +79,8 @@ def fit_epoch(protocol: Protocol) -> Callable[[], Any]:
     )
 
 
-def torch_epoch(protocol: Protocol) -> Callable[[], Any]:
-    """Eager PyTorch over batches of a shuffled tensor: training, then validation."""
+def torch_epoch(protocol: Protocol, compiled: bool = False) -> Callable[[], Any]:
+    """PyTorch, eager or by torch.compile, over batches of a shuffled tensor: training, then validation."""
     import torch
     from torch import nn
 
@@ -95,6 +99,8 @@ def torch_epoch(protocol: Protocol) -> Callable[[], Any]:
     dense = [layer for i, o in pairwise(widths) for layer in (nn.Linear(i, o), nn.ELU())]
     mlp = [nn.Flatten(), *dense, nn.Linear(128, 10)]
     model = nn.Sequential(*(convolutions if protocol.model.name == "cnn" else mlp))
+    if compiled:
+        model = torch.compile(model, dynamic=False)
     classes = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
     optimizer = classes[protocol.optimizer.name](model.parameters(), lr=protocol.optimizer.learning_rate)
     loss_of = nn.CrossEntropyLoss()
@@ -114,6 +120,83 @@ def torch_epoch(protocol: Protocol) -> Callable[[], Any]:
     return epoch
 
 
+def jax_epoch(protocol: Protocol, seeds: int = 1) -> Callable[[], Any]:
+    """JAX: a whole epoch as one lax.scan, of several seeds by vmap. The last, smaller batch is left out."""
+    import jax
+    import jax.numpy as jnp
+    from jax import lax
+
+    parts, cnn = splits_of(protocol), protocol.model.name == "cnn"
+    images, labels = (jnp.asarray(values) for values in (parts["train"].images, parts["train"].labels))
+    held_out = [jnp.asarray(v) for v in (parts["validation"].images, parts["validation"].labels)]
+    depth = protocol.model.hidden_layers or 0
+    shapes: list[tuple[int, ...]] = [(784, 128), *[(128, 128)] * (depth - 1), (128, 10)]
+    if cnn:
+        shapes = [(3, 3, 1, 32), (3, 3, 32, 64), (1600, 256), (256, 10)]
+
+    def initial(key: Any) -> Any:
+        keys = jax.random.split(key, len(shapes))
+        scales = [math.sqrt(2 / math.prod(shape[:-1])) for shape in shapes]
+        drawn = zip(keys, shapes, scales, strict=True)
+        return [(jax.random.normal(k, shape) * scale, jnp.zeros(shape[-1])) for k, shape, scale in drawn]
+
+    def outputs(weights: Any, x: Any, key: Any) -> Any:
+        for index, (w, b) in enumerate(weights):
+            if cnn and index < 2:
+                x = lax.conv_general_dilated(
+                    x, w, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+                )
+                x = jax.nn.elu(x + b)
+                x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+                if key is not None:
+                    key, drawn = jax.random.split(key)
+                    kept = jax.random.bernoulli(drawn, 1 - protocol.dropout, x.shape)
+                    x = jnp.where(kept, x / (1 - protocol.dropout), 0)
+                continue
+            x = x.reshape(len(x), -1) @ w + b
+            x = x if index == len(weights) - 1 else jax.nn.elu(x)
+        return x
+
+    def loss(weights: Any, x: Any, y: Any, key: Any) -> Any:
+        return -jnp.take_along_axis(jax.nn.log_softmax(outputs(weights, x, key)), y[:, None], 1).mean()
+
+    rate, adam = protocol.optimizer.learning_rate, protocol.optimizer.name == "adam"
+
+    def step(state: Any, batch: Any) -> Any:
+        weights, first, second, count, key = state
+        key, drawn = jax.random.split(key)
+        value, slopes = jax.value_and_grad(loss)(weights, images[batch], labels[batch], drawn)
+        count += 1
+        if adam:
+            first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, slopes)
+            second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, second, slopes)
+            scale = rate * jnp.sqrt(1 - 0.999**count) / (1 - 0.9**count)
+            slopes = jax.tree.map(lambda m, v: scale * m / (jnp.sqrt(v) + 1e-7), first, second)
+        move = 1.0 if adam else rate
+        weights = jax.tree.map(lambda w, g: w - move * g, weights, slopes)
+        return (weights, first, second, count, key), value
+
+    def epoch(state: Any) -> Any:
+        *rest, key = state
+        key, drawn = jax.random.split(key)
+        size = protocol.batch_size
+        order = jax.random.permutation(drawn, len(labels))[: len(labels) // size * size].reshape(-1, size)
+        state, values = lax.scan(step, (*rest, key), order)
+        pieces = [part.reshape(-1, 1000, *part.shape[1:]) for part in held_out]
+        scores = lax.map(lambda piece: loss(state[0], *piece, None), tuple(pieces))
+        return state, values.mean() + scores.mean()
+
+    def begin(key: Any) -> Any:
+        weights = initial(key)
+        zeros = jax.tree.map(jnp.zeros_like, weights)
+        return weights, zeros, zeros, 0.0, key
+
+    keys = jax.random.split(jax.random.key(0), seeds)
+    state = jax.vmap(begin)(keys) if seeds > 1 else begin(keys[0])
+    run = jax.jit(jax.vmap(epoch) if seeds > 1 else epoch)
+    return lambda: jax.block_until_ready(run(state))
+
+
 def peak(protocol: Protocol) -> Callable[[], Any]:
     """Large float32 matrix products on one thread: the peak of the processor."""
     import tensorflow as tf
@@ -126,19 +209,52 @@ def peak(protocol: Protocol) -> Callable[[], Any]:
     return lambda: [product() for _ in range(PEAK_PRODUCTS)]
 
 
-CONTENDERS: dict[str, tuple[Callable[[Protocol], Callable[[], Any]], bool]] = {
-    "engine": (engine_epoch, True),  # True: one process per core
-    "engine, one process": (partial(engine_epoch, threads=cores()), False),
-    "model.fit": (fit_epoch, False),
-    "PyTorch eager": (torch_epoch, False),
-    "matrix product": (peak, True),
+class Way(NamedTuple):
+    """A way to train: its epoch, whether one process per core runs it, how many seeds an epoch trains, the
+    module that it needs beside the project's, and the kind of kernels (engine/kernels.py)."""
+
+    epoch: Callable[[Protocol], Callable[[], Any]]
+    per_core: bool = False
+    seeds: int = 1
+    needs: str = ""
+    kernels: str = kernels.PORTABLE
+
+
+# What TensorFlow chooses where nothing is set.
+OWN = kernels.AVX512 if kernels.available(kernels.AVX512) else kernels.WITHOUT_ONEDNN
+BY_KERNELS = {
+    "engine": Way(engine_epoch, per_core=True),
+    "model.fit": Way(fit_epoch),
+    "PyTorch eager": Way(torch_epoch, needs="torch"),
+    "torch.compile": Way(partial(torch_epoch, compiled=True), needs="torch"),
 }
+CONTENDERS: dict[str, Way] = {
+    **BY_KERNELS,
+    "engine, one process": Way(partial(engine_epoch, threads=cores())),
+    **{f"{name}, own kernels": way._replace(kernels=OWN) for name, way in BY_KERNELS.items()},
+    "JAX scan": Way(jax_epoch, needs="jax"),
+    "JAX vmap": Way(partial(jax_epoch, seeds=cores()), seeds=cores(), needs="jax"),
+    "matrix product": Way(peak, per_core=True),
+}
+
+
+@contextmanager
+def kernels_of(way: Way) -> Iterator[None]:
+    """Processes that start meanwhile compute with the way's kernels."""
+    before = os.environ.get(kernels.VARIABLE)
+    os.environ[kernels.VARIABLE] = way.kernels
+    try:
+        yield
+    finally:
+        os.environ.pop(kernels.VARIABLE)
+        if before is not None:
+            os.environ[kernels.VARIABLE] = before
 
 
 def _serve(name: str, protocol: Protocol, connection: Connection) -> None:
     """A contender's process: the first epoch at once, then one per True that it receives."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # of TensorFlow's messages
-    epoch = CONTENDERS[name][0](protocol)
+    epoch = CONTENDERS[name].epoch(protocol)
     while True:
         start = time.perf_counter()
         epoch()
@@ -154,16 +270,18 @@ class Contender:
         context = multiprocessing.get_context("spawn")
         self.name = name
         self.connections = []
-        for _ in range(cores() if CONTENDERS[name][1] else 1):
-            ours, theirs = context.Pipe()
-            context.Process(target=_serve, args=(name, protocol, theirs), daemon=True).start()
-            self.connections.append(ours)
+        self.way = CONTENDERS[name]
+        with kernels_of(self.way):
+            for _ in range(cores() if self.way.per_core else 1):
+                ours, theirs = context.Pipe()
+                context.Process(target=_serve, args=(name, protocol, theirs), daemon=True).start()
+                self.connections.append(ours)
         self.first_seconds = self.slowest()
 
     def seconds(self) -> float:
-        """Seconds per epoch of the machine: the slowest process's, over their number."""
+        """Seconds per epoch and seed of the machine: the slowest process's, over the number of seeds."""
         self.ask(True)
-        return self.slowest() / len(self.connections)
+        return self.slowest() / len(self.connections) / self.way.seeds
 
     def slowest(self) -> float:
         """Seconds of the slowest process for its epoch; raises UserError if a process died."""
@@ -201,9 +319,9 @@ class Timing(NamedTuple):
 
 def compete(network: str, protocol: Protocol) -> list[Timing]:
     """All contenders in turns, round after round, so that a slow minute affects all of them."""
-    names = [name for name in CONTENDERS if name != "PyTorch eager" or find_spec("torch")]
-    if "PyTorch eager" not in names:
-        say("PyTorch is not installed (dependency group bench): left out")
+    names = [name for name, way in CONTENDERS.items() if not way.needs or find_spec(way.needs)]
+    if missing := sorted({way.needs for way in CONTENDERS.values()} - {CONTENDERS[n].needs for n in names}):
+        say(f"{' and '.join(missing)}: not installed (dependency group bench), left out")
     contenders = {}
     for name in names:
         say(f"{network}: {name} begins")

@@ -25,7 +25,7 @@ from elu_replication.reports import claims as report
 
 @pytest.fixture(scope="module")
 def computed() -> Results:
-    return verdicts.compute()
+    return verdicts.compared_with_plan(verdicts.compute())
 
 
 def test_claims_are_numbered_without_a_gap() -> None:

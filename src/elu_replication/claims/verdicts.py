@@ -353,15 +353,18 @@ def compute() -> Results:
     )
 
 
-def main() -> None:
+def compared_with_plan(judged: Results) -> Results:
+    """Results that say of each claim whether it is as planned."""
     from elu_replication.claims import plan  # which has a digest of this module among its entries
 
-    store.require_whole(experiments.every_arm(PUBLISHED))
-    judged = compute()
     status = plan.status()
     claims = [claim.model_copy(update={"plan": status[claim.id]}) for claim in judged.claims]
-    judged = judged.model_copy(update={"claims": claims})
-    atomic.write_text(results.FILE, judged.model_dump_json(indent=1) + "\n")
+    return judged.model_copy(update={"claims": claims})
+
+
+def main() -> None:
+    store.require_whole(experiments.every_arm(PUBLISHED))
+    atomic.write_text(results.FILE, compared_with_plan(compute()).model_dump_json(indent=1) + "\n")
 
 
 if __name__ == "__main__":
