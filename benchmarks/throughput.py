@@ -24,6 +24,9 @@ from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
+import elu_replication  # noqa: F401 - before NumPy, since it fixes the kernels
+
+# isort: split
 import pandas as pd
 
 from elu_replication import atomic
