@@ -195,6 +195,8 @@ def audit_once(arms: Sequence[Arm]) -> None:
     except UserError as error:
         say(f"audit: not done, for lack of data; the next `make replicate` tries again ({error})")
         return
+    # The data are now here, but DVC knows only of what its own stage brought.
+    dvc("commit", "--force", *sorted({f"fetch@{job.arm.protocol.dataset.name}" for job in jobs}))
     audit.audit(jobs)
     AUDITED.touch()
 
