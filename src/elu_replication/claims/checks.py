@@ -187,13 +187,13 @@ def elu_mean_on_normal_inputs() -> list[Finding]:
 def _errors_after_adding(loss: Callable[[float], float]) -> list[Finding]:
     """One sigmoid unit with weight 0.5 and input 1: the change of its squared error when "loss" times slope
     is added to the weight, for targets above and below its output."""
-    found = []
+    findings = []
     for place, target in (("above", 0.9), ("below", 0.1)):
         output, slope = Sigmoid().value(at(0.5))[0], Sigmoid().derivative(at(0.5))[0]
         after = Sigmoid().value(at(0.5 + loss(target - output) * slope))[0]
         change = float((target - after) ** 2 - (target - output) ** 2)
-        found.append(Finding(f"change of the error, target {place}", "below 0", change, change < 0))
-    return found
+        findings.append(Finding(f"change of the error, target {place}", "below 0", change, change < 0))
+    return findings
 
 
 def adding_difference_times_slope() -> list[Finding]:
@@ -241,7 +241,7 @@ def gradient_error(network: Network, images: np.ndarray, targets: np.ndarray, st
 def backpropagation() -> list[Finding]:
     """The report's four equations against numeric gradients, in its own network's form and with the
     cross-entropy that its Keras network has."""
-    found = []
+    findings = []
     costs: tuple[Cost, ...] = ("squared_error", "cross_entropy")
     for cost in costs:
         for hidden in (Sigmoid(), ReLU(), ELU(1.0)):
@@ -255,8 +255,8 @@ def backpropagation() -> list[Finding]:
             wrong = gradient_error(network, images, targets) > GRADIENT_TOLERANCE
             bound = f"above {GRADIENT_TOLERANCE:g}"
             what = f"relative gradient errors {bound}, {hidden.name}, {cost.replace('_', ' ')}"
-            found.append(within(what, 0.0, float(wrong)))
-    return found
+            findings.append(within(what, 0.0, float(wrong)))
+    return findings
 
 
 CHECKS: dict[str, Callable[[], list[Finding]]] = {

@@ -208,7 +208,7 @@ def judge(
     """Published summaries, each with its uncertainty, against the seeds' values of the same summaries.
     At most LEVEL of the true protocols are excluded, whatever the dependence between summaries."""
     distances = {name: distance(value, values[name], error) for name, (value, error) in published.items()}
-    least = min(each.p for each in distances.values())
+    least = min(distance.p for distance in distances.values())
     return Candidate(
         label=candidate.label,
         arm=candidate.arm,
@@ -228,7 +228,7 @@ def identify(curve: PublishedCurve) -> Identification:
     """The curve against the stored runs of its candidates and controls."""
     published = curve.summaries()
 
-    arms = evidence.counted(each.judged_by for each in [*curve.candidates, *curve.controls])
+    arms = evidence.counted(candidate.judged_by for candidate in [*curve.candidates, *curve.controls])
 
     def against_runs(candidate: CandidateArm) -> Candidate:
         stored = Stored(arms[candidate.judged_by])

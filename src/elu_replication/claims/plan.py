@@ -151,7 +151,7 @@ def freeze(reason: str) -> list[str]:
     seen: Runs = {}
     for name in names:
         before, after = old.entries.get(name), new.get(name)
-        bears_on = {each for entry in (before, after) if entry for each in entry.bears_on}
+        bears_on = {experiment for entry in (before, after) if entry for experiment in entry.bears_on}
         runs = {a: s for a, s in stored.items() if bears_on & {EVERYTHING, a, a.partition("-")[0]}}
         if runs:
             changes[name] = (before.digest if before else None, after.digest if after else None)

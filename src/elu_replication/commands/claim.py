@@ -76,8 +76,8 @@ def plan() -> None:
         missing = [job for job in left if campaign.batch(job.arm) == batch]
         seeds = [seed for arm in arms if campaign.batch(arm) == batch for seed in arm.seeds]
         stored_seeds = f"{len(seeds) - len(missing)} of {len(seeds)}"
-        each = f"{len(seeds) // batch[1]} x {batch[1]}"
-        rows.append([batch[0], each, stored_seeds, f"{campaign.minutes(missing) / 60:.1f}"])
+        size = f"{len(seeds) // batch[1]} x {batch[1]}"
+        rows.append([batch[0], size, stored_seeds, f"{campaign.minutes(missing) / 60:.1f}"])
     table("The fresh seeds, in this order", ["Experiment", "Arms x seeds", "Stored", "Hours left"], rows)
     say(f"Left: {len(left)} runs, {campaign.minutes(left) / 60:.1f} hours on {cost.cores()} cores")
     say("`make replicate SET='campaign=fresh'` trains them, with ARMS='...' those of some experiments")

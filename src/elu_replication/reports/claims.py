@@ -63,7 +63,7 @@ def holding(claims: Iterable[ClaimResult]) -> list[ClaimResult]:
 
 def overview(results: Results) -> str:
     """The findings, and how many claims hold and which, as Markdown."""
-    titles = [f"- {each.title}." for each in findings.findings(results, findings.identified())]
+    titles = [f"- {finding.title}." for finding in findings.findings(results, findings.identified())]
     held = [f"- {claim.id}: {claim.statement}" for claim in holding(results.published)]
     first, second = answer(results.published)
     parts = ["\n".join(titles), findings.evidence(results), first, second]

@@ -100,7 +100,7 @@ def share(count: int, total: int) -> str:
 def points(contrasts: Sequence[ContrastResult]) -> str:
     """The least and the largest of some differences of accuracy, e.g. "0.23 to 0.39 percentage points"."""
     ends = (100 * end(contrast.effect for contrast in contrasts) for end in (min, max))
-    return " to ".join(dict.fromkeys(f"{each:.2f}" for each in ends)) + " percentage points"
+    return " to ".join(dict.fromkeys(f"{effect:.2f}" for effect in ends)) + " percentage points"
 
 
 def kind(results: Results, *claims: str) -> str:
@@ -426,7 +426,7 @@ def single_runs(results: Results, runs: Runs) -> Finding | None:
     if not wrong or not right:
         return None
     misled = sum(wrong) / len(wrong)
-    often = sum(each > 0 for each in wrong)
+    often = sum(share > 0 for share in wrong)
     title = (
         "A single run a side, as most of the sources made, would have shown on average"
         f" {misled:.0%} of the directions that all seeds together reject"
@@ -454,8 +454,7 @@ def rests_on(finding: Finding, results: Results) -> str:
 
 def findings(results: Results, runs: Runs) -> list[Finding]:
     """The findings that the results have, the most important first."""
-    each = [template(results, runs) for template in TEMPLATES]
-    present = [finding for finding in each if finding]
+    present = [finding for template in TEMPLATES if (finding := template(results, runs))]
     return [finding._replace(rests_on=rests_on(finding, results)) for finding in present[:MOST]]
 
 

@@ -175,8 +175,10 @@ def draw(axes: Axes, result: Identification, losses: Losses, split: str) -> list
     """Published losses by epoch over the bands of their candidates, and the label of each line."""
     dashes = iter(DASHES * len(result.candidates))
     labels = []
-    judged = evidence.counted(each.judged_by for each in [*result.candidates, *result.controls])
-    for candidate in sorted(result.candidates, key=lambda each: not each.excluded):  # the excluded below
+    judged = evidence.counted(arm.judged_by for arm in [*result.candidates, *result.controls])
+    for candidate in sorted(
+        result.candidates, key=lambda candidate: not candidate.excluded
+    ):  # the excluded below
         colour = EXCLUDED if candidate.excluded else IDENTIFIED if len(result.left) == 1 else LEFT
         line = next(dashes) if candidate.excluded else "-"
         whole = evidence.counted([candidate.arm])
@@ -258,10 +260,10 @@ def figure(results: Results) -> Figure:
     result = Figure(figsize=(11, sum(heights) + 1), layout="constrained")
     for name, axes in result.subplot_mosaic(layout, height_ratios=heights).items():
         panel(axes, curves[name], results[name])
-    seeds = sorted({each.seeds for one in results.values() for each in one.candidates})
+    seeds = sorted({candidate.seeds for result in results.values() for candidate in result.candidates})
     result.suptitle(headline(results).replace(", and ", ",\nand "), fontsize=14, weight="bold")
     counts = " or ".join(map(str, seeds))
-    kinds = " or ".join(sorted({each.evidence.partition(";")[0] for each in results.values()}))
+    kinds = " or ".join(sorted({result.evidence.partition(";")[0] for result in results.values()}))
     caption = CAPTION.format(
         kinds=kinds, seeds=counts, last=LAST, level=f"{LEVEL:.0%}", meanings=meanings()
     )

@@ -256,7 +256,8 @@ def render(rows: Sequence[Row], results: Results) -> str:
         environments=environments(rows),
         evidence=findings.evidence(results),
         findings=[
-            (each, finding_plots(each)) for each in findings.findings(results, findings.identified())
+            (finding, finding_plots(finding))
+            for finding in findings.findings(results, findings.identified())
         ],
         holding=claims.holding(results.published),
         forest=embedded(RESULTS / "claims.svg"),

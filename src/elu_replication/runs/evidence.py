@@ -51,10 +51,10 @@ def counted(names: Iterable[str]) -> dict[str, Arm]:
 def evidence(arms: Iterable[Arm]) -> str:
     """What the seeds that count are, e.g. "exploration; fresh seeds: 3 of 12"; empty for custom and quick
     arms."""
-    each = {arm.name: arm for arm in arms}.values()
-    if not (declared := [arm for arm in each if arm.fresh_seeds]):
+    distinct = {arm.name: arm for arm in arms}.values()
+    if not (declared := [arm for arm in distinct if arm.fresh_seeds]):
         published = experiments.RESULTS / PUBLISHED.name
-        return EXPLORATION if any(arm.folder.is_relative_to(published) for arm in each) else ""
+        return EXPLORATION if any(arm.folder.is_relative_to(published) for arm in distinct) else ""
     if all(arm.seeds == arm.fresh_seeds for arm in counting(declared)):
         return FRESH
     number = sum(len(arm.fresh_seeds) for arm in declared)

@@ -53,7 +53,7 @@ def take_published(arms: Iterable[Arm]) -> None:
     """Copy to custom arms what they lack and a published arm of the same protocol has, and say so."""
     published = experiments.every_arm(PUBLISHED)
     for arm in (arm for arm in arms if arm.folder.parent == experiments.CUSTOM):
-        for same in (each for each in published if each.protocol == arm.protocol):
+        for same in (other for other in published if other.protocol == arm.protocol):
             source = replace(same, save_model=arm.save_model)
             missing = [seed for seed in arm.seeds if store.why_not_current(arm, seed)]
             taken = [seed for seed in missing if store.why_not_current(source, seed) is None]
