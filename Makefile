@@ -72,7 +72,7 @@ overhead: $(INSTALLED)  ## measure what a run costs beside its training, by laun
 growth: $(INSTALLED)  ## measure tables, claims and report with 10,000 generated runs
 	@python benchmarks/growth.py
 
-bench: $(INSTALLED)  ## measure the engine against model.fit and, where installed, PyTorch
+bench: $(INSTALLED)  ## measure the engine against model.fit and, where installed, PyTorch and JAX
 	@python benchmarks/throughput.py
 
 params: $(INSTALLED)  ## make params.yaml from conf/ and experiments/ [SET=]
