@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # With a shell other than its default, the make of macOS too looks commands up on the PATH set below.
 SHELL := bash
-.PHONY: help replicate retrain test test-cluster audit fingerprint stamp report scores claim plan freeze times bench growth overhead params docs docs-outputs lint lock clean
+.PHONY: help replicate retrain test test-all test-cluster audit fingerprint stamp report scores claim plan freeze times bench growth overhead params docs docs-outputs lint lock clean
 
 PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64); what is installed stays.
@@ -35,6 +35,9 @@ retrain: $(INSTALLED)  ## train again, stored or not: all arms of the campaign, 
 # Two files at a time, since most tests keep one core busy.
 test: $(INSTALLED)  ## run the tests, fast ones first
 	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-all: test  ## run all tests on this machine: then those that take minutes, as a crash at every write
+	@python -m pytest -n 2 --dist loadfile -m 'long and not cluster'
 
 test-cluster: $(INSTALLED)  ## run the tests on a Ray and a Slurm cluster that they set up here; minutes
 	@python -m pytest -m cluster

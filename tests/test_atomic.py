@@ -77,3 +77,34 @@ def test_an_interrupt_leaves_a_folder_as_it_was(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*.*")] == ["old.png"]
     draw(interrupted=False)
     assert [path.name for path in tmp_path.rglob("*.*")] == ["new.png"]
+
+
+def test_what_has_this_process_s_number_was_left_by_a_former_one(tmp_path: Path) -> None:
+    stray = tmp_path / f".folder.{socket.gethostname()}.{os.getpid()}"
+    stray.mkdir()
+    (stray / "half").touch()
+    atomic.write_folder(tmp_path / "folder", {"whole": b""})
+    assert names(tmp_path) == ["folder"]
+    assert names(tmp_path / "folder") == ["whole"]
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_sweep_completes_a_folder_between_its_two_renames(tmp_path: Path, new: bool) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    part = tmp_path / f".run.{socket.gethostname()}.{killed.pid}"
+    for folder in (part,) * new + (part.with_name(f"{part.name}.former"),):
+        folder.mkdir()
+        (folder / folder.name.rpartition(".")[2]).touch()
+    atomic.sweep(atomic.hidden(tmp_path))
+    assert names(tmp_path) == ["run"]
+    assert names(tmp_path / "run") == [str(killed.pid) if new else "former"]
+
+
+def test_a_link_to_a_folder_is_replaced_and_its_target_stays(tmp_path: Path) -> None:
+    atomic.write_folder(tmp_path / "target", {"file": b"kept"})
+    (tmp_path / "link").symlink_to("target")
+    atomic.write_folder(tmp_path / "link", {"file": b"new"})
+    assert (tmp_path / "target/file").read_text() == "kept"
+    assert (tmp_path / "link/file").read_text() == "new"
+    assert names(tmp_path) == ["link", "target"]

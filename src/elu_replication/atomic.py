@@ -1,30 +1,32 @@
-"""Files and folders that are either whole or not there."""
+"""Files and folders that are either whole or not there, whatever stops the process that writes them."""
 
-import glob
 import os
+import re
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+FORMER = ".former"
+# What a process of this machine writes before it is renamed, and what it has moved aside.
+STRAY = re.compile(
+    rf"\.(?P<name>.+)\.{re.escape(socket.gethostname())}\.(?P<process>\d+)({re.escape(FORMER)})?"
+)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write beside `path`, flush to disk, then rename over it. Raises OSError, naming `path` and leaving
     what was there."""
     part = _part(path)
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, OSError):  # a full disk does not say which file
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
-    _sync(path.parent)
+    with _named(path, part):
+        _prepare(path)
+        try:
+            _write(part, content)
+            rename(part, path)
+        except BaseException:
+            _remove(part)
+            raise
 
 
 def write_text(path: Path, content: str) -> None:
@@ -34,42 +36,59 @@ def write_text(path: Path, content: str) -> None:
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files by name into a folder beside, then rename it to `folder`, whose former content is gone
-    then. Raises OSError, leaving what was there."""
+    then. Raises OSError, naming the file and leaving what was there."""
     with replaced_folder(folder) as part:
         for name, content in files.items():
-            write_bytes(part / name, content)
+            _make((part / name).parent)
+            _write(part / name, content)
 
 
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """An empty folder that takes the place of `folder` and its content at the end. An error or an interrupt
     leaves what was there."""
-    part = _part(folder)
-    part.mkdir()
-    former = part / ".former"
-    try:
+    with temporary_folder(folder) as part:
         yield part
+        for within, *_ in os.walk(part):
+            _sync(Path(within))
         if folder.exists():
-            folder.replace(former)
-        part.replace(folder)
-    except BaseException:
-        if former.exists() and not folder.exists():
-            former.replace(folder)
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    shutil.rmtree(folder / former.name, ignore_errors=True)
-    _sync(folder.parent)
+            folder.replace(_former(part))
+        rename(part, folder)
 
 
-def _part(path: Path) -> Path:
-    """The temporary place of this process for `path`. Those of processes that were killed are removed; of
-    another machine that shares the folder, it is not known whether a process is alive."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}.{socket.gethostname()}."
-    for stray in path.parent.glob(f"{glob.escape(prefix)}*"):
-        if not alive(int(stray.name.removeprefix(prefix))):
-            shutil.rmtree(stray) if stray.is_dir() else stray.unlink(missing_ok=True)
-    return path.with_name(f"{prefix}{os.getpid()}")
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """An empty folder beside `path` that is removed at the end."""
+    part = _part(path)
+    with _named(path, part):
+        _prepare(path)
+        try:
+            part.mkdir()
+            yield part
+        finally:
+            _remove(part)
+            _settle(part, path)
+
+
+def rename(old: Path, new: Path) -> None:
+    """Rename over what was there, and flush that: without it, a power cut may undo the rename."""
+    old.replace(new)
+    _sync(new.parent)
+
+
+def sweep(paths: Iterable[Path]) -> None:
+    """Remove those of `paths` that killed processes left while they wrote. Of another machine that shares
+    the folder, it is not known whether a process is alive."""
+    for path in paths:
+        stray = STRAY.fullmatch(path.name)
+        if stray and (int(stray["process"]) == os.getpid() or not alive(int(stray["process"]))):
+            _settle(path.with_name(path.name.removesuffix(FORMER)), path.with_name(stray["name"]))
+
+
+def hidden(folder: Path) -> Iterator[Path]:
+    """All that is in a folder, at any depth, and has a name that begins with a dot."""
+    for within, folders, files in os.walk(folder):
+        yield from (Path(within, name) for name in (*folders, *files) if name.startswith("."))
 
 
 def alive(process: int) -> bool:
@@ -83,10 +102,74 @@ def alive(process: int) -> bool:
     return True
 
 
+def _part(path: Path) -> Path:
+    """The temporary place of this process for `path`."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
+
+
+def _former(part: Path) -> Path:
+    """Where the folder is that `part` takes the place of, between two renames."""
+    return part.with_name(part.name + FORMER)
+
+
+def _settle(part: Path, path: Path) -> None:
+    """Let `path` be whole where a process stopped between its two renames, and remove what it left."""
+    if _former(part).exists() and not path.exists():
+        rename(part if part.exists() else _former(part), path)
+    _remove(part)
+    _remove(_former(part))
+
+
+def _prepare(path: Path) -> None:
+    """Make the folder of `path`, and remove what killed processes left of `path` there."""
+    _make(path.parent)
+    sweep([other for other in path.parent.iterdir() if other.name.startswith(f".{path.name}.")])
+
+
+def _make(folder: Path) -> None:
+    """Make a folder with its parents, each flushed."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with _named(path, path), path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, link or folder that may be gone, since two processes may sweep at once."""
+    try:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # of a file in a folder, it has the name alone
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def _sync(folder: Path) -> None:
-    """Flush a folder's entries: without it, a power cut may undo a rename."""
+    """Flush a folder's entries."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _named(path: Path, part: Path) -> Iterator[None]:
+    """Let an OSError name `path` or what is in it, where it names its temporary `part` or, as of a full
+    disk, nothing."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        name = Path(str(error.filename or path))
+        if name.is_relative_to(part):
+            name = path / name.relative_to(part)
+        raise OSError(error.errno, error.strerror, str(name)) from error

@@ -158,7 +158,13 @@ def stamp(commit: str, arms: Sequence[Arm]) -> None:
     seconds = sum(cost.START_SECONDS + cost.epoch_seconds(job.arm.protocol) for job in first)
     say(f"stamp: {len(first)} arms, about {seconds / 60:.0f} min")
     prove(commit, first)
-    for job in stale:
+    renew(commit, stale)
+    say(f"stamp: {len(stale)} runs have the present code version")
+
+
+def renew(commit: str, jobs: Sequence[Job]) -> None:
+    """Give stored runs the present code version, with a note of the proof against a commit."""
+    for job in jobs:
         record, version = store.load(job.arm, job.seed), code_version(job.arm.protocol)
         assert record is not None
         note = store.Stamp(
@@ -170,7 +176,6 @@ def stamp(commit: str, arms: Sequence[Arm]) -> None:
         changes = {"code_version": version, "stamps": (*record.stamps, note)}
         texts = [path.read_text() for path in store.file_paths(job.arm, job.seed)]
         store.write_record(job.arm, record.model_copy(update=changes).with_checksum(*texts))
-    say(f"stamp: {len(stale)} runs have the present code version")
 
 
 def main() -> None:

@@ -151,7 +151,7 @@ def running_dvc() -> list[str]:
 def restore() -> None:
     """Put the original params.yaml back; does nothing if it was not replaced."""
     if BEFORE.exists():
-        BEFORE.replace(FILE)
+        atomic.rename(BEFORE, FILE)
 
 
 def text(overrides: Sequence[str] = ()) -> str:

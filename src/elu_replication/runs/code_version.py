@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from elu_replication import atomic
 from elu_replication.config.schema import Protocol
+from elu_replication.errors import run_main
 
 PACKAGE = __name__.partition(".")[0]
 ENGINE = Path(__file__).parent.parent / "engine"
@@ -115,4 +116,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -13,7 +13,7 @@ from pydantic import Field, PlainSerializer
 
 from elu_replication import atomic
 from elu_replication.config.documents import Strict
-from elu_replication.config.experiments import CUSTOM
+from elu_replication.config.experiments import CUSTOM, RESULTS
 from elu_replication.config.schema import Arm, Protocol, dataset_facts
 from elu_replication.engine import kernels
 from elu_replication.errors import UserError
@@ -171,7 +171,9 @@ def current(arm: Arm) -> list[Record]:
 
 def require_whole(arms: Iterable[Arm]) -> None:
     """Raise UserError, naming every folder, where a stored run is not as it was stored: altered, cut or
-    half there. Nothing is computed from what is left, since fewer seeds would give other verdicts."""
+    half there. Nothing is computed from what is left, since fewer seeds would give other verdicts. First
+    removes what killed processes left in results/."""
+    atomic.sweep(atomic.hidden(RESULTS))
     altered = {
         str(run_folder(arm, seed)): arm
         for arm in arms

@@ -15,7 +15,7 @@ from elu_replication.config.schema import LOCAL, PUBLISHED, Arm, Launcher
 from elu_replication.console import console, say
 from elu_replication.errors import UserError
 from elu_replication.runs import evidence, store
-from elu_replication.training import cost
+from elu_replication.training import checkpoints, cost
 from elu_replication.training.job import Event, Job
 
 REPORT_SECONDS = 60.0  # between two lines of progress in a log, which shows no bar
@@ -125,6 +125,7 @@ class Progress:
 def train(jobs: Sequence[Job], launcher: Launcher = LOCAL) -> None:
     """Train and store `jobs`, showing progress and the time left. The other runs go on after a failure.
     Raises UserError at the end with a list of all failures."""
+    atomic.sweep(checkpoints.FOLDER.glob(".*"))
     if not jobs:
         return
     failures, ended = [], 0
