@@ -53,7 +53,7 @@ class Subject(NamedTuple):
     start: Path
     end: dict[str, bytes]
     processes: tuple[str, ...]
-    again: bool  # it does again what was finished
+    kept: str  # a pattern of the files that are not written again once they are as at the end
 
 
 def can_trace() -> bool:
@@ -209,9 +209,10 @@ def harm(subject: Subject, process: str, call: Call, fault: str, folder: Path) -
     crashed = run(subject.command, folder, process, f"{call.name}:{FAULTS[fault]}:when={call.turn}")
     if call not in crashed.calls:
         return f"another call was disturbed: {crashed}"
-    left = contents(folder)
-    whole = [folder / path for path in left if left[path] == subject.end.get(path)]
-    times = [path.stat().st_mtime_ns for path in whole if path.is_file()]
+    whole = [
+        folder / path for path, content in contents(folder).items() if content == subject.end.get(path)
+    ]
+    times = {path: path.stat().st_mtime_ns for path in whole if path.match(subject.kept)}
     harms = [] if crashed.code else ["it says nothing"]
     if fault != "killed":
         harms += misleading(crashed.errors, call, process)
@@ -220,8 +221,7 @@ def harm(subject: Subject, process: str, call: Call, fault: str, folder: Path) -
         harms.append(f"the same command fails: {again.errors}")
     after = contents(folder)
     harms += [f"{path} differs" for path in dict(after.items() ^ subject.end.items())]
-    if not subject.again and times != [path.stat().st_mtime_ns for path in whole if path.is_file()]:
-        harms.append("what was finished is done again")
+    harms += [f"{path} is written again" for path, time in times.items() if path.stat().st_mtime_ns != time]
     shutil.rmtree(folder)
     return "; ".join(harms)
 
