@@ -209,9 +209,8 @@ def harm(subject: Subject, process: str, call: Call, fault: str, folder: Path) -
     crashed = run(subject.command, folder, process, f"{call.name}:{FAULTS[fault]}:when={call.turn}")
     if call not in crashed.calls:
         return f"another call was disturbed: {crashed}"
-    whole = [
-        folder / path for path, content in contents(folder).items() if content == subject.end.get(path)
-    ]
+    left = contents(folder)
+    whole = [folder / path for path in left if left[path] == subject.end.get(path)]
     times = {path: path.stat().st_mtime_ns for path in whole if path.match(subject.kept)}
     harms = [] if crashed.code else ["it says nothing"]
     if fault != "killed":
@@ -232,7 +231,7 @@ def misleading(errors: str, call: Call, process: str) -> list[str]:
     if len(lines) != 1 or not lines[0].startswith("error: "):
         return [f"not one line: {errors}"]
     hidden = re.compile(r"\.([^/]+)\.\*")
-    names = [hidden.sub(r"\1", in_general(name)) for name in re.findall(r"\(([^()]+)\)", lines[0])]
-    path = hidden.sub(r"\1", call.path)
-    named = any(name.startswith(path) or path.startswith(name) for name in names)
+    names = [Path(hidden.sub(r"\1", in_general(name))) for name in re.findall(r"\(([^()]+)\)", lines[0])]
+    path = Path(hidden.sub(r"\1", call.path))
+    named = any(name.is_relative_to(path) or path.is_relative_to(name) for name in names)
     return [] if named else [f"{path} is not named: {lines[0]}"]
