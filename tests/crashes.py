@@ -230,7 +230,7 @@ def misleading(errors: str, call: Call, process: str) -> list[str]:
     lines = [line for line in errors.splitlines() if process != "stage" or line.startswith("error: ")]
     if len(lines) != 1 or not lines[0].startswith("error: "):
         return [f"not one line: {errors}"]
-    hidden = re.compile(r"\.([^/]+)\.\*")
+    hidden = re.compile(r"\.([^/]+)\.\*(\.former)?")
     names = [Path(hidden.sub(r"\1", in_general(name))) for name in re.findall(r"\(([^()]+)\)", lines[0])]
     path = Path(hidden.sub(r"\1", call.path))
     named = any(name.is_relative_to(path) or path.is_relative_to(name) for name in names)
