@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # With a shell other than its default, the make of macOS too looks commands up on the PATH set below.
 SHELL := bash
-.PHONY: help replicate retrain test test-all test-cluster audit fingerprint stamp report scores claim plan freeze times bench growth overhead params docs docs-outputs lint lock clean
+.PHONY: help replicate retrain test test-all test-cluster audit fingerprint mutants stamp report scores claim plan freeze times bench growth overhead params docs docs-outputs lint lock clean
 
 PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64); what is installed stays.
@@ -12,7 +12,10 @@ ARM ?=
 ARMS ?= $(ARM)
 # AUDIT=0 leaves out the audit that ends the first `make replicate` of a clone.
 AUDIT ?= 1
-export SET ARMS ID REASON
+export SET ARMS ID REASON FROM EPOCHS MODULES
+# These are text from the user, in which neither make nor the shell expands anything, such as $(shell ...).
+$(foreach name,SET ARM ARMS ID REASON FROM EPOCHS MODULES,$(if $(filter command environment,$(origin $(name))),\
+	$(eval override $(name) := $$(value $(name)))))
 # Of the settings that pip takes from the user's environment, those that say from where it gets a package stay;
 # others, such as PIP_USER and PIP_TARGET, would install it elsewhere.
 FROM_WHERE := %INDEX_URL PIP_FIND_LINKS PIP_NO_INDEX PIP_TRUSTED_HOST %CERT PIP_PROXY PIP_CONFIG_FILE PIP_CACHE_DIR %TIMEOUT
@@ -48,8 +51,12 @@ audit: $(INSTALLED)  ## train the beginning of stored runs again, to the bit: a 
 fingerprint: $(INSTALLED)  ## does this machine give the project's numbers? A minute
 	@python scripts/fingerprint.py
 
+mutants: $(INSTALLED)  ## count the faults in the rules that their tests notice; an hour [MODULES=claims.statistics]
+	@uv pip install -q --target .venv/mutants --group mutants
+	@python scripts/mutants.py $$MODULES
+
 stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of the engine, proved to the bit: FROM=<commit> [ARMS=]
-	@python -m elu_replication.commands.stamp --from "$(FROM)" --arms "$$ARMS"
+	@python -m elu_replication.commands.stamp --from "$$FROM" --arms "$$ARMS"
 
 report: $(INSTALLED)  ## name the page with all results, and open it where a browser can
 	@echo results/report.html; python -m webbrowser -t "file://$(CURDIR)/results/report.html" >/dev/null 2>&1 || true
@@ -106,9 +113,10 @@ $(INSTALLED): $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "error: $(PYTHON) is not Python 3.11 to 3.13; name one: make ... PYTHON=python3.12" >&2; exit 1; }
 	@echo "Making the environment in .venv (some minutes the first time)"
-	@$(PYTHON) -m venv .venv 2>/dev/null || { rm -rf .venv && uv venv -q --seed --python $(PYTHON) .venv; } || \
+	@$(PYTHON) -m venv .venv 2>/dev/null || { rm -rf .venv && uv venv -q --python $(PYTHON) .venv; } || \
 		{ echo "error: no environment: install python3-venv, or uv" >&2; exit 1; }
-	@command -v uv >/dev/null || python -m pip install -q --disable-pip-version-check uv
+	@command -v uv >/dev/null || { awk '/^uv==/,!/\\$$/' $(LOCK) >.venv/uv.txt && \
+		python -m pip install -q --disable-pip-version-check --require-hashes -r .venv/uv.txt; }
 	@uv pip install -q --python .venv --compile-bytecode --require-hashes -r $(LOCK)
 	@uv pip install -q --python .venv --no-deps --no-build-isolation -e .
 	@touch $@

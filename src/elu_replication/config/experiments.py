@@ -3,6 +3,7 @@
 import fnmatch
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
@@ -79,12 +80,12 @@ class Experiment(Strict):
 
 
 def names() -> list[str]:
-    """The documents' names; raises UserError on a name with a dash, because the dash separates experiment
-    and arm."""
+    """The documents' names; raises UserError on a character other than letters, digits and "_": a dash
+    separates experiment and arm, and a name is part of paths and of the shell's commands in dvc.yaml."""
     paths = sorted(FOLDER.glob("*.yaml"))
     for path in paths:
-        if "-" in path.stem:
-            raise UserError(f"{path}: rename it without '-', which separates experiment and arm")
+        if wrong := re.sub("[A-Za-z0-9_]", "", path.stem):
+            raise UserError(f"{path}: rename it without {wrong[0]!r}, in letters, digits and '_'")
     return [path.stem for path in paths]
 
 
@@ -92,7 +93,7 @@ def names() -> list[str]:
 def load(name: str) -> Experiment:
     """A checked document; raises UserError naming the file and the wrong field."""
     path = FOLDER / f"{name}.yaml"
-    experiment = documents.checked(path, Experiment, _read)
+    experiment = documents.checked(path, Experiment, lambda _: _read(name))
     paneled = [arm for arms in experiment.panels.values() for arm in arms]
     if unknown := sorted({*experiment.published, *paneled} - set(experiment.arms)):
         raise UserError(f"{path}: published or panels name unknown arms: {', '.join(unknown)}")
@@ -105,17 +106,18 @@ def load(name: str) -> Experiment:
     return experiment
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(name: str, *extending: str) -> dict[str, Any]:
     """A document as written, on top of the document that it extends, if any."""
-    if not path.is_file():
-        raise UserError(f"experiment {path.stem!r}: must be one of {', '.join(names())}")
+    if name not in names():
+        raise UserError(f"experiment {name!r}: must be one of {', '.join(names())}")
+    path = FOLDER / f"{name}.yaml"
     fields = documents.read(path)
     if not isinstance(fields, dict) or "extends" not in fields:
         return fields
-    extended = path.with_stem(str(fields.pop("extends")))
-    if extended == path:
+    extended = str(fields.pop("extends"))
+    if extended in (name, *extending):
         raise UserError(f"{path}: extends itself")
-    base = _read(extended)
+    base = _read(extended, name, *extending)
     return {**base, **fields, "protocol": {**base.get("protocol", {}), **(fields.get("protocol") or {})}}
 
 

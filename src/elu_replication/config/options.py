@@ -27,10 +27,9 @@ def group_option(group: str, option: str) -> dict[str, Any]:
     """The content of conf/<group>/<option>.yaml, without the protocol keys that a model file adds.
 
     Raises UserError naming the options there are."""
-    path = CONF / group / f"{option}.yaml"
-    if not path.is_file():
+    if option not in options(group):
         raise UserError(f"{group} = {option!r}: must be one of {', '.join(options(group))}")
-    content = documents.read(path)
+    content = documents.read(CONF / group / f"{option}.yaml")
     return content.get(group, content)
 
 

@@ -177,8 +177,9 @@ def written() -> Any:
 
 
 def read() -> Params:
-    """params.yaml as its schema; raises UserError if it cannot be read, does not fit, or was made before a
-    document of experiments/ changed."""
+    """params.yaml as its schema; raises UserError if it cannot be read, does not fit, was made before a
+    document of experiments/ changed, or has a custom arm, with its folder, that its top level does not
+    describe."""
     values = written()
     try:
         params: Params = validated(Params, values)
@@ -188,6 +189,9 @@ def read() -> Params:
     if changed := [name for name, stage in today.items() if params.experiments.get(name) != stage]:
         names = ", ".join(changed)
         raise UserError(f"{FILE} was made before {names} changed: `make params` brings it up to date")
+    if params.custom and params.custom != (described := {"arm": custom_arm(params).as_params()}):
+        unlike = difference(params.custom, described, "custom")
+        raise UserError(f"{FILE}: {unlike}; `make params` makes it again")
     return params
 
 

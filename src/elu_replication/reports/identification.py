@@ -28,6 +28,7 @@ from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import PUBLISHED, Arm
 from elu_replication.errors import run_main
 from elu_replication.reports.style import save
+from elu_replication.reports.tables import csv
 from elu_replication.runs import evidence, frames, store
 
 Results = Mapping[str, Identification]
@@ -276,7 +277,7 @@ def main() -> None:
     results = identifications()
     with atomic.replaced_folder(RESULTS / "identification") as folder:
         path = folder / "curves"
-        atomic.write_text(path.with_suffix(".csv"), rows(results).to_csv(index=False, float_format="%.6g"))
+        atomic.write_text(path.with_suffix(".csv"), csv(rows(results), 6))
         atomic.write_text(path.with_suffix(".md"), markdown(results))
         save(figure(results), path, ("png", "svg"))
 

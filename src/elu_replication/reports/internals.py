@@ -26,6 +26,7 @@ from elu_replication.reports.style import (
     panels_of,
     save,
 )
+from elu_replication.reports.tables import csv
 from elu_replication.runs import frames
 from elu_replication.runs.frames import over_seeds
 
@@ -203,7 +204,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
         for kind in QUANTITIES:
             if drawing := figure(name, group, kind):
                 save(drawing, folder / f"{name}_{kind}")
-                text = over_seeds(probed(group, kind), kind).to_csv(index=False, float_format="%.5g")
+                text = csv(over_seeds(probed(group, kind), kind), 5)
                 atomic.write_text(folder / f"{name}_{kind}.csv", text)
     functions.write(folder)
 

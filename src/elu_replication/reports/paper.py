@@ -19,6 +19,7 @@ from elu_replication.reports import columns
 from elu_replication.reports.arms import Row, declared_at
 from elu_replication.reports.forest import forest
 from elu_replication.reports.style import save
+from elu_replication.reports.tables import csv
 from elu_replication.runs import store
 
 SOURCES_BIB = experiments.FOLDER / "sources.bib"
@@ -116,7 +117,7 @@ def write(rows: Sequence[Row], results: Results, folder: Path) -> None:
     """Write claims.tex, claims.pdf, sources.bib, runs.csv and runs.md in `folder`."""
     atomic.write_text(folder / "claims.tex", latex(results))
     atomic.write_text(folder / "sources.bib", SOURCES_BIB.read_text())
-    atomic.write_text(folder / "runs.csv", tidy(rows).to_csv(index=False, float_format="%.9g"))
+    atomic.write_text(folder / "runs.csv", csv(tidy(rows), 9))
     meanings = pd.DataFrame(DICTIONARY.items(), columns=["Column of runs.csv", "Meaning"])
     atomic.write_text(folder / "runs.md", meanings.to_markdown(index=False) + "\n")
     save(forest(results), folder / "claims", ["pdf"])

@@ -21,6 +21,15 @@ from elu_replication.training.early_stopping import stop
 
 PATIENCES = (1, 2, 3, 5, 10, 20, 50)
 SCORES = ("test_accuracy", "test_loss")
+# How a text begins that a spreadsheet would compute; a negative number alone is none.
+FORMULA = r"^(?=[=+@\t\r]|-(?![\d.e ±]*$))"
+
+
+def csv(frame: pd.DataFrame, digits: int) -> str:
+    """A table for machines, its numbers to so many significant digits. A text that a spreadsheet would take
+    for a formula begins with an apostrophe."""
+    texts = {name: frame[name].str.replace(FORMULA, "'", regex=True) for name in frame.select_dtypes("str")}
+    return frame.assign(**texts).to_csv(index=False, float_format=f"%.{digits}g")
 
 
 def status(arm: Arm) -> str:
@@ -191,18 +200,19 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     and metrics.json below `folder`; published.md has the arms with published scores, if there are any."""
     scores = summary(rows)
     with atomic.replaced_folder(folder / "tables") as tables:
-        atomic.write_text(tables / "summary.csv", scores.to_csv(index=False, float_format="%.6g"))
+        atomic.write_text(tables / "summary.csv", csv(scores, 6))
         atomic.write_text(tables / "summary.md", markdown(scores))
         if (compared := scores[["published_accuracy", "published_loss"]].notna().any(axis=1)).any():
             atomic.write_text(tables / "published.md", markdown(scores[compared]))
         stopping = []
         for experiment, group in grouped(rows).items():
             history = histories(group)
-            curves = frames.over_seeds(history, "history").to_csv(index=False, float_format="%.6g")
-            atomic.write_text(tables / f"{experiment}_epochs.csv", curves)
-            stopping.append(early_stopping(history).assign(experiment=experiment))
-        stops = pd.concat(stopping).set_index("experiment").to_csv(float_format="%.6g")
-        atomic.write_text(tables / "early_stopping.csv", stops)
+            curves = frames.over_seeds(history, "history")
+            atomic.write_text(tables / f"{experiment}_epochs.csv", csv(curves, 6))
+            stops = early_stopping(history)
+            stops.insert(0, "experiment", experiment)
+            stopping.append(stops)
+        atomic.write_text(tables / "early_stopping.csv", csv(pd.concat(stopping), 6))
     atomic.write_text(folder / "metrics.json", json.dumps(metrics(scores), indent=1) + "\n")
 
 
