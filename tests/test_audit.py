@@ -1,20 +1,147 @@
 """The audit tells identical, near and different runs apart."""
 
 import csv
+import math
+import os
 import shutil
+import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import tiny
+from conftest import ROOT, tiny
+from test_runs import ENVIRONMENT, stored
 
 from elu_replication.commands import audit
 from elu_replication.config.schema import LOCAL, Arm
 from elu_replication.engine import kernels
 from elu_replication.errors import UserError
 from elu_replication.runs import store
-from elu_replication.training import campaign
+from elu_replication.training import campaign, cost
+from elu_replication.training.job import Job
 from elu_replication.training.launchers import local
+
+Row = list[str]
+
+
+def row(epoch: int, loss: str, accuracy: str = "0.9", split: str = "train") -> Row:
+    return ["0", str(epoch), split, loss, accuracy]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "difference"),
+    [
+        (row(1, "0.5"), row(1, "0.6"), 0.2),
+        (row(1, "0.5"), row(1, "0.4"), 0.2),
+        (row(4, "0.5"), row(4, "0.6"), 0.05),  # an epoch
+        (row(1, "-0.5"), row(1, "-0.6"), 0.2),
+        (row(1, "0.5", "0.9"), row(1, "0.6", "0.1"), 0.2),  # losses say more than accuracies
+        (row(1, "0.5", "0.9"), row(1, "0.5", "0.8"), 0.1),
+        (row(2, "nan", "0.1"), row(2, "nan", "0.2"), 0.05),
+        (row(1, "0"), row(1, "0.1"), math.inf),
+        (row(1, "nan"), row(1, "0.5"), math.inf),
+        (row(1, "0.5"), row(1, "nan"), math.inf),
+        (row(1, "0.5"), row(1, "inf"), math.inf),
+    ],
+)
+def test_a_difference_is_relative_and_by_epoch(old: Row, new: Row, difference: float) -> None:
+    assert audit.difference((old, new)) == pytest.approx(difference)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Arm:
+    """An arm with a run of two epochs, which no training made."""
+    arm = Arm("written", tiny(), (0,), tmp_path / "written")
+    stored(arm, 0, accuracy=0.9, loss=0.8)
+    return arm
+
+
+def test_retrained_rows_are_compared_with_as_many_stored_ones(written: Arm) -> None:
+    job = Job(written, 0, 1)
+    one, two, *later = store.stored_rows(written, 0)
+    assert audit.compare(job, [one, two]) == audit.Finding(job, "identical")
+    assert audit.compare(job, [one, two, *later]).outcome == "identical"
+    assert audit.compare(job, [two, one]).detail == "other epochs or splits are stored"
+    assert audit.compare(job, [one, two, *later, one]).outcome == "different"
+
+
+def test_the_largest_difference_of_the_training_is_told(written: Arm) -> None:
+    """Of what is evaluated only where the training is the same."""
+    job = Job(written, 0, 2)
+    train, test, train_2, test_2 = store.stored_rows(written, 0)  # losses of 0.8, then of 0.4
+    rows = [[*train[:3], "0.81", "0.9"], [*test[:3], "9", "0.9"], [*train_2[:3], "0.5", "0.9"], test_2]
+    finding = audit.compare(job, rows, to_the_bit=False)
+    assert finding == (job, "apart", "epoch 2, train loss: stored 0.4, trained again 0.5")
+    rows[2] = train_2
+    finding = audit.compare(job, rows, to_the_bit=False)
+    assert finding == (job, "close", "epoch 1, train loss: stored 0.8, trained again 0.81")
+    assert audit.compare(job, rows) == (job, "different", finding.detail)
+    rows[0], rows[3] = train, [*test_2[:3], "0.41", "0.9"]
+    assert audit.compare(job, rows).detail == "epoch 1, test loss: stored 0.8, trained again 9"
+
+
+def test_a_difference_of_just_the_tolerance_is_close(written: Arm) -> None:
+    job, (train, *_) = Job(written, 0, 1), store.stored_rows(written, 0)
+    for by, outcome in ((0.999, "close"), (1.001, "apart")):
+        again = [*train[:3], repr(0.8 * (1 + by * audit.TOLERANCE)), train[4]]
+        assert audit.compare(job, [again], to_the_bit=False).outcome == outcome
+
+
+def test_runs_are_audited_that_count_or_only_lack_the_present_code(written: Arm) -> None:
+    arm = replace(written, seeds=(0, 1, 2, 3), fresh_seeds=(100, 101))
+    stored(arm, 1, code_version="0" * 16)
+    stored(arm, 2, data_digest="0" * 64)
+    stored(arm, 100)
+    assert audit.stored_jobs([arm], 1) == [Job(arm, seed, 1) for seed in (0, 1, 100)]
+    assert [job.audited_epochs for job in audit.stored_jobs([arm], 9)] == [2, 2, 2]  # that the runs have
+
+
+def test_a_sample_has_as_many_runs_as_its_time_allows(written: Arm) -> None:
+    jobs = [Job(written, seed, 2) for seed in range(300)]
+    each = cost.START_SECONDS + 2 * cost.epoch_seconds(written.protocol)
+    drawn = audit.sample(jobs, 10.5 * each / 60 / cost.cores())
+    assert len(drawn) == len({job.seed for job in drawn}) == 10
+    assert [job.seed for job in drawn] != list(range(10))
+    assert len(audit.sample(jobs[:3], 1000.0)) == 3
+
+
+def test_the_environment_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEPT", "1")
+    before = dict(os.environ)
+    with suppress(KeyError), audit.environment(KEPT="2", NEW="3"):
+        assert (os.environ["KEPT"], os.environ["NEW"]) == ("2", "3")
+        raise KeyError
+    assert dict(os.environ) == before
+
+
+def refusal(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The error of `make audit` with some arguments."""
+    monkeypatch.setattr(sys, "argv", ["audit", *arguments])
+    with pytest.raises(UserError) as refused:
+        audit.main()
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("epochs", ["0", "-1", "1.5", "x", ""])
+def test_epochs_are_a_number(epochs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = f"EPOCHS={epochs}: must be a number, 1 or more"
+    assert refusal(f"--epochs={epochs}", monkeypatch=monkeypatch) == message
+
+
+def test_where_nothing_is_stored_nothing_is_audited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("conf", "experiments"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    for given, named in (("", "all"), ("mlp_depth,asu_mlp", "mlp_depth, asu_mlp")):
+        assert refusal(f"--arms={given}", monkeypatch=monkeypatch) == f"audit: no stored runs of {named}"
+
+
+def test_the_kind_of_a_run_s_kernels_is_that_of_its_record(written: Arm) -> None:
+    stored(written, 0, environment=ENVIRONMENT.model_copy(update={"kernels": "other: GPU"}))
+    assert audit.kind_of(Job(written, 0)) == "GPU"
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from elu_replication.claims.identification import (
 from elu_replication.config import documents
 from elu_replication.errors import UserError
 from elu_replication.reports import identification as report
+from elu_replication.runs import evidence, store
 
 RIGHT = CandidateArm(label="right", arm="machinecurve_25-he_elu1")
 WRONG = CandidateArm(label="wrong", arm="machinecurve_25-he_elu01")
@@ -85,6 +86,92 @@ def test_what_identifies() -> None:
     assert Identification(run="a", candidates=[out, left], controls=[out]).identified == left
     for candidates in ([left, candidate("other", 0.2)], [out, out], [left]):
         assert Identification(run="a", candidates=candidates, controls=[]).identified is None
+
+
+def test_a_judgement_is_adjusted_for_the_number_of_summaries() -> None:
+    seeds = {"early": [1.0, 2.0, 3.0], "level": [1.0, 2.0, 3.0, 4.0]}
+    published = {"early": (2.5, 0.1), "level": (9.0, 0.1)}
+    result = judge(RIGHT, published, seeds)
+    early, level = distance(2.5, seeds["early"], 0.1), distance(9.0, seeds["level"], 0.1)
+    assert result.distances == {"early": early, "level": level}
+    assert result.p == pytest.approx(2 * level.p)
+    assert result.farthest == ("level", level)
+    assert (result.label, result.arm, result.judged_by, result.seeds) == ("right", RIGHT.arm, RIGHT.arm, 3)
+    assert result.limit == pytest.approx(stats.t.ppf(1 - 0.01 / 4, 2))
+    assert judge(RIGHT, {"early": (2.0, 0.1), "level": (2.5, 0.1)}, seeds).p == 1  # not more
+    assert judge(RIGHT, {"level": (-9.0, 0.1)}, seeds).farthest[1].distance < -3
+
+
+def test_a_distance_of_two_seeds_is_a_distance() -> None:
+    result = distance(4.0, [1.0, 3.0], 1.0)  # s² is 2, so the variance is 2 x 1.5 + 1
+    assert (result.published, result.mean, result.sd) == (4.0, 2.0, pytest.approx(math.sqrt(2)))
+    assert result.distance == pytest.approx(1.0)
+    assert exclusion_limit(2, 1) == pytest.approx(stats.t.ppf(0.995, 1))
+    assert distance(4.0, [3.0], 1.0).mean == 3.0
+    assert math.isnan(distance(4.0, [], 1.0).mean)
+
+
+def curves(**change: object) -> dict[str, object]:
+    """The document of published curves, with a change of its curve long_elu."""
+    document = yaml.safe_load(identification.CURVES.read_text())
+    document["curves"]["long_elu"] |= change
+    return document
+
+
+def test_a_summary_s_uncertainty_is_that_of_a_uniform_error() -> None:
+    losses = [float(epoch) for epoch in range(1, 26)]
+    change = {"validation_loss": losses, "training_loss": [loss / 2 for loss in losses]}
+    document = PublishedCurves.model_validate(curves(**change))
+    summaries = document.curves["long_elu"].summaries()
+    assert summaries == {
+        "early": (4.0, pytest.approx(0.001 / math.sqrt(3))),
+        "level": (20.5, pytest.approx(0.001 / math.sqrt(3))),
+        "rise": (24.0, pytest.approx(0.001 * math.sqrt(2 / 3))),
+        "training": (10.25, pytest.approx(0.002 / math.sqrt(3))),
+    }
+    assert set(document.curves["he_elu"].summaries()) == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scores": "machinecurve_250-elu2"}, "scores: machinecurve_250 has no published scores of 'elu2'"),
+        ({"training_reading_error": math.inf}, "a training_loss has a training_reading_error"),
+        ({"validation_loss": [0.1] * 24}, "at least 25 items"),
+        ({"reading_error": 0}, "greater than 0"),
+        ({"training_reading_error": 0}, "greater than 0"),
+        ({"validation_loss": [0.1] * 24 + [0.0]}, "greater than 0"),
+        ({"candidates": []}, "at least 1 item"),
+    ],
+)
+def test_a_wrong_curve_is_one_line(change: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message) as refused:
+        documents.validated(PublishedCurves, curves(**change))
+    assert "curves.long_elu" in str(refused.value)
+
+
+@pytest.mark.parametrize("change", [{"training_loss": []}, {"controls": []}])
+def test_a_curve_may_lack_a_training_loss_and_controls(change: dict[str, object]) -> None:
+    curve = documents.validated(PublishedCurves, curves(**change)).curves["long_elu"]
+    assert len(curve.summaries()) == (3 if "training_loss" in change else 4)
+
+
+def test_a_curve_is_judged_by_the_stored_runs_of_each_arm() -> None:
+    curve = identification.load_curves()["long_elu"]
+    result = identification.identify(curve)
+    assert result.run == curve.run
+    assert result.evidence.startswith(("exploration", "fresh seeds"))
+    declared = [*curve.candidates, *curve.controls]
+    assert any(candidate.begins_as for candidate in declared)
+    for candidate, judged in zip(declared, [*result.candidates, *result.controls], strict=True):
+        judged_by = candidate.begins_as or candidate.arm
+        assert (judged.label, judged.arm, judged.judged_by) == (candidate.label, candidate.arm, judged_by)
+        (arm,) = evidence.counted([judged_by]).values()
+        histories = [pd.read_csv(store.history_path(arm, seed)) for seed in arm.seeds]
+        ends = [h[(h.split == "train") & h.epoch.between(16, 25)].loss.mean() for h in histories]
+        assert judged.seeds == len(ends)
+        training = judged.distances["training"]
+        assert (training.mean, training.sd) == pytest.approx((np.mean(ends), np.std(ends, ddof=1)))
 
 
 def rates(n: int, gap: float, studies: int = 1000, skewed: bool = False) -> tuple[float, float, float]:

@@ -2,18 +2,20 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 from test_runs import ENVIRONMENT, stored
 
-from elu_replication.claims import plan, schema
+from elu_replication.claims import plan, schema, verdicts
 from elu_replication.claims.contrasts import arms_of, weighted_sums
 from elu_replication.commands import claim as claim_command
 from elu_replication.config import experiments
@@ -249,6 +251,83 @@ def test_a_change_that_bears_on_fresh_runs_is_an_amendment_for_ever(trial: dict[
     plan.freeze("withdrawn")
     assert [each.reason for each in plan.load().amendments] == ["the claim says so", "fewer", "withdrawn"]
     assert plan.load().amendments[-1].changes["claim C1"][1] is None
+
+
+def test_each_claim_says_whether_it_is_as_planned(trial: dict[str, Arm]) -> None:
+    assert plan.status() == {"C1": "not planned"}
+    plan.freeze("")
+    assert plan.status() == {"C1": "as planned"}
+    edit("claims/trial.yaml", "expect: higher", "expect: lower")
+    assert plan.status() == {"C1": "not planned"}
+    plan.freeze("")
+    assert plan.status() == {"C1": "as planned"}  # no fresh run had been seen
+    train(trial["relu"], 100)
+    edit("claims/trial.yaml", "expect: lower", "expect: higher")
+    plan.freeze("seen")
+    assert plan.status() == {"C1": "amended after fresh runs"}
+    edit("claims/trial.yaml", "expect: higher", "expect: equal")
+    assert plan.status() == {"C1": "not planned"}
+
+
+def test_a_plan_has_claims_rules_and_arms_and_says_what_they_bear_on(trial: dict[str, Arm]) -> None:
+    entries = plan.entries()
+    rules = {name.removeprefix("rule ") for name in entries if name.startswith("rule ")}
+    assert rules == {*plan.RULES, "evidence", "frames"}
+    others = {"claim C1", "published curves", f"rules, version {verdicts.VERSION}"}
+    arms = {f"arm {arm.name}" for arm in experiments.every_arm(PUBLISHED) if arm.fresh_seeds}
+    assert set(entries) == {f"rule {rule}" for rule in rules} | others | arms
+    assert entries["claim C1"].bears_on == ["trial"]
+    assert entries["arm trial-elu"].bears_on == ["trial-elu"]
+    assert entries["rule statistics"].bears_on == entries["published curves"].bears_on == ["everything"]
+    assert all(re.fullmatch("[0-9a-f]{16}", entry.digest) for entry in entries.values())
+    assert len({entry.digest for entry in entries.values()}) > len(rules)
+
+
+def test_a_change_bears_on_the_runs_of_its_arm_its_experiment_or_on_all(trial: dict[str, Arm]) -> None:
+    plan.freeze("")
+    train(trial["relu"], 1, 100)  # an exploratory run decides nothing
+    assert plan.fresh_runs() == {"trial-relu": [100]}
+    edit("trial.yaml", "number: 3", "number: 4")  # of elu, which has no fresh run
+    assert plan.freeze("") == ["arm trial-elu"]
+    edit("trial.yaml", "number: 2", "number: 1")
+    with pytest.raises(UserError, match=r"^arm trial-relu: 1 fresh runs are stored; undo"):
+        plan.freeze("")
+    plan.freeze("fewer")
+    edit("published/curves.yaml", "reading_error: 0.0005", "reading_error: 0.0006")
+    train(trial["elu"], 101)
+    with pytest.raises(UserError, match=r"^published curves: 2 fresh runs are stored"):
+        plan.freeze("")
+    plan.freeze("read again")
+    first, second = plan.load().amendments
+    assert (first.runs, second.runs) == (
+        {"trial-relu": [100]},
+        {"trial-elu": [101], "trial-relu": [100]},
+    )
+    assert [*second.changes] == ["published curves"]
+    assert first.date == date.today().isoformat()
+
+
+def test_the_order_of_readings_is_frozen(trial: dict[str, Arm]) -> None:
+    reading = "\n        - {metric: test_loss, arms: {trial-elu: 1, trial-relu: -1}, expect: lower}"
+    (experiments.FOLDER / "claims/trial.yaml").write_text(f"{CLAIM}      other:{reading}\n")
+    forget()
+    plan.freeze("")
+    claim = CLAIM.replace("    readings:", f"    readings:\n      other:{reading}")
+    (experiments.FOLDER / "claims/trial.yaml").write_text(claim)
+    forget()
+    assert plan.freeze("") == ["claim C1"]
+
+
+def test_a_damaged_plan_is_one_line(trial: dict[str, Arm]) -> None:
+    plan.check()  # nothing is frozen
+    store.PLAN.write_text("entries: {}\n")
+    with pytest.raises(UserError, match=r"^experiments/plan.lock: amendments: is missing"):
+        plan.check()
+    store.PLAN.unlink()
+    plan.freeze("")
+    lines = store.PLAN.read_text().splitlines()
+    assert lines[0].startswith("# Written by `make freeze`.")
+    assert max(map(len, lines)) <= 120
 
 
 def test_a_rule_s_digest_is_of_what_it_does(tmp_path: Path) -> None:

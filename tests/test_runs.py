@@ -1,6 +1,7 @@
 """Stored runs: read back whole, and never counted for what they are not."""
 
 import errno
+import hashlib
 import math
 import os
 import shutil
@@ -8,11 +9,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import tiny
+from hypothesis import given
+from hypothesis import strategies as st
 
-from elu_replication.config.schema import Arm
+from elu_replication.config import experiments
+from elu_replication.config.schema import PUBLISHED, Arm
+from elu_replication.engine import kernels
 from elu_replication.errors import UserError
 from elu_replication.runs import store
 from elu_replication.runs.code_version import code_version
@@ -147,3 +153,123 @@ def test_a_run_appears_whole_or_not_at_all(arm: Arm, monkeypatch: pytest.MonkeyP
     assert [path.name for path in arm.folder.iterdir()] == ["seed-0"]
     (record,) = store.current(arm)
     assert record.final.test_accuracy == 0.8
+
+
+def test_every_published_run_is_as_it_was_stored() -> None:
+    """Those of before kernels were fixed, too, whose records lack later fields."""
+    arms = experiments.every_arm(PUBLISHED)
+    store.require_whole(arms)
+    kinds = {kind for arm in arms for kind in store.kinds_of_kernels(arm)}
+    assert kinds <= {*kernels.KINDS}
+
+
+@pytest.mark.parametrize(
+    ("named", "processor", "kind"),
+    [
+        ("x86-64-v3", "p", "x86-64-v3"),
+        ("other: GPU", "p", "GPU"),
+        (None, "AMD EPYC, X86_V3", kernels.WITHOUT_ONEDNN),
+        (None, "AMD EPYC", kernels.AVX512),
+    ],
+)
+def test_the_kind_of_kernels_is_named_or_follows_from_the_processor(
+    arm: Arm, named: str | None, processor: str, kind: str
+) -> None:
+    environment = ENVIRONMENT.model_copy(update={"kernels": named, "processor": processor})
+    stored(arm, 1, environment=environment)
+    assert store.kinds_of_kernels(arm) == [kind]
+    stored(arm, 0)
+    assert store.kinds_of_kernels(arm) == sorted({kind, "x86-64-v3"})
+
+
+def test_what_a_record_does_not_have_is_left_out_of_it(arm: Arm) -> None:
+    """Else the checksums of older records would no longer fit."""
+    stored(arm, 0, environment=ENVIRONMENT.model_copy(update={"kernels": None}))
+    text = store.record_path(arm, 0).read_text()
+    for name in ("plan", "kernels", "c_library", "openblas", "patience"):
+        assert f'"{name}"' not in text
+    changes = {"kernels": "x86-64-v3", "c_library": "glibc 2.41", "openblas": "0.3"}
+    record = stored(arm, 0, plan="0" * 16, environment=ENVIRONMENT.model_copy(update=changes))
+    loaded = store.load(arm, 0)
+    assert loaded is not None
+    assert (loaded.plan, loaded.environment) == ("0" * 16, record.environment)
+
+
+def test_a_run_of_another_seed_does_not_count(arm: Arm) -> None:
+    stored(arm, 0)
+    shutil.copytree(store.run_folder(arm, 0), store.run_folder(arm, 1))
+    assert store.why_not_current(arm, 1) == "protocol changed"
+
+
+def test_a_model_is_stored_where_it_is_asked_for(arm: Arm) -> None:
+    saving = replace(arm, save_model=True)
+    record = stored(arm, 0)
+    assert store.why_not_current(arm, 0) is None
+    assert store.why_not_current(saving, 0) == "model not saved"
+    store.store(saving, record, [], {kind: [] for kind in store.PROBES}, b"weights")
+    assert store.why_not_current(saving, 0) is None
+    assert store.model_path(saving, 0).read_bytes() == b"weights"
+
+
+def test_custom_runs_that_are_not_whole_are_removed_rather_than_checked_out(tmp_path: Path) -> None:
+    custom, published = (
+        Arm(name, tiny(), (0,), folder, fresh_seeds=(100,))
+        for name, folder in (("own", store.CUSTOM / "own"), ("tried", tmp_path / "tried"))
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        store.run_folder(custom, 0).mkdir(parents=True)
+        with pytest.raises(UserError) as refused:
+            store.require_whole([custom])
+        own = "results/custom/runs/own/seed-0"
+        assert str(refused.value) == f"not as it was stored: {own}; `rm -r {own}` lets it be trained again"
+        for seed in (0, 100):
+            store.run_folder(published, seed).mkdir(parents=True)
+        with pytest.raises(UserError) as refused:
+            store.require_whole([custom, published])
+    both = f"{tmp_path}/tried/seed-0 {tmp_path}/tried/seed-100"
+    assert str(refused.value).startswith(
+        f"not as it was stored: {own}, {both.replace(' ', ', ')}; `rm -r {own}` "
+    )
+    assert f"; `git checkout -- {both}` brings" in str(refused.value)
+    assert str(refused.value).endswith("`make retrain ARMS='tried'` trains it again")
+
+
+def test_fewer_runs_than_declared_are_counted(arm: Arm) -> None:
+    assert store.incomplete([arm]) == ""
+    stored(arm, 0)
+    other = replace(arm, name="other", seeds=(0, 7, 8))
+    assert store.incomplete([arm, other]) == "tried 1 of 2, other 1 of 3"
+    stored(arm, 1)
+    assert store.incomplete([arm]) == ""
+
+
+def test_a_plan_has_a_digest_that_its_text_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert store.plan_digest() is None
+    store.PLAN.parent.mkdir()
+    store.PLAN.write_text("entries: {}\n")
+    assert store.plan_digest() == hashlib.sha256(b"entries: {}\n").hexdigest()[:16]
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_histories_tell_neighbouring_float32_apart(loss: float) -> None:
+    neighbour = float(np.nextafter(np.float32(loss), np.float32(np.inf)))
+    ((seed, epoch, split, *texts), (*_, other, accuracy)) = store.as_rows(
+        3, [(1, "train", loss, 0.5), (1, "train", neighbour, 0.25)]
+    )
+    assert (seed, epoch, split, texts[1], accuracy) == ("3", "1", "train", "0.5", "0.25")
+    assert np.float32(texts[0]) == np.float32(loss)
+    assert np.float32(other) == np.float32(neighbour)
+
+
+def test_a_record_alone_may_be_replaced(arm: Arm) -> None:
+    record = stored(arm, 0)
+    texts = [path.read_text() for path in store.file_paths(arm, 0)]
+    store.write_record(arm, record.model_copy(update={"wall_seconds": 2.0}).with_checksum(*texts))
+    loaded = store.load(arm, 0)
+    assert loaded is not None
+    assert loaded.wall_seconds == 2.0
+    assert store.record_path(arm, 0).read_text().startswith('{\n "arm": "tried",\n "seed": 0,')
+    store.write_record(arm, record.with_checksum())  # a checksum without the files
+    assert store.load(arm, 0) is None

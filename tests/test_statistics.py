@@ -131,13 +131,52 @@ def test_seeds_needed_are_the_fewest_with_the_power() -> None:
 
 
 def test_seeds_to_predict_are_the_fewest_of_which_four_studies_in_five_are_narrow() -> None:
-    needed = statistics.seeds_to_predict(0.001, 0.003)
-    assert needed == 8
-    for n, enough in ((needed, True), (needed - 1, False)):
-        sds = np.random.default_rng(n).normal(0, 0.001, (20_000, n)).std(axis=1, ddof=1)
-        narrow = stats.t.ppf(0.975, n - 1) * sds * math.sqrt(1 + 1 / n) <= 0.003
-        assert (narrow.mean() >= 0.8) == enough
+    for half_width, fewest in ((0.003, 8), (0.0066, 3)):
+        assert statistics.seeds_to_predict(0.001, half_width) == fewest
+        for n, enough in ((fewest, True), (fewest - 1, False)):
+            sds = np.random.default_rng(n).normal(0, 0.001, (20_000, n)).std(axis=1, ddof=1)
+            narrow = stats.t.ppf(0.975, n - 1) * sds * math.sqrt(1 + 1 / n) <= half_width
+            assert (narrow.mean() >= 0.8) == enough
     assert statistics.seeds_to_predict(0.002, 0.003) is None  # 1.96 SDs alone are more
+
+
+def test_the_power_of_few_pairs_is_that_of_simulated_studies() -> None:
+    for effect, n in ((1.5, 3), (0.5, 3), (1.0, 5)):
+        studies = np.random.default_rng(n).normal(effect, 1.0, (100_000, n))
+        rejected = (stats.ttest_1samp(studies, 0, axis=1).pvalue < 0.05).mean()
+        assert statistics.power(effect, 1.0, n) == pytest.approx(rejected, abs=0.006)
+        assert statistics.power(-2 * effect, 2.0, n) == pytest.approx(statistics.power(effect, 1.0, n))
+
+
+def test_beyond_a_thousand_seeds_nothing_is_said() -> None:
+    least = statistics.minimum_detectable_effect(1.0, 1000)
+    assert statistics.seeds_to_show(least * 1.000001, 1.0) == 1000
+    assert statistics.seeds_to_show(least * 0.999999, 1.0) is None
+    assert statistics.seeds_to_show(10.0, 1.0) == 3  # no test of two pairs has the power
+    assert statistics.seeds_for_signs(0.5443) == 999
+    assert statistics.seeds_for_signs(0.5442) is None
+    assert statistics.seeds_for_signs(1.0) == 6
+
+
+def test_without_spread_or_effect_no_study_is_planned() -> None:
+    assert statistics.seeds_to_show(0.0, 1.0) is None
+    assert statistics.seeds_to_show(0.5, 0.0) is None
+    assert statistics.seeds_to_predict(0.0, 0.003) is None
+    for sd, n in ((2.0, 1), (0.0, 5), (math.nan, 5)):
+        assert math.isnan(statistics.minimum_detectable_effect(sd, n))
+    assert statistics.minimum_detectable_effect(2.0, 2) > 0
+
+
+def test_values_without_spread_are_equivalent_within_the_margin_alone() -> None:
+    assert [statistics.equivalence_p([value] * 6, 1.0) for value in (-0.5, 0.5, 1.0, 2.0)] == [0, 0, 1, 1]
+
+
+def test_a_prediction_has_no_unit() -> None:
+    values = np.array([1.0, 2.0, 4.0, 3.0, 2.5])
+    for unit in (0.01, 100.0):
+        p = statistics.prediction_p(values * unit, 5.0 * unit)
+        assert p == pytest.approx(statistics.prediction_p(values, 5.0))
+        assert 0.01 < p < 0.2
 
 
 def test_differences_without_spread_are_tested_by_their_signs_alone() -> None:

@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from elu_replication.claims import contrasts, results, timing, verdicts
+from elu_replication.claims import contrasts, results, statistics, timing, verdicts
 from elu_replication.claims.contrasts import LEAST_PAIRS, LEAST_RUNS, Judgement, evaluate
 from elu_replication.claims.results import ClaimResult, ContrastResult, Finding, ReadingResult, Verdict
 from elu_replication.claims.schema import Claim, Contrast
 from elu_replication.claims.verdicts import adjusted, combined, conclude, over_readings, read, together
+from elu_replication.config import experiments
+from elu_replication.config.schema import PUBLISHED
 from elu_replication.reports.columns import NUMBERS, of_claim
 
 TWO = {"asu_mlp-sgd_elu": 1.0, "asu_mlp-sgd_relu": -1.0}
@@ -342,6 +344,283 @@ def test_the_pattern_names_the_one_factor_that_tells_readings_apart() -> None:
     assert mixed is not None
     assert mixed.factor is None
     assert outcome(sgd).pattern is None
+
+
+ELU, RELU = TWO
+
+
+def test_a_contrast_s_numbers_are_those_of_scipy() -> None:
+    values = [0.004, -0.001, 0.006, 0.003, 0.002, 0.0055]
+    result = compared(values)
+    flips = stats.permutation_test((values,), np.mean, permutation_type="samples", n_resamples=2**6)
+    at_margins = [
+        stats.ttest_1samp(values, margin, alternative=side).pvalue
+        for margin, side in ((0.001, "less"), (-0.001, "greater"))
+    ]
+    low, high = stats.t.interval(0.95, 5, np.mean(values), stats.sem(values))
+    assert (result.test, result.n, result.than, result.margin) == ("t", 6, 0.0, 0.001)
+    assert (result.effect, result.sd) == pytest.approx((np.mean(values), np.std(values, ddof=1)))
+    assert result.interval == pytest.approx((low, high))
+    assert result.p == result.p_verdict == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+    assert result.p_sign_flip == pytest.approx(flips.pvalue)
+    assert result.p_equivalence == pytest.approx(max(at_margins))
+    assert statistics.power(result.minimum_detectable_effect, result.sd, 6) == pytest.approx(0.8)
+    assert result.verdict == "replicated"
+    assert result.reason.startswith("the interval [0.0005591, 0.005941] is wholly above 0; the exact")
+    assert compared([-x for x in values]).p_verdict == pytest.approx(result.p / 2)  # of one side
+    assert compared(values, "equal").p_verdict == 1.0
+    for other in (compared(values, "equal"), number(values, 0.003), compared(values, **TO_TARGET)):
+        assert math.isnan(other.minimum_detectable_effect)
+    for other in (number(values, 0.003), compared(values, **TO_TARGET)):
+        assert math.isnan(other.p_sign_flip)
+
+
+def test_a_published_value_s_numbers_are_those_of_a_prediction() -> None:
+    values = [0.99, 0.9905, 0.991, 0.9895, 0.9902]
+    result = number(values, 0.991)
+    reach = stats.t.ppf(0.975, 4) * np.std(values, ddof=1) * math.sqrt(1.2)
+    assert (result.test, result.published, result.than) == ("prediction", 0.991, 0.991)
+    assert result.interval == pytest.approx((np.mean(values) - reach, np.mean(values) + reach))
+    assert math.isnan(result.p_equivalence)
+    assert math.isnan(result.p_verdict)  # a value inside its interval is no test
+    far = number(values, 0.95)
+    distance = (np.mean(values) - 0.95) / np.std(values, ddof=1) / math.sqrt(1.2)
+    assert far.p == far.p_verdict == pytest.approx(2 * stats.t.sf(distance, 4))
+
+
+def test_six_pairs_on_a_side_are_counted_by_their_signs() -> None:
+    result = compared([-1, -2, -50, -1, -3, -NEVER], "lower", **TO_TARGET)
+    assert (result.effect, result.interval) == (-2.5, (-NEVER, -1.0))
+    assert result.p == result.p_verdict == pytest.approx(2 / 2**6)
+    assert "of the median (0 above, 6 below, 0 tied" in result.reason
+    assert "(1 above, 3 below, 2 tied" in compared([-1, -2, 0, 0, -3, 4], "lower", **TO_TARGET).reason
+    lost = compared([0.1, 0.2, 0.1, 0.3, 0.2, NEVER], metric="test_loss")
+    assert "of the median (6 above, 0 below, 0 tied) is wholly above 0" in lost.reason
+    tied = compared([math.nan, -2, -50, -1, -3, -4], "lower", **TO_TARGET)
+    assert (tied.effect, tied.p) == (-2.5, pytest.approx(2 * 7 / 2**6))
+
+
+@pytest.mark.parametrize(
+    ("judged", "reason"),
+    [
+        (lambda: compared(UP), "the interval [0.004061, 0.005939] is wholly above 0"),
+        (lambda: compared(UP, "lower"), "the interval [0.004061, 0.005939] is wholly above 0"),
+        (lambda: compared(DOWN), "the interval [-0.005939, -0.004061] is wholly below 0"),
+        (lambda: compared(UP[:5]), "5 of the 6 seeds that a verdict needs"),
+        (lambda: compared([0.95] * 6, than=0.9), "the interval [0.95, 0.95] is wholly above 0.9"),
+        (
+            lambda: compared(UP, "equal"),
+            "the interval [0.004061, 0.005939] is further from 0 than 0.001",
+        ),
+        (
+            lambda: compared(OPEN, "equal"),
+            "the interval [-0.003833, 0.007167] is neither within 0.001 nor beyond it",
+        ),
+        (lambda: compared(OPEN), "the interval [-0.003833, 0.007167] reaches both sides of 0"),
+        (lambda: number([0.99] * 4, 0.99), "4 of the 5 runs that a verdict needs"),
+        (
+            lambda: number([0.99] * 5, 0.99),
+            "the published 0.99 is inside the prediction interval [0.99, 0.99]",
+        ),
+        (
+            lambda: number([0.99] * 5, 0.98),
+            "the published 0.98 is outside the prediction interval [0.99, 0.99]",
+        ),
+    ],
+)
+def test_a_reason_says_what_was_compared(judged: Callable[[], ContrastResult], reason: str) -> None:
+    assert judged().reason == reason
+
+
+def test_a_difference_on_the_other_side_of_an_equality_has_the_p_of_its_margin() -> None:
+    values = [-0.0014, -0.0012, -0.0017, -0.0013, -0.0016, -0.0014]
+    result = compared(values, "equal")
+    assert result.verdict == "not replicated"
+    assert result.p_verdict == pytest.approx(stats.ttest_1samp(values, -0.001).pvalue)
+
+
+def accuracies(contrast: Contrast) -> list[pd.Series]:
+    """The stored test accuracies of each of its arms, by seed."""
+    return [contrasts.values_of("test_accuracy", arm) for arm in contrasts.arms_of(contrast).values()]
+
+
+def test_the_probability_of_improvement_is_over_all_pairs_of_runs() -> None:
+    elu, relu = accuracies(direction())
+    share = np.mean([(one > other) + (one == other) / 2 for one in elu for other in relu])
+    assert 0.5 < share < 1
+    assert contrasts.improvement(direction()) == pytest.approx(share)
+    assert contrasts.improvement(direction(arms={ELU: -1, RELU: 1})) == pytest.approx(1 - share)
+    for arms in ({ELU: 1, RELU: -2}, {ELU: 1}, {ELU: 1, RELU: 1}):
+        assert math.isnan(contrasts.improvement(direction(arms=arms)))
+
+
+def test_a_published_effect_is_the_weighted_sum_of_published_scores() -> None:
+    he = {"machinecurve_25-he_elu1": 1.0, "machinecurve_25-he_relu": -2.0}
+    loss = direction("lower", metric="test_loss", arms=he)
+    assert contrasts.published_effect(loss) == pytest.approx(0.0293 - 2 * 0.0305, abs=1e-4)
+    assert math.isnan(contrasts.published_effect(direction(metric="test_loss")))  # not all have one
+    assert math.isnan(contrasts.published_effect(direction(**TO_TARGET)))
+    assert contrasts.published_effect(value(0.97)) == 0.97
+
+
+def test_a_command_names_each_arm_once() -> None:
+    both = f"make replicate ARMS='{ELU} {RELU}'"
+    timed = direction("lower", metric="epoch_time")
+    assert contrasts.command([direction()]) == contrasts.command([direction(), direction()]) == both
+    assert contrasts.command([timed, timed]) == "make times"
+    assert contrasts.command([timed, direction()]) == both
+    assert compared(UP).command == both
+
+
+def test_runs_that_diverged_are_named_with_their_number() -> None:
+    name = "asu_mlp-sgd_elu_normal"
+    contrast = direction(arms={name: 1, ELU: -1}, metric="median_distance")
+    (lost, whole) = (contrasts.stored(arm).diverged for arm in contrasts.arms_of(contrast).values())
+    assert len(lost) > 1
+    assert not whole
+    said = f"{name} diverged with {len(lost)} seeds"
+    assert contrasts.judge(contrast, {}) == Judgement("inconclusive", said)
+    judged = contrasts.judge(contrast, dict(enumerate(UP)))
+    assert judged.reason.startswith("the interval [0.004061, 0.005939] is wholly above 0")
+    assert judged.reason.endswith(f"; {said}")
+
+
+def test_what_has_no_runs_is_named() -> None:
+    idle = next(
+        arm.name for arm in experiments.every_arm(PUBLISHED) if not contrasts.stored(arm).final.size
+    )
+    missing = contrasts.judge(direction(arms={ELU: 1, idle: -1}), {})
+    assert missing == Judgement("not run", f"no runs of {idle}")
+    assert contrasts.judge(direction(), {}) == Judgement("not run", "no seed that all arms have")
+
+
+def test_the_effect_on_stored_runs_is_paired_by_seed() -> None:
+    contrast = direction(arms={ELU: 0.5, RELU: -1})
+    elu, relu = accuracies(contrast)
+    sums = contrasts.weighted_sums(contrast)
+    assert sums == pytest.approx(
+        {seed: elu[seed] / 2 - relu[seed] for seed in sorted({*elu.index} & {*relu.index})}
+    )
+    assert all(round(value, 12) == value for value in sums.values())
+
+
+WORST_FIRST: tuple[Verdict, ...] = (
+    *("not replicated", "not testable", "not run", "inconclusive"),
+    *("protocol-dependent", "replicated"),
+)
+
+
+@pytest.mark.parametrize("worst", range(6))
+def test_parts_together_are_as_good_as_the_worst(worst: int) -> None:
+    assert combined(reversed(WORST_FIRST[worst:])) == WORST_FIRST[worst]
+
+
+def test_the_p_of_a_failing_reading_is_adjusted_and_at_most_1() -> None:
+    fails: tuple[Verdict, float] = ("not replicated", 0.02)
+    assert together([("not replicated", 0.04), fails, ("replicated", 0.001)]) == ("not replicated", 0.06)
+    assert together([("not replicated", 0.6), ("replicated", 0.1)]) == ("not replicated", 1.0)
+    assert together([("replicated", math.nan), ("replicated", 0.03)]) == ("replicated", 0.03)
+    assert together([("inconclusive", 1.0), ("replicated", 0.03)]) == ("inconclusive", 1.0)
+
+
+def test_readings_beside_the_primary_one_are_adjusted_by_hand() -> None:
+    before: list[tuple[Verdict, float]] = [
+        *(("replicated", 0.04), ("replicated", 0.02)),
+        *(("not replicated", 0.03), ("replicated", 0.01)),
+    ]
+    after = adjusted(before)
+    assert [verdict for verdict, _ in after] == [verdict for verdict, _ in before]
+    assert math.isnan(after[0][1])
+    assert [p for _, p in after[1:]] == pytest.approx([0.04, 0.04, 0.03])
+    assert adjusted([("replicated", 0.9), ("replicated", 0.051)])[1] == (
+        "inconclusive",
+        pytest.approx(0.051),
+    )
+    assert adjusted([("replicated", 0.9)])[0][0] == "replicated"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "verdict"),
+    [
+        (["replicated", "inconclusive", "not replicated"], "protocol-dependent"),
+        (["inconclusive", "replicated", "not replicated"], "protocol-dependent"),
+        (["not run", "not run"], "not run"),
+        (["not run", "inconclusive"], "inconclusive"),
+        (["not replicated", "inconclusive", "not run"], "not replicated"),
+    ],
+)
+def test_readings_decide_together(verdicts: list[Verdict], verdict: Verdict) -> None:
+    assert over_readings(verdicts) == verdict
+
+
+def test_the_parts_of_a_protocol_are_those_of_a_reading_s_arms() -> None:
+    arms = {"asu_mlp-sgd_elu": 1.0, "asu_mlp-adam_relu_glorot": -1.0}
+    factors = verdicts.values_of_factors(read("mixed", [compared(UP, arms=arms)]))
+    assert factors["optimizer"] == "adam and sgd"
+    assert factors["ELU's alpha"] == "1"
+    assert factors["batch_size"] == "64"
+    assert "activation" not in factors
+    assert "activation.alpha" not in factors
+    assert "ELU's alpha" not in verdicts.values_of_factors(read("r", [compared(UP, arms={RELU: 1.0})]))
+
+
+def test_a_pattern_counts_readings_that_have_runs() -> None:
+    up, down, weak = (
+        read(name, [compared(values)]) for name, values in (("u", UP), ("d", DOWN), ("w", WEAK))
+    )
+    other = read("o", [compared(UP)])
+    none, undecided = read("n", [compared(NONE)]), read("i", [compared(OPEN)])
+    pattern = outcome(up, other, down, weak, none, *[undecided] * 3).pattern
+    assert pattern is not None
+    counts = pattern.readings, pattern.holds, pattern.fails, pattern.holds_adjusted, pattern.fails_adjusted
+    assert counts == (7, 2, 2, 2, 1)
+    assert pattern.factor is None  # all have the same arms
+    assert str(pattern) == "holds in 2 of 7, fails in 2 (adjusted: 2 and 1)"
+
+
+def test_a_reason_names_a_few_readings_and_counts_many() -> None:
+    def many(number: int) -> ClaimResult:
+        ups = [read(f"up {index}", [compared(UP)]) for index in range(number)]
+        return outcome(*ups, read("down", [compared(DOWN)]), read("open", [compared(OPEN)]))
+
+    few = many(4)
+    assert few.verdict == "protocol-dependent"
+    assert few.reason.endswith(
+        ". Replicated: up 0; up 1; up 2; up 3. Not replicated: down. 1 other reading inconclusive"
+    )
+    assert "Replicated: up" not in many(5).reason
+    assert many(5).reason.endswith(". Not replicated: down. 1 other reading inconclusive")
+
+
+def test_a_computation_s_reason_is_what_is_wrong_or_what_holds() -> None:
+    right = [Finding(f"slope {index}", "1", 1.0, True) for index in range(4)]
+    wrong = Finding("b", "one", 2.0, False)
+    alone = {"kind": "DET", "check": "sigmoid_slope"}
+    assert outcome(findings=[*right, wrong], readings={}, **alone).reason == "B: 2, claimed: one"
+    assert outcome(findings=right, readings={}, **alone).reason == (
+        "Computed as claimed: slope 0; slope 1; slope 2"
+    )
+    passage = {"source": "M", "place": "-", "says": "-"}
+    text = {"kind": "TXT", "passages": [passage, passage], "readings": {}}
+    assert outcome(**text, agreement="unsupported").reason == "The passages compared: unsupported"
+
+
+def test_two_published_scores_of_a_reading_share_its_confidence() -> None:
+    one, two = (verdicts.evaluated([value(0.97)] * number) for number in (1, 2))
+    assert one[0].interval.half_width < two[0].interval.half_width == two[1].interval.half_width
+    mixed = verdicts.evaluated([value(0.97), direction()])
+    assert mixed[0].interval == one[0].interval
+
+
+def test_multiplicity_counts_what_the_adjustment_leaves() -> None:
+    up, weak, down = (
+        read(name, [compared(values)]) for name, values in (("u", UP), ("w", WEAK), ("d", DOWN))
+    )
+    opened = read("o", [compared(OPEN)])
+    claims = [outcome(up, weak, opened, opened, opened), outcome(up, down), outcome(up)]
+    assert verdicts.multiplicity(claims).startswith(
+        "Of the 2 readings beside a primary one that are decided at 5%, 1 are"
+    )
 
 
 # Simulations. A rate may exceed a nominal one by three standard errors of 2,000 studies.
