@@ -15,7 +15,6 @@ from elu_replication.commands import audit
 from elu_replication.config.schema import Arm
 from elu_replication.datasets import prepared
 from elu_replication.engine import data
-from elu_replication.errors import UserError
 from elu_replication.reports import figures, tables
 from elu_replication.reports.arms import Row
 from elu_replication.runs import store
@@ -97,8 +96,3 @@ def test_runs_that_ended_early_can_be_tabulated_drawn_and_audited(tmp_path: Path
     assert len(figures.figure("custom", rows).axes) == 2
     tables.write(rows, tmp_path / "tables")
     assert [job.audited_epochs for job in audit.stored_jobs([arm], 5)] == [2, 2]
-
-
-def test_patience_needs_a_validation_split() -> None:
-    with pytest.raises(UserError, match="patience = 2 needs validation_images above 0"):
-        tiny(patience=2, validation_images=0)

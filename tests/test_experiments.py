@@ -7,11 +7,10 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-import yaml
 from conftest import ROOT
 
 from elu_replication.commands.sweep import applicable
-from elu_replication.config import documents, experiments, params
+from elu_replication.config import experiments, params
 from elu_replication.config.compose import composed, configuration
 from elu_replication.config.documents import validated
 from elu_replication.config.options import group_option
@@ -59,21 +58,6 @@ def test_quick_scale_cuts_everything_and_stays_apart() -> None:
             assert len(arm.seeds) <= 2
 
 
-def test_published_runs_are_never_cut() -> None:
-    with pytest.raises(UserError, match="scale = published: is never cut"):
-        configuration(composed(["scale.max_epochs=2"]))
-
-
-def test_a_scale_is_one_of_those_there_are() -> None:
-    with pytest.raises(UserError, match=r"scale.name = huge: must be one of published, quick"):
-        configuration(composed(["scale.name=huge"]))
-
-
-def test_a_cut_that_a_batch_does_not_fit_is_refused() -> None:
-    with pytest.raises(UserError, match=r"asu_mlp.yaml: arm sgd_elu: batch_size = 64: must be 1 to 46"):
-        experiments.arm("asu_mlp-sgd_elu", Scale("quick", max_train_images=50))
-
-
 def test_the_default_campaign_is_of_stored_runs() -> None:
     core = params.default_campaign()
     chosen = experiments.selected(PUBLISHED, core)
@@ -85,57 +69,6 @@ def test_a_whole_experiment_can_be_named() -> None:
     chosen = experiments.selected(PUBLISHED, Campaign("named", ("clevert_fig2",), max_seeds=2))
     assert list(chosen) == ["asu_mlp-sgd_elu", "clevert_fig2-lrelu", "asu_mlp-sgd_relu"]
     assert {arm.seeds for arm in chosen.values()} == {(0, 1)}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"protocol": {"dropot": 0.5}}, r"arm elu: dropot: unknown key"),
-        ({"protocol": {"dropout.rate": 0.5}}, r"arm elu: dropout.rate: unknown key"),
-        (
-            {"arms": {"elu": {"activation": "elu", "activation.alpha": 0}}},
-            r"alpha = 0.*above 0 for elu",
-        ),
-        ({"arms": {"elu": {"same_as": "asu_mlp-sgd_relu", "activation": "elu"}}}, "not the same as"),
-        ({"published": {"relu": {"test_loss": 1.0}}}, "published or panels name unknown arms"),
-        ({"claims": ["seven"]}, r"claims.0 = 'seven': string should match"),
-        ({"seedz": 3}, r"seedz: unknown key; known here: title"),
-        ({"extends": "wrong"}, r"wrong.yaml: extends itself"),
-        ({"extends": "asu_mlp", "protocol": {"dropot": 0.5}}, r"arm elu: dropot: unknown key"),
-    ],
-)
-def test_a_wrong_document_is_named_with_its_field(
-    change: dict[str, dict[str, object]], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    document = yaml.safe_load(Path("experiments/asu_mlp.yaml").read_text())
-    document |= {"arms": {"elu": {"activation": "elu"}}, "published": {}, "panels": {}, "fresh_seeds": []}
-    for key, value in change.items():
-        both = isinstance(value, dict) and key == "protocol"
-        document[key] = {**document[key], **value} if both else value
-    (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(document))
-    (tmp_path / "asu_mlp.yaml").write_text(Path("experiments/asu_mlp.yaml").read_text())
-    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
-    experiments.load.cache_clear()
-    experiments.arm.cache_clear()
-    with pytest.raises(UserError, match=message) as refused:
-        experiments.arm("wrong-elu", PUBLISHED)
-    experiments.load.cache_clear()
-    experiments.arm.cache_clear()
-    assert "wrong" in str(refused.value)
-
-
-@pytest.mark.parametrize("content", [b"title: [", b"\ttitle: x", b"title: \xe9"])
-def test_what_is_not_yaml_is_one_line_that_names_the_file(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "broken.yaml").write_bytes(content)
-    with pytest.raises(UserError, match=r"^\S*broken\.yaml: [^\n]+$"):
-        documents.checked(tmp_path / "broken.yaml", experiments.Experiment)
-
-
-def test_a_name_that_could_be_an_arm_s_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
-    (tmp_path / "my-idea.yaml").touch()
-    with pytest.raises(UserError, match=r"my-idea\.yaml: rename it without '-'"):
-        experiments.names()
 
 
 def test_what_extends_another_may_leave_its_protocol_empty(
@@ -192,17 +125,6 @@ def test_a_killed_command_s_overrides_are_taken_back_by_the_next(elsewhere: Path
 
 def test_params_yaml_is_what_conf_and_experiments_make() -> None:
     params.check()
-
-
-def test_drift_is_told_with_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drifted = params.text().replace("dropout: 0.25", "dropout: 0.3", 1)
-    monkeypatch.setattr(params, "FILE", tmp_path / "params.yaml")
-    params.FILE.write_text(drifted)
-    with pytest.raises(UserError, match=r"dropout is 0.3, should be 0.25.*make params"):
-        params.check()
-    params.FILE.write_text("")
-    with pytest.raises(UserError, match=r"cannot be read \(it is empty\); `make params`"):
-        params.check()
 
 
 def test_the_defaults_are_no_custom_arm_but_any_change_is() -> None:

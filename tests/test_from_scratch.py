@@ -16,7 +16,6 @@ from elu_replication.engine.activations import ACTIVATIONS, ELU, function
 from elu_replication.engine.numpy_mlp.network import Cost, Network
 from elu_replication.engine.numpy_mlp.trainer import FromScratchTrainer
 from elu_replication.engine.trainer import Trainer
-from elu_replication.errors import UserError
 
 
 @pytest.mark.parametrize("cost", ["cross_entropy", "squared_error"])
@@ -59,9 +58,3 @@ def test_it_trains_as_its_keras_twin(activation: str, mnist: Path) -> None:
             assert one[:2] == other[:2]
             assert one.loss == pytest.approx(other.loss, rel=1e-4)
             assert one.accuracy == pytest.approx(other.accuracy, abs=0.004)
-
-
-@pytest.mark.parametrize("wrong", [{"optimizer": "adam"}, {"dropout": 0.1}, {"activation": "prelu"}])
-def test_what_it_cannot_do_is_refused(wrong: dict[str, str | float]) -> None:
-    with pytest.raises(UserError, match="from_scratch"):
-        tiny(model="from_scratch", **wrong)

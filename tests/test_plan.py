@@ -111,17 +111,6 @@ def test_a_document_declares_fresh_seeds_by_arm() -> None:
     assert experiments.arm("asu_mlp-sgd_elu", Scale("quick", max_seeds=2)).fresh_seeds == ()
 
 
-@pytest.mark.parametrize("arms", ["[elu, elu]", "[selu]"])
-def test_fresh_seeds_name_an_arm_of_the_document_once(arms: str, trial: dict[str, Arm]) -> None:
-    path = experiments.FOLDER / "trial.yaml"
-    path.write_text(TRIAL.replace("arms: [elu],", f"arms: {arms},"))
-    forget()
-    with pytest.raises(
-        UserError, match=r"trial.yaml: fresh_seeds: must be once, and of an arm trained here"
-    ):
-        experiments.load("trial")
-
-
 def test_every_arm_of_a_claim_has_fresh_seeds_but_those_that_take_days() -> None:
     contrasts = [c for claim in schema.load_claims().values() for r in claim.readings.values() for c in r]
     names = {name for contrast in contrasts for name in contrast.arms}

@@ -100,13 +100,7 @@ def test_a_diverged_run_reads_back_with_its_nan(arm: Arm) -> None:
     ("spoil", "reason"),
     [
         (lambda arm: shutil.rmtree(store.run_folder(arm, 0)), "not run"),
-        (lambda arm: store.record_path(arm, 0).unlink(), "altered"),
-        (lambda arm: store.history_path(arm, 0).unlink(), "altered"),
-        (lambda arm: store.record_path(arm, 0).write_text("{"), "altered"),
-        (lambda arm: store.record_path(arm, 0).write_bytes(b"\xff"), "altered"),
-        (lambda arm: edit(store.record_path(arm, 0), "0.9", "0.99"), "altered"),
         (lambda arm: edit(store.history_path(arm, 0), "0.9", "0.99"), "altered"),
-        (lambda arm: edit(store.probe_path(arm, 0, "activity"), "0.5", "0.6"), "altered"),
         (lambda arm: stored(arm, 0, code_version="0" * 16), "engine changed"),
         (lambda arm: stored(arm, 0, data_digest="0" * 64), "data changed"),
         (lambda arm: stored(replace(arm, protocol=tiny(epochs=9)), 0), "protocol changed"),
@@ -121,19 +115,6 @@ def test_what_is_not_as_declared_does_not_count(
     spoil(arm)
     assert store.why_not_current(arm, 0) == reason
     assert [record.seed for record in store.current(arm)] == [1]
-
-
-def test_evidence_that_is_not_whole_is_named_with_both_remedies(arm: Arm) -> None:
-    stored(arm, 0)
-    stored(arm, 1)
-    store.require_whole([arm])
-    edit(store.history_path(arm, 1), "0.9", "0.99")
-    with pytest.raises(UserError) as refused:
-        store.require_whole([arm])
-    folder = store.run_folder(arm, 1)
-    assert str(refused.value).startswith(f"not as it was stored: {folder}; ")
-    assert f"`git checkout -- {folder}`" in str(refused.value)
-    assert "`make retrain ARMS='tried'`" in str(refused.value)
 
 
 def test_a_run_appears_whole_or_not_at_all(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:

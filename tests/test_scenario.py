@@ -141,14 +141,6 @@ def test_strays_beside_runs_are_no_change(clone: Path) -> None:
         stray.unlink()
 
 
-def test_a_lock_with_conflict_markers_is_one_line(clone: Path) -> None:
-    text = (clone / "dvc.lock").read_text()
-    (clone / "dvc.lock").write_text(f"<<<<<<< HEAD\n{text}")
-    with pytest.raises(AssertionError, match=r"error: dvc\.lock: cannot be read .*`rm dvc\.lock`"):
-        replicate(clone)
-    (clone / "dvc.lock").write_text(text)
-
-
 def test_an_archive_without_git_nor_data_is_up_to_date(clone: Path, tmp_path: Path) -> None:
     unpacked = tmp_path / "un packed é"
     shutil.copytree(clone, unpacked, ignore=shutil.ignore_patterns(".git", "data", "cache", "tmp"))

@@ -6,6 +6,7 @@ What bears on stored fresh runs changes only by an amendment, which the file kee
 import ast
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -102,15 +103,22 @@ def entries() -> dict[str, Entry]:
 
 def load() -> Plan:
     """The frozen plan, empty where nothing is frozen; raises UserError where the file is damaged."""
-    return documents.checked(store.PLAN, Plan) if store.PLAN.is_file() else Plan(entries={}, amendments=[])
+    if not os.path.lexists(store.PLAN):
+        return Plan(entries={}, amendments=[])
+    try:
+        return documents.checked(store.PLAN, Plan)
+    except UserError as error:
+        raise UserError(f"{error}; `git checkout -- {store.PLAN}` brings the plan back") from error
 
 
 def fresh_runs() -> Runs:
     """The fresh seeds that have a stored run, by arm, whatever is declared now."""
     runs: Runs = {}
     for folder in sorted((experiments.RESULTS / PUBLISHED.name / "runs").glob("*/*/seed-???*")):
-        *_, experiment, arm, seed = folder.parts
-        runs.setdefault(f"{experiment}-{arm}", []).append(int(seed.removeprefix("seed-")))
+        *_, experiment, arm, name = folder.parts
+        seed = name.removeprefix("seed-")
+        if seed.isdecimal():  # not a copy beside it
+            runs.setdefault(f"{experiment}-{arm}", []).append(int(seed))
     return runs
 
 
@@ -121,7 +129,7 @@ def changed(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> list[str]:
 
 def check() -> None:
     """Raise UserError naming what differs from the frozen plan; nothing where none is frozen."""
-    if store.PLAN.is_file() and (names := changed(load().entries, entries())):
+    if (frozen := load().entries) and (names := changed(frozen, entries())):
         raise UserError(
             f"{store.PLAN} is not what the tree holds: {', '.join(names)}; `make freeze` renews it"
         )

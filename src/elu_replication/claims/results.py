@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_args
 
-from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from elu_replication.claims.sources import Source
 from elu_replication.config.documents import Strict
@@ -313,13 +313,13 @@ class Results(Strict):
 
 def load(path: Path = FILE) -> Results:
     """The stored verdicts; raises UserError where there are none, or where they are of another version."""
-    if not path.is_file():
-        raise UserError(f"{path}: no verdicts yet; `make replicate` gives them")
     try:
         return Results.model_validate_json(path.read_bytes())
-    except ValidationError as error:
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no verdicts yet; `make replicate` gives them") from error
+    except (OSError, ValueError, TypeError) as error:  # TypeError: of a list for a number
         raise UserError(
-            f"{path}: damaged or of another version; `make replicate` makes it again"
+            f"{path}: damaged or of another version; `rm -r {path}; make replicate` makes it again"
         ) from error
 
 

@@ -10,8 +10,8 @@ from elu_replication.claims.checks import CHECKS
 from elu_replication.claims.metrics import METRICS
 from elu_replication.claims.results import Ambiguity, Change, Ledger, Statement
 from elu_replication.config import documents, experiments
-from elu_replication.config.documents import Strict
-from elu_replication.config.schema import PUBLISHED
+from elu_replication.config.documents import Strict, must
+from elu_replication.config.schema import PUBLISHED, Finite
 from elu_replication.errors import UserError
 
 FOLDER = experiments.FOLDER / "claims"
@@ -27,11 +27,11 @@ class Contrast(Strict):
     """
 
     metric: str
-    arms: dict[str, float]
-    published: float | None = None
+    arms: Annotated[dict[str, Finite], Field(min_length=1)]
+    published: Finite | None = None
     expect: Literal["higher", "lower", "equal"] | None = None
-    than: float = 0.0
-    margin: float = 0.0
+    than: Finite = 0.0
+    margin: Annotated[Finite, must("0 or more", lambda margin: margin >= 0)] = 0.0
 
     @model_validator(mode="after")
     def _complete(self) -> "Contrast":
@@ -65,7 +65,7 @@ class Claim(Statement):
     contrasts of either are measured beside it. A DIR claim with a `check` needs both to hold.
     """
 
-    readings: dict[str, list[Contrast]] = Field({})
+    readings: dict[str, Annotated[list[Contrast], Field(min_length=1)]] = Field({})
     check: str | dict[str, str] | None = None
 
     @property
@@ -78,6 +78,8 @@ class Claim(Statement):
     @model_validator(mode="after")
     def _complete(self) -> "Claim":
         known = sources.load().sources
+        if not self.sources:
+            raise ValueError(f"sources: must have one of {', '.join(known)}")
         if unknown := {*self.sources, *(passage.source for passage in self.passages)} - set(known):
             raise ValueError(f"source {', '.join(sorted(unknown))}: must be of {', '.join(known)}")
         for check in self.checks.values():
@@ -102,6 +104,7 @@ def documented() -> dict[str, dict[str, Claim]]:
 
     Raises UserError naming the file and the entry that is wrong.
     """
+    sources.load()  # first, since an error of it inside an entry would be told as the entry's
     documents_of_claims = {
         path.stem: documents.checked(path, _File).claims
         for path in sorted(FOLDER.glob("*.yaml"))

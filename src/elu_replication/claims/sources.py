@@ -2,8 +2,11 @@
 
 from functools import cache
 
+from pydantic import StrictBool
+
 from elu_replication.config import documents, experiments
 from elu_replication.config.documents import Strict
+from elu_replication.config.schema import Positive
 
 FILE = experiments.FOLDER / "claims/sources.yaml"
 
@@ -16,14 +19,14 @@ class Source(Strict):
     author: str
     title: str
     bibtex: str
-    published: bool = True
+    published: StrictBool = True
 
 
 class Sources(Strict):
     """The sources by id, the ids of the best-known claims, and published seconds to learn by arm."""
 
     sources: dict[str, Source]
-    training_seconds: dict[str, float]
+    training_seconds: dict[str, Positive]
 
 
 @cache

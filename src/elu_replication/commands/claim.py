@@ -6,8 +6,7 @@ import textwrap
 from elu_replication.claims import results as stored
 from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results
 from elu_replication.config import experiments
-from elu_replication.config.documents import validated
-from elu_replication.config.options import group_option, require_root
+from elu_replication.config.options import option, require_root
 from elu_replication.config.schema import PUBLISHED, Campaign
 from elu_replication.console import say, table
 from elu_replication.errors import UserError, run_main
@@ -70,7 +69,7 @@ def show(title: str, rows: columns.Rows) -> None:
 
 def plan() -> None:
     """How many of the declared fresh seeds are stored, and the hours that the rest take on all cores."""
-    arms = experiments.selected(PUBLISHED, validated(Campaign, group_option("campaign", "fresh"))).values()
+    arms = experiments.selected(PUBLISHED, option(Campaign, "campaign", "fresh")).values()
     left, rows = campaign.pending(arms), []
     for batch in dict.fromkeys(map(campaign.batch, arms)):
         missing = [job for job in left if campaign.batch(job.arm) == batch]

@@ -2,7 +2,7 @@
 
 import argparse
 
-from elu_replication.claims import plan
+from elu_replication.claims import identification, plan, schema
 from elu_replication.config.options import require_root
 from elu_replication.console import say
 from elu_replication.errors import run_main
@@ -15,6 +15,8 @@ def main() -> None:
     parser.add_argument("--reason", default="", help="why something changes that has fresh runs")
     options = parser.parse_args()
     require_root()
+    schema.load_ledger()  # a mistake here or there would stop the verdicts, and the plan does not show it
+    identification.load_curves()
     if options.check:
         plan.check()
     else:

@@ -2,25 +2,27 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import yaml
+from pydantic import Field
 
 from elu_replication import atomic
 from elu_replication.claims import results as stored
 from elu_replication.commands import audit, scores
-from elu_replication.config import experiments, params
+from elu_replication.config import documents, experiments, params
+from elu_replication.config.documents import Strict
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.options import require_root
 from elu_replication.config.schema import PUBLISHED, Arm, Launcher, Params, dataset_facts
 from elu_replication.console import say, table
 from elu_replication.datasets import fetch
 from elu_replication.datasets.prepared import PREPARED
-from elu_replication.errors import UserError, one_line, run_main
+from elu_replication.errors import UserError, run_main
 from elu_replication.reports import findings
 from elu_replication.runs import store
 from elu_replication.training import campaign, cost
@@ -60,14 +62,23 @@ def status() -> Status:
     return {stage: changes for stage, changes in changed.items() if any(map(matters, changes))}
 
 
+class Lock(Strict):
+    """What dvc.lock must hold for DVC to read it."""
+
+    schema_: Literal["2.0"] = Field(alias="schema")
+    stages: dict[str, dict[Literal["cmd", "deps", "params", "outs"], Any]]
+
+
 def require_lock() -> None:
-    """Raise UserError where dvc.lock is not YAML, as after a merge with conflicts."""
+    """Raise UserError where DVC could not read dvc.lock, as after a merge with conflicts."""
+    if not os.path.lexists(DVC_LOCK):
+        return
     try:
-        yaml.safe_load(DVC_LOCK.read_text() if DVC_LOCK.exists() else "")
-    except yaml.YAMLError as error:
+        documents.checked(DVC_LOCK, Lock)
+    except UserError as error:
         raise UserError(
-            f"{DVC_LOCK}: cannot be read ({one_line(error)}); `git checkout --ours {DVC_LOCK}` takes one"
-            f" side of a merge, `rm {DVC_LOCK}` lets it be made again, in minutes and without training"
+            f"{error}; `git checkout --ours {DVC_LOCK}` takes one side of a merge, `rm -r {DVC_LOCK}` lets"
+            " it be made again, in minutes and without training"
         ) from error
 
 

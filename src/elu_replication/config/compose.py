@@ -1,5 +1,6 @@
 """Configurations: composed from conf/ by Hydra and checked by the schema; an error is one line."""
 
+import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ from elu_replication.errors import UserError, one_line
 
 # What Hydra raises on a wrong override or file; ValueError and TypeError: on model=3 or activation=[1].
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError)
+MOST_NAMED = 20  # options that an error lists; of more, the closest
 DERIVED = ("datasets", "experiments", "custom", "reports")  # by resolvers; they cannot be set
 
 
@@ -33,8 +35,12 @@ def composed(overrides: Iterable[str] = ()) -> DictConfig:
 
 def configuration(config: DictConfig) -> Configuration:
     """A composed configuration, checked, without the derived keys; raises UserError on a wrong value."""
-    values = {key: config._get_node(key) for key in config if key not in (*DERIVED, "hydra")}
-    return validated(Configuration, {key: _plain(node) for key, node in values.items()})
+    nodes = {key: config._get_node(key) for key in config if key not in (*DERIVED, "hydra")}
+    try:
+        values = {key: _plain(node) for key, node in nodes.items()}
+    except OmegaConfBaseException as error:  # of an interpolation
+        raise UserError(explain(error)) from error
+    return validated(Configuration, values)
 
 
 def _plain(node: Any) -> Any:
@@ -43,11 +49,18 @@ def _plain(node: Any) -> Any:
 
 def explain(error: Exception, overrides: Iterable[str] = ()) -> str:
     """Hydra's or OmegaConf's error as one line that names the key and what is allowed."""
-    if isinstance(error, MissingConfigException) and error.options:
+    if isinstance(error, MissingConfigException):
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return f"{group} = {option!r}: must be one of {', '.join(error.options)}"
+        several, such_as = error.options or options(group), ""
+        if len(several) > MOST_NAMED:
+            such_as = f"{len(several)}, such as "
+            several = difflib.get_close_matches(option, several, 5, cutoff=0)
+        return f"{group} = {option!r}: must be one of {such_as}{', '.join(several)}"
+    unread = [override for override in overrides if override.startswith("=")]
     if isinstance(error, OverrideParseException):
-        return f'{error.override}: cannot be read; quote a value with unusual characters, as in key="~/é"'
+        unread = [error.override]
+    if unread:
+        return f'{unread[0]}: cannot be read; quote a value with unusual characters, as in key="~/é"'
     if isinstance(error, yaml.YAMLError | UnicodeDecodeError):
         return one_line(error)
     if isinstance(error.__cause__, OmegaConfBaseException):

@@ -1,5 +1,6 @@
 """YAML documents and other values, checked against a schema; an error is one line."""
 
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -51,10 +52,12 @@ def first_error(error: ValidationError, schema: Any) -> str:
             return f"{key}: is missing"
         case "value_error" if text.startswith(key or text):  # the check named the key by itself
             return text
+        case "value_error" if isinstance(first["input"], dict):
+            return f"{key}: {text}"
         case "value_error":
             return f"{key} = {first['input']}: {text}"
         case _:
-            return f"{key} = {first['input']!r}: {text[0].lower()}{text[1:]}"
+            return f"{key} = {reprlib.repr(first['input'])}: {text[0].lower()}{text[1:]}"
 
 
 def _keys_at(schema: Any, path: tuple[int | str, ...]) -> list[str]:
@@ -64,12 +67,35 @@ def _keys_at(schema: Any, path: tuple[int | str, ...]) -> list[str]:
     return list(get_type_hints(schema)) if isinstance(schema, type) and schema is not dict else []
 
 
-def read(path: Path) -> Any:
-    """The content of a YAML file; raises UserError naming the file if it cannot be read."""
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML in which a key that stands twice is an error; plain YAML would take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        names = [key.value for key in keys]
+        for index, key in enumerate(keys):
+            if key.value in names[:index]:
+                problem = f"the key {key.value} is there twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file; raises UserError naming the file, and the line where it can, if
+    it cannot be read or holds anything else."""
     try:
-        return yaml.safe_load(path.read_bytes())
-    except (OSError, yaml.YAMLError) as error:
+        content = yaml.load(path.read_bytes(), _Loader)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise UserError(f"{path}: {line}{error.problem}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is not
         raise UserError(f"{path}: {one_line(error)}") from error
+    if not isinstance(content, dict):
+        holds = "is empty" if content is None else f"holds {reprlib.repr(content)}"
+        raise UserError(f"{path}: {holds}, must hold keys with values")
+    return content
 
 
 def checked(path: Path, schema: type[T], read: Callable[[Path], Any] = read) -> T:

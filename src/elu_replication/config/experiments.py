@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StrictFloat, StrictInt, StrictStr
 
 from elu_replication.config import documents
 from elu_replication.config.documents import Strict, validated
@@ -22,6 +22,9 @@ from elu_replication.config.schema import (
     Arm,
     Campaign,
     Configuration,
+    Count,
+    Finite,
+    Positive,
     Protocol,
     Scale,
     custom_name,
@@ -33,21 +36,21 @@ FOLDER = Path("experiments")
 RESULTS = Path("results")
 CUSTOM = RESULTS / "custom" / "runs"
 FIRST_FRESH = 100  # the least of the fresh seeds; exploration's are from 0
-Overrides = dict[str, str | float | int]
+Overrides = dict[str, StrictStr | StrictFloat | StrictInt]
 
 
 class Published(Strict):
     """What the source printed for an arm: scores of one run on the test images after its last epoch."""
 
-    test_loss: float | None = None
-    test_accuracy: float | None = None
+    test_loss: Finite | None = None
+    test_accuracy: Finite | None = None
 
 
 class FreshSeeds(Strict):
     """How many fresh seeds some arms have, and why as many; without `arms`, all arms that no other entry
     names."""
 
-    number: Annotated[int, Field(ge=1)]
+    number: Count
     because: str
     arms: list[str] | None = None
 
@@ -63,11 +66,11 @@ class Experiment(Strict):
     published_account: str
     ambiguities: list[str]
     claims: list[Annotated[str, Field(pattern=r"^C\d+$")]]
-    minutes_per_run: float
-    seeds: Annotated[int, Field(ge=1, le=FIRST_FRESH)]  # of exploration
+    minutes_per_run: Positive
+    seeds: Annotated[Count, Field(le=FIRST_FRESH)]  # of exploration
     fresh_seeds: list[FreshSeeds] = Field([])
     protocol: Overrides
-    arms: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Overrides]
+    arms: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Overrides], Field(min_length=1)]
     published: dict[str, Published] = Field({})
     panels: dict[str, list[str]] = Field({})
 
@@ -92,6 +95,8 @@ def names() -> list[str]:
 @cache
 def load(name: str) -> Experiment:
     """A checked document; raises UserError naming the file and the wrong field."""
+    if name not in names():
+        raise UserError(f"experiment {name!r}: must be one of {', '.join(names())}")
     path = FOLDER / f"{name}.yaml"
     experiment = documents.checked(path, Experiment, lambda _: _read(name))
     paneled = [arm for arms in experiment.panels.values() for arm in arms]
@@ -106,19 +111,22 @@ def load(name: str) -> Experiment:
     return experiment
 
 
-def _read(name: str, *extending: str) -> dict[str, Any]:
+def _read(path: Path, *extending: Path) -> dict[str, Any]:
     """A document as written, on top of the document that it extends, if any."""
-    if name not in names():
-        raise UserError(f"experiment {name!r}: must be one of {', '.join(names())}")
-    path = FOLDER / f"{name}.yaml"
     fields = documents.read(path)
-    if not isinstance(fields, dict) or "extends" not in fields:
+    if "extends" not in fields:
         return fields
-    extended = str(fields.pop("extends"))
-    if extended in (name, *extending):
+    name = str(fields.pop("extends"))
+    extended = FOLDER / f"{name}.yaml"
+    if extended in (*extending, path):
         raise UserError(f"{path}: extends itself")
-    base = _read(extended, name, *extending)
-    return {**base, **fields, "protocol": {**base.get("protocol", {}), **(fields.get("protocol") or {})}}
+    if name not in names():
+        raise UserError(f"{path}: extends = {name}: must be one of {', '.join(names())}")
+    base = _read(extended, *extending, path)
+    own, inherited = fields.get("protocol") or {}, base.get("protocol")
+    if isinstance(own, dict) and isinstance(inherited, dict):
+        fields["protocol"] = {**inherited, **own}
+    return {**base, **fields}
 
 
 def overridden(base: Overrides, overrides: Overrides) -> Overrides:
@@ -163,23 +171,32 @@ def arm(full_name: str, scale: Scale) -> Arm:
     if arm_name not in experiment.arms:
         known = ", ".join(experiment.arms)
         raise UserError(f"arm {full_name!r}: {experiment_name} has the arms {known}")
+    where = f"{FOLDER / experiment_name}.yaml: arm {arm_name}"
     overrides = dict(experiment.arms[arm_name])
     same_as = overrides.pop("same_as", None)
     try:
         protocol = scaled(resolved(overridden(experiment.protocol, overrides)), scale)
+        shared = None if same_as is None else _shared(str(same_as), scale)
     except UserError as error:
-        raise UserError(f"{FOLDER / experiment_name}.yaml: arm {arm_name}: {error}") from error
-    if same_as is not None:
-        shared = arm(str(same_as), scale)
+        raise UserError(f"{where}: {error}") from error
+    if shared:
         different = [k for k in PROTOCOL_KEYS if getattr(protocol, k) != getattr(shared.protocol, k)]
         if different:
-            raise UserError(f"{full_name} is not the same as {same_as}: {', '.join(different)}")
+            raise UserError(f"{where}: not the same as {same_as}: {', '.join(different)}")
         return shared
     seeds = range(min(experiment.seeds, scale.max_seeds or experiment.seeds))
     prefix = "" if scale.name == "published" else f"{scale.name}-"
     folder = RESULTS / scale.name / "runs" / experiment_name / arm_name
     fresh = () if prefix else experiment.fresh_seeds_of(arm_name)
     return Arm(prefix + full_name, protocol, tuple(seeds), folder, fresh_seeds=fresh)
+
+
+def _shared(full_name: str, scale: Scale) -> Arm:
+    """The arm that a `same_as` names; it has none itself, so that arms cannot name each other in turn."""
+    experiment_name, _, arm_name = full_name.partition("-")
+    if further := load(experiment_name).arms.get(arm_name, {}).get("same_as"):
+        raise UserError(f"same_as = {full_name}: is the same as {further}; name that")
+    return arm(full_name, scale)
 
 
 def arm_names(*experiments: str) -> list[str]:

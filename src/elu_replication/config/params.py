@@ -22,10 +22,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from elu_replication import atomic
+from elu_replication.config import documents
 from elu_replication.config.compose import composed, configuration, explain
-from elu_replication.config.documents import validated
 from elu_replication.config.experiments import RESULTS, arm, custom_arm, digest, selected
-from elu_replication.config.options import group_option
+from elu_replication.config.options import option
 from elu_replication.config.schema import (
     PUBLISHED,
     Arm,
@@ -36,7 +36,7 @@ from elu_replication.config.schema import (
     arm_from,
     dataset_facts,
 )
-from elu_replication.errors import UserError, one_line, run_main
+from elu_replication.errors import UserError, run_main
 
 FILE = Path("params.yaml")
 LOCK = Path(".dvc/tmp/params.lock")
@@ -83,7 +83,7 @@ def custom(config: DictConfig) -> dict[str, Any]:
 
 def default_campaign() -> Campaign:
     """The campaign of a plain `make replicate`."""
-    return validated(Campaign, group_option("campaign", "core"))
+    return option(Campaign, "campaign", "core")
 
 
 def datasets(config: DictConfig) -> dict[str, str]:
@@ -143,7 +143,7 @@ def running_dvc() -> list[str]:
     try:
         locks = json.loads(RWLOCK.read_text())
         holders = [*locks.get("write", {}).values(), *itertools.chain(*locks.get("read", {}).values())]
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return []
     return [holder["cmd"] for holder in holders if atomic.alive(int(holder["pid"]))]
 
@@ -165,28 +165,26 @@ def text(overrides: Sequence[str] = ()) -> str:
     return HEADER + OmegaConf.to_yaml(config)
 
 
-def written() -> Any:
-    """The values in params.yaml, unchecked; raises UserError if it is missing, empty or not YAML."""
+@contextmanager
+def made_again() -> Iterator[None]:
+    """Raise every UserError as one that names params.yaml and its remedy."""
     try:
-        if values := yaml.safe_load(FILE.read_text()):
-            return values
-        reason = "it is empty"
-    except (OSError, yaml.YAMLError) as error:
-        reason = one_line(error)
-    raise UserError(f"{FILE}: cannot be read ({reason}); `make params` makes it again")
+        yield
+    except UserError as error:
+        text = f"{error}".removeprefix(f"{FILE}: ")
+        raise UserError(f"{FILE}: {text}; `make params` makes it again") from error
 
 
 def read() -> Params:
     """params.yaml as its schema; raises UserError if it cannot be read, does not fit, was made before a
     document of experiments/ changed, or has a custom arm, with its folder, that its top level does not
     describe."""
-    values = written()
-    try:
-        params: Params = validated(Params, values)
-    except UserError as error:
-        raise UserError(f"{FILE}: {error}; `make params` makes it again") from error
+    with made_again():
+        params = documents.checked(FILE, Params)
+        custom_arms(params)
     today = stages(params.scale, params.campaign)
-    if changed := [name for name, stage in today.items() if params.experiments.get(name) != stage]:
+    either = {**today, **params.experiments}
+    if changed := [name for name in either if params.experiments.get(name) != today.get(name)]:
         names = ", ".join(changed)
         raise UserError(f"{FILE} was made before {names} changed: `make params` brings it up to date")
     if params.custom and params.custom != (described := {"arm": custom_arm(params).as_params()}):
@@ -208,7 +206,9 @@ def custom_arms(params: Params) -> dict[str, Arm]:
 def check() -> None:
     """Raise UserError, naming the first difference, unless params.yaml is what conf/ and
     experiments/ make."""
-    stored, correct = written(), yaml.safe_load(text())
+    with made_again():
+        stored = documents.read(FILE)
+    correct = yaml.safe_load(text())
     if stored != correct:
         raise UserError(
             f"{FILE} is not what conf/ and experiments/ make ({difference(stored, correct)}): "

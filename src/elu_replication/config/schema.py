@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from elu_replication.config.documents import STRICT, Strict, must, validated
-from elu_replication.config.options import group_option, has, options
+from elu_replication.config.options import has, option, options
 
 GROUPS = ("dataset", "model", "activation", "initializer", "optimizer")
 LOSSES = ("cross_entropy", "squared_error", "summed_squared_error")  # mean or sum over the outputs
@@ -28,6 +28,7 @@ Number = Annotated[float, Field(strict=True)]
 Count = Annotated[Whole, must("1 or more", lambda n: n >= 1)]
 Natural = Annotated[Whole, must("0 or more", lambda n: n >= 0)]
 Limit = Annotated[Whole | None, must("null or at least 1", lambda n: n is None or n >= 1)]
+Finite = Annotated[Number, must("a finite number", math.isfinite)]
 Positive = Annotated[Number, must("above 0 and finite", lambda x: 0 < x < math.inf)]
 
 
@@ -90,6 +91,21 @@ class Images(Strict):
     test: Count
 
 
+ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+PLACES = {"idx": "url", "npz": "url", "npm": "package", "path": "path"}  # by kind, what says where it is
+Mirror = Annotated[
+    dict[str, str],
+    must(
+        "a kind and where it is: " + ", ".join(f"{kind} and {place}" for kind, place in PLACES.items()),
+        lambda mirror: mirror.keys() == {"kind", PLACES.get(mirror.get("kind", ""))},
+    ),
+]
+Digests = Annotated[
+    dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]],
+    must(f"for {', '.join(ARRAYS)}", lambda digests: digests.keys() == {*ARRAYS}),
+]
+
+
 class DatasetFacts(Strict):
     """An option of conf/dataset: what the images are, and where they come from."""
 
@@ -101,25 +117,19 @@ class DatasetFacts(Strict):
     path: Annotated[
         str | None, must("a file or folder that is there", lambda p: not p or Path(p).expanduser().exists())
     ]
-    mirrors: tuple[dict[str, str], ...]  # tried in this order
-    digests: dict[str, str]  # SHA-256 of the decoded bytes of each array
+    mirrors: tuple[Mirror, ...]  # tried in this order
+    digests: Digests  # SHA-256 of the decoded bytes of each array
 
     @property
     def digest(self) -> str:
         """One SHA-256 for all of its arrays, which a run's record states."""
-        return joined(self.digests)
-
-
-def joined(digests: Mapping[str, str]) -> str:
-    """One SHA-256 for the digests of a data set's four arrays."""
-    names = ("train_images", "train_labels", "test_images", "test_labels")
-    return hashlib.sha256("".join(digests[name] for name in names).encode()).hexdigest()
+        return hashlib.sha256("".join(self.digests[name] for name in ARRAYS).encode()).hexdigest()
 
 
 @cache
 def dataset_facts(name: str) -> DatasetFacts:
     """The facts of conf/dataset/<name>.yaml; raises UserError where a fact is missing or wrong."""
-    return validated(DatasetFacts, group_option("dataset", name))
+    return option(DatasetFacts, "dataset", name)
 
 
 @dataclass(config=STRICT)
@@ -226,10 +236,10 @@ class Campaign:
     `exclude`, e.g. "mlp_depth-*_2"."""
 
     name: str
-    arms: tuple[str, ...]
+    arms: Annotated[tuple[str, ...], must("arms or experiments, or [all]", bool)]
     exclude: tuple[str, ...] = ()
     max_seeds: Limit = None  # the first N of each arm's declared seeds
-    fresh: bool = False  # the fresh seeds instead of exploration's
+    fresh: Annotated[bool, Field(strict=True)] = False  # the fresh seeds instead of exploration's
 
 
 @dataclass(config=STRICT)
@@ -337,6 +347,15 @@ class Configuration(Strict):
     patience: Whole | None
     seeds: Seeds
     save_model: Annotated[bool, Field(strict=True)]
+
+    @model_validator(mode="after")
+    def _facts_of_the_data(self) -> "Configuration":
+        """Raise ValueError where a fact of the data set is not that of its file, which alone is used."""
+        facts = dataset_facts(self.dataset.name)
+        for key in ("image", "classes", "images", "digests"):
+            if getattr(self.dataset, key) != getattr(facts, key):
+                raise ValueError(f"dataset.{key}: can be changed in conf/dataset/{facts.name}.yaml only")
+        return self
 
     @property
     def protocol(self) -> Protocol:

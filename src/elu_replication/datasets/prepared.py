@@ -2,11 +2,12 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from elu_replication.config.schema import DatasetFacts, dataset_facts, joined
-from elu_replication.errors import UserError
+from elu_replication.config.schema import DatasetFacts, dataset_facts
+from elu_replication.errors import UserError, one_line
 
 PREPARED = Path("data")
 Arrays = dict[str, np.ndarray]
@@ -29,16 +30,28 @@ def array_digest(array: np.ndarray) -> str:
     return hashlib.sha256(array.tobytes()).hexdigest()
 
 
+def require(name: str, array: Any, facts: DatasetFacts) -> None:
+    """Raise ValueError, saying how it differs, unless an array is the one that conf/dataset describes."""
+    shape = shapes(facts)[name]
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.shape != shape:
+        kind = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "no array"
+        raise ValueError(f"{name} is {kind}, not uint8 {shape}")
+    if name.endswith("labels") and array.max() >= facts.classes:
+        raise ValueError(f"{name} has label {array.max()}, but there are {facts.classes} classes")
+    if (digest := array_digest(array)) != facts.digests[name]:
+        raise ValueError(f"{name} has SHA-256 {digest[:16]}…, not {facts.digests[name][:16]}…")
+
+
 def load(dataset: str) -> tuple[Arrays, str]:
     """The four uint8 arrays of `dataset`, by name, and their data digest; raises UserError if a file is
-    missing or is not an array of the right shape."""
-    arrays = {}
-    for name, shape in shapes(dataset_facts(dataset)).items():
+    missing or does not hold the array that conf/dataset describes."""
+    facts, arrays = dataset_facts(dataset), {}
+    for name in shapes(facts):
         path = PREPARED / dataset / f"{name}.npy"
         try:
             arrays[name] = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(f"{path}: {error}; `dvc repro fetch` prepares it again") from error
-        if arrays[name].shape != shape or arrays[name].dtype != np.uint8:
-            raise UserError(f"{path}: not uint8 {shape}; `dvc repro fetch` prepares it again")
-    return arrays, joined({name: array_digest(array) for name, array in arrays.items()})
+            require(name, arrays[name], facts)
+        except Exception as error:  # NumPy raises a dozen kinds on damaged files
+            text = getattr(error, "strerror", None) or one_line(error)  # of an OSError, without the path
+            raise UserError(f"{path}: {text}; `dvc repro -f fetch@{dataset}` brings it again") from error
+    return arrays, facts.digest

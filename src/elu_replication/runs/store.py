@@ -4,6 +4,7 @@ A run counts only while its record says that it was made by this protocol, data 
 """
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -103,7 +104,7 @@ class Record(Strict):
 
 def plan_digest() -> str | None:
     """16 hexadecimal digits for the plan as it stands; None where nothing is frozen."""
-    return hashlib.sha256(PLAN.read_bytes()).hexdigest()[:16] if PLAN.is_file() else None
+    return hashlib.sha256(PLAN.read_bytes()).hexdigest()[:16] if os.path.lexists(PLAN) else None
 
 
 def expected_digest(dataset: str) -> str:
@@ -150,17 +151,19 @@ def load(arm: Arm, seed: int) -> Record | None:
 
 @cache
 def _verified(files: tuple[Path, ...], times_ns: tuple[int, ...]) -> Record | None:
-    """The record in the first of `files` if its checksum fits; read once while none is written to."""
-    text, *others = (path.read_text() for path in files)
+    """The record in the first of `files` if it is as written, and its checksum fits; read once while none
+    is written to. Line ends may be those of any system."""
+    text, *others = (path.read_text("utf-8") for path in files)
     record = Record.model_validate_json(text)
-    return record if record == record.with_checksum(*others) else None
+    whole = record == record.with_checksum(*others) and text.encode() == _json(record)
+    return record if whole else None
 
 
 def why_not_current(arm: Arm, seed: int) -> str | None:
     """Why a stored run does not stand for (arm, seed) as declared today; None where it does."""
     record = load(arm, seed)
     if record is None:
-        return ALTERED if run_folder(arm, seed).exists() else "not run"
+        return ALTERED if os.path.lexists(run_folder(arm, seed)) else "not run"
     return _outdated(arm, seed, record)
 
 

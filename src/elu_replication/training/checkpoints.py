@@ -3,12 +3,14 @@
 import hashlib
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from elu_replication import atomic
+from elu_replication.errors import UserError, one_line
 
 FOLDER = Path(".checkpoints")
 
@@ -28,9 +30,14 @@ def save(path: Path, state: Any, values: list[np.ndarray]) -> None:
 
 
 def load(path: Path) -> tuple[Any, list[np.ndarray]] | None:
-    """The state and the arrays that save() stored, or None if there is no checkpoint."""
-    if not path.is_file():
+    """The state and the arrays that save() stored, or None if there is no checkpoint; raises UserError
+    where it is damaged."""
+    if not os.path.lexists(path):
         return None
-    with np.load(path, allow_pickle=False) as stored:
-        state, *values = (stored[name] for name in stored.files)
-    return json.loads(str(state)), values
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            state, *values = (stored[name] for name in stored.files)
+        return json.loads(str(state)), values
+    except Exception as error:  # NumPy raises a dozen kinds on damaged files
+        text = getattr(error, "strerror", None) or one_line(error)  # of an OSError, without the path
+        raise UserError(f"{path}: damaged ({text}); `rm -r {path}` lets the run begin anew") from error

@@ -7,6 +7,7 @@ from elu_replication import atomic
 from elu_replication.config import params
 from elu_replication.config.experiments import CUSTOM
 from elu_replication.config.schema import Arm
+from elu_replication.datasets import prepared
 from elu_replication.errors import UserError, run_main
 from elu_replication.runs import store
 from elu_replication.training import campaign
@@ -50,7 +51,10 @@ def main() -> None:
     chosen = [arm for arm in arms if experiment in (arm.name, params.experiment_of(arm))]
     store.require_whole(chosen)
     campaign.take_published(chosen)
-    campaign.train(campaign.pending(chosen), values.launcher)
+    jobs = campaign.pending(chosen)
+    for dataset in sorted({job.arm.protocol.dataset.name for job in jobs}):
+        prepared.load(dataset)  # so that damaged data are one error here, not one of each worker
+    campaign.train(jobs, values.launcher)
     if experiment in values.custom:
         copy_out(chosen[0])
 
