@@ -1031,7 +1031,7 @@ def test_what_a_person_types_is_refused_in_one_line(
         key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))
     }
     environment |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(line, shell=True, cwd=tree, env=environment, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", line], cwd=tree, env=environment, capture_output=True, text=True)
     assert done.returncode != 0
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")] or [done.stderr]
     assert error.startswith(f"error: {says}")

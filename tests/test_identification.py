@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,10 +19,13 @@ from elu_replication.claims.identification import (
     Candidate,
     CandidateArm,
     Identification,
+    PublishedCurves,
     distance,
     exclusion_limit,
     judge,
 )
+from elu_replication.config import documents
+from elu_replication.errors import UserError
 from elu_replication.reports import identification as report
 from elu_replication.runs import evidence, store
 

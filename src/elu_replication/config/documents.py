@@ -84,7 +84,7 @@ def read(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file; raises UserError naming the file, and the line where it can, if
     it cannot be read or holds anything else."""
     try:
-        content = yaml.load(path.read_bytes(), _Loader)
+        content = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 - a safe one
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     except yaml.MarkedYAMLError as error:
