@@ -14,13 +14,14 @@ import yaml
 from conftest import ROOT
 
 from elu_replication import console
-from elu_replication.claims import checks, identification, results, schema, sources, verdicts
+from elu_replication.claims import checks, identification, results, schema, sources, statistics, verdicts
 from elu_replication.claims.results import VERDICTS, Results
 from elu_replication.commands import claim as command
 from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import UserError
 from elu_replication.reports import claims as report
+from elu_replication.reports import forest, plots
 
 
 @pytest.fixture(scope="module")
@@ -232,13 +233,39 @@ def test_a_claim_is_explained_on_one_screen_verdict_first(computed: Results) -> 
         lines = explained(claim, computed, verbose=False)
         assert lines[0] == f"{claim.id}: {claim.verdict}"
         assert lines[2] == f"Why: {claim.reason}."
-        assert len(lines) <= command.MOST_LINES
+        assert sum(math.ceil(len(line) / 120) or 1 for line in lines) <= command.MOST_LINES
         if claim.readings:
-            title = next(i for i, line in enumerate(lines) if line.startswith("Readings, the primary one"))
-            for line, reading in zip(lines[title + 2 :], claim.readings, strict=False):  # one line each
-                if line.startswith("..."):  # the rest are shown with -v
-                    break
-                assert line.rstrip().endswith(reading.verdict)
+            title = next(i for i, line in enumerate(lines) if line.startswith("Readings, the worst first"))
+            more = next((i for i, line in enumerate(lines) if line.startswith("... and ")), None)
+            shown = lines[title + 2 : more][: len(claim.readings)]
+            verdicts = [re.split(r"\s{2,}", line.rstrip())[-1] for line in shown]  # one line each
+            if more is None:
+                assert sorted(verdicts) == sorted(reading.verdict for reading in claim.readings)
+            order = [command.WORST_FIRST.index(verdict) for verdict in verdicts]
+            if more is None:
+                assert order == sorted(order)
+            assert sum(line.startswith(command.PRIMARY) for line in shown) == 1
+
+
+def test_the_90_percent_interval_is_shown_where_equivalence_decides(computed: Results) -> None:
+    contrasts = [contrast for claim in computed.claims for contrast in claim.contrasts]
+    decided = [contrast for contrast in contrasts if contrast.verdict not in results.UNDECIDED]
+    by_equivalence = [contrast for contrast in decided if contrast.reason.startswith("equivalent to")]
+    assert {contrast.test for contrast in by_equivalence} == {"t", "sign"}
+    for contrast in contrasts:
+        interval = contrast.equivalence_interval
+        assert (interval is not None) == (contrast in by_equivalence)
+        assert ('class="equivalence"' in plots.plot(contrast)) == (contrast in by_equivalence)
+        if interval and contrast.test == "t":
+            assert interval == pytest.approx(statistics.t_interval([*contrast.values.values()], 0.9), 1e-3)
+            assert abs(np.array(interval) - contrast.than).max() <= contrast.margin * 1.001
+    thick = [
+        line
+        for line in forest.forest(computed).axes[0].lines
+        if line.get_linewidth() == forest.THICK["linewidth"]
+    ]
+    shown = [claim for claim in computed.claims if claim.decisive and claim.decisive in by_equivalence]
+    assert len(thick) == len(shown)
 
 
 def test_a_claim_s_data_by_seed_can_be_seen(computed: Results) -> None:

@@ -2,6 +2,7 @@
 that a terminal or a page can show results without the libraries that computed them."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -155,6 +156,15 @@ class ContrastResult(Strict, frozen=False):
     def directed(self) -> bool:
         """Whether a side is claimed, not a value or an equality."""
         return self.expect in ("higher", "lower")
+
+    @property
+    def equivalence_interval(self) -> Interval | None:
+        """The 90% interval that lies within the margin, as the reason has it (four digits), where two
+        one-sided tests gave the verdict; None elsewhere."""
+        ends = re.match(r"equivalent to .* the 90% interval being \[(\S+), (\S+)\]", self.reason)
+        if not ends or self.verdict in UNDECIDED:
+            return None
+        return Interval(*map(float, ends.groups()))
 
 
 class ReadingResult(Strict):

@@ -1,6 +1,7 @@
 """`make claim ID=C7` explains a claim in the terminal; `make plan` says which fresh seeds are left."""
 
 import argparse
+import math
 import textwrap
 
 from elu_replication.claims import results as stored
@@ -8,7 +9,7 @@ from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results
 from elu_replication.config import experiments
 from elu_replication.config.options import option, require_root
 from elu_replication.config.schema import PUBLISHED, Campaign
-from elu_replication.console import say, table
+from elu_replication.console import console, say, table
 from elu_replication.errors import UserError, run_main
 from elu_replication.reports import columns
 from elu_replication.runs import store
@@ -16,6 +17,8 @@ from elu_replication.training import campaign, cost
 
 MOST_LINES = 40  # that a claim takes without -v: what fits a terminal
 WIDEST_LABEL = 55  # characters of a reading's label, so that its line fits 120
+PRIMARY = "* "
+WORST_FIRST = ("not replicated", "inconclusive", "replicated", "not run")  # the last say nothing
 
 
 def named(text: str, results: Results) -> list[ClaimResult]:
@@ -29,36 +32,46 @@ def named(text: str, results: Results) -> list[ClaimResult]:
 
 
 def explain(claim: ClaimResult, results: Results, verbose: bool) -> None:
-    """The verdict, why, and the readings one line each; with `verbose`, every contrast and its data by
-    seed."""
-    say(f"{claim.id}: {claim.verdict}")
-    say(f"  {claim.statement}")
-    say(f"Why: {claim.reason}.")
-    findings = columns.table(columns.FINDINGS, claim.findings, "details")
-    show("Computed", findings)
-    for passage in claim.passages:
-        say(f"  {results.sources[passage.source].name}, {passage.place}: {passage.says}")
-    decisive = [columns.Line(claim, reading, reading.decisive) for reading in claim.readings]
-    room = len(decisive) if verbose else MOST_LINES - 14 - len(findings)
-    rows = columns.table(columns.CONTRASTS, decisive[:room], "terminal")
-    show(
-        "Readings, the primary one first",
-        [{**row, "Reading": textwrap.shorten(row["Reading"], WIDEST_LABEL)} for row in rows],
-    )
-    if len(decisive) > room:
-        say(f"... and {len(decisive) - room} more readings: make claim ID={claim.id} V=1")
-    say(f"Source: {results.places(claim)}")
-    say(f"Kind: {KIND_NAMES[claim.kind]}" + f"; published: {claim.published}" * bool(claim.published))
-    if claim.note:
-        say(f"Note: {claim.note}")
+    """The verdict, why, and the readings one line each, the worst first; with `verbose`, every contrast and
+    its data by seed."""
+    first = [f"{claim.id}: {claim.verdict}", f"  {claim.statement}", f"Why: {claim.reason}."]
+    passages = [f"  {results.sources[p.source].name}, {p.place}: {p.says}" for p in claim.passages]
+    published = f"; published: {claim.published}" * bool(claim.published)
+    last = [f"Source: {results.places(claim)}", f"Kind: {KIND_NAMES[claim.kind]}{published}"]
+    last += [f"Note: {claim.note}"] * bool(claim.note)
     if claim.readings:
-        say(f"Evidence: {claim.evidence or 'measured times'}")
-        say(f"Runs: {claim.command}")
+        last += [f"Evidence: {claim.evidence or 'measured times'}", f"Runs: {claim.command}"]
+    findings = columns.table(columns.FINDINGS, claim.findings, "details")
+    taken = sum(math.ceil(len(line) / console.width) for line in (*first, *passages, *last))
+    room = MOST_LINES - taken - len(findings) - 2 * bool(findings) - 3  # titles and headings; "... and"
+    say("\n".join(first))
+    show("Computed", findings)
+    for passage in passages:
+        say(passage)
+    show_readings(claim, len(claim.readings) if verbose else max(1, room))
+    say("\n".join(last))
     for line in columns.lines([claim] if verbose else []):
         contrast = line.contrast
         say(f"{line.reading.label}: {contrast.meaning}, {columns.formula(contrast)}: {contrast.verdict}")
         say(f"  {contrast.reason}")
         say("  by seed: " + ", ".join(f"{seed}: {value:.6g}" for seed, value in contrast.values.items()))
+
+
+def show_readings(claim: ClaimResult, room: int) -> None:
+    """A line for each reading, the worst first, and for no more than `room`; the primary one, which gives
+    the verdict, is among them."""
+    readings = sorted(claim.readings, key=lambda reading: WORST_FIRST.index(reading.verdict))
+    shown = readings[:room]
+    if shown and claim.readings[0] not in shown:
+        shown[-1] = claim.readings[0]
+    lines = [columns.Line(claim, reading, reading.decisive) for reading in shown]
+    rows = columns.table(columns.CONTRASTS, lines, "terminal")
+    for row, reading in zip(rows, shown, strict=True):
+        label = PRIMARY * (reading is claim.readings[0]) + reading.label
+        row["Reading"] = textwrap.shorten(label, WIDEST_LABEL)
+    show(f"Readings, the worst first ({PRIMARY.strip()} the primary one)", rows)
+    if len(readings) > room:
+        say(f"... and {len(readings) - room} more readings: make claim ID={claim.id} V=1")
 
 
 def show(title: str, rows: columns.Rows) -> None:

@@ -1,5 +1,6 @@
 """The figure of the claims that runs decide: the effects of all readings of each, in margins, by source."""
 
+import math
 import textwrap
 from typing import Any
 
@@ -21,18 +22,22 @@ STYLES = {
 FARTHEST = 30.0  # margins from the reference at which the figure cuts intervals
 STATEMENT = 72  # characters of a claim's statement
 TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
+DASHED = (0, (3, 1.5))  # the interval of a new run
+THIN = 2.0  # points: a 95% interval
+THICK: dict[str, Any] = {"linewidth": 7, "alpha": 0.5, "solid_capstyle": "butt"}  # a 90% interval over it
 
 
 def forest(results: Results) -> Figure:
     """A row for each claim that runs decide and have, grouped by source: the decisive contrast of every
-    reading as a small dot, and that of the primary one large, with its interval, in margins from what it is
-    compared with (a direction's towards what is claimed), and where the published scores put it."""
+    reading as a small dot, and that of the primary one large, with its 95% interval and, where equivalence
+    decides, its 90% interval, in margins from what it is compared with (a direction's towards what is
+    claimed), and where the published scores put it."""
     with_runs = [claim for claim in results.claims if claim.decisive and claim.decisive.n]
     rows: list[ClaimResult | str] = []
     for key, source in results.sources.items():
         if claims := [claim for claim in with_runs if next(iter(claim.sources)) == key]:
             rows += [source.name, *claims]
-    figure = Figure(figsize=(11, 0.27 * len(rows) + 1.9), layout="constrained")
+    figure = Figure(figsize=(11, 0.26 * len(rows) + 1.9), layout="constrained")
     axes = figure.subplots()
     for height, row in enumerate(reversed(rows)):
         if isinstance(row, ClaimResult):
@@ -51,15 +56,15 @@ def forest(results: Results) -> Figure:
     axes.grid(alpha=0.25, axis="x")
     handles = [Line2D([], [], color=STYLES[v][0], marker=STYLES[v][1], label=v) for v in VERDICTS[:4]]
     handles += [
-        Line2D(
-            [], [], color="0.4", linestyle=(0, (3, 1.5)), label="interval of a new run, not of the mean"
-        ),
+        Line2D([], [], color="0.4", linewidth=THIN, label="95% interval of the mean (median)"),
+        Line2D([], [], color="0.4", linewidth=THIN, linestyle=DASHED, label="95% interval of a new run"),
+        Line2D([], [], color="0.4", **THICK, label="90% interval, where equivalence decides"),
         Line2D([], [], color="0.4", marker="s", markerfacecolor="white", label="primary reading not run"),
         Line2D([], [], color="0.4", marker=".", linestyle="", markersize=5, label="each other reading"),
         Line2D([], [], color="black", marker="|", linestyle="", label="by the published scores"),
     ]
     figure.legend(handles=handles, fontsize=8, loc="outside lower center", ncols=4)
-    title = "Claims that runs decide: effect and 95% interval. Of a direction, right means as claimed"
+    title = "Claims that runs decide: effect and interval. Of a direction, right means as claimed"
     figure.suptitle(title, fontsize=11)
     return figure
 
@@ -71,22 +76,29 @@ def label(row: ClaimResult | str) -> str:
     return f"{textwrap.shorten(row.statement.rstrip('.'), STATEMENT, placeholder=' ...')}  {row.id}"
 
 
-def in_margins(contrast: ContrastResult) -> np.ndarray:
-    """The low and high end of the interval, the effect and the published value, in margins from what they
-    are compared with, cut at FARTHEST."""
+def in_margins(contrast: ContrastResult, *numbers: float) -> np.ndarray:
+    """Numbers of a contrast in margins from what it is compared with, cut at FARTHEST; shape (numbers,)."""
     unit = contrast.margin * (-1 if contrast.expect == "lower" else 1)
-    numbers = np.array([*contrast.interval, contrast.effect, contrast.published])
-    return np.clip((numbers - contrast.than) / unit, -FARTHEST, FARTHEST)
+    return np.clip((np.array(numbers) - contrast.than) / unit, -FARTHEST, FARTHEST)
 
 
 def draw(axes: Axes, height: int, claim: ClaimResult) -> None:
     """One claim's readings in its row."""
     assert claim.decisive
     colour, marker = STYLES[claim.verdict]
-    low, high, effect, published = in_margins(claim.decisive)
-    others = [in_margins(r.decisive)[2] for r in claim.readings if r is not claim.leading and r.decisive.n]
-    line = (0, (3, 1.5)) if claim.decisive.test == "prediction" else "-"
-    axes.plot([low, high], [height, height], color=colour, linewidth=2, linestyle=line)
+    effect, published = in_margins(claim.decisive, claim.decisive.effect, claim.decisive.published)
+    others = [
+        in_margins(reading.decisive, reading.decisive.effect).item()
+        for reading in claim.readings
+        if reading is not claim.leading and reading.decisive.n
+    ]
+    line = DASHED if claim.decisive.test == "prediction" else "-"
+    for interval, style in (
+        (claim.decisive.interval, {"linewidth": THIN, "linestyle": line}),
+        (claim.decisive.equivalence_interval, THICK),
+    ):
+        if interval and not any(map(math.isnan, interval)):
+            axes.plot(in_margins(claim.decisive, *interval), [height] * 2, color=colour, **style)
     face = "white" if claim.beside_primary else colour
     points: list[tuple[list[float], float, str, dict[str, Any]]] = [
         (others, height - 0.22, ".", {"color": "0.4", "markersize": 4}),

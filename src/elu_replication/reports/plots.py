@@ -9,7 +9,8 @@ from elu_replication.claims.results import ContrastResult
 
 WIDTH, HEIGHT = 180, 20
 LEGEND = (
-    "Dot and bar: effect and 95% interval (of a new run, beside a published value). Vertical line: what the"
+    "Dot and bar: effect and 95% interval. Dashed bar: the interval of a new run, to be compared with a"
+    " published value. Thick bar: the 90% interval, where equivalence decides. Vertical line: what the"
     " claim compares with. Grey: within one margin of it. Diamond: published."
 )
 Span = tuple[float, float]
@@ -47,9 +48,11 @@ def plot(contrast: ContrastResult, shown: Span | None = None) -> Markup:
         f'<rect class="margin" x="{left}" y="2" width="{max(1, right - left):.1f}" height="{HEIGHT - 4}"/>',
         f'<path class="than" d="M{x(contrast.than)} 0V{HEIGHT}"/>',
     ]
-    if not any(map(math.isnan, contrast.interval)):
-        ends = f"M{x(contrast.interval.low)} {middle}H{x(contrast.interval.high)}"
-        parts.append(f'<path class="interval" d="{ends}"/>')
+    name = "interval prediction" if contrast.test == "prediction" else "interval"
+    for style, interval in ((name, contrast.interval), ("equivalence", contrast.equivalence_interval)):
+        if interval and not any(map(math.isnan, interval)):
+            ends = f"M{x(interval.low)} {middle}H{x(interval.high)}"
+            parts.append(f'<path class="{style}" d="{ends}"/>')
     if not math.isnan(contrast.published):
         at = x(contrast.published)
         diamond = f"M{at} {middle - 6}l4 6l-4 6l-4-6z"
