@@ -31,7 +31,10 @@ from elu_replication.runs import store
 from elu_replication.runs.code_version import code_version
 
 FILE = RESULTS / "bench/growth.md"
-COPIED = ("conf", "experiments", "dvc.yaml", "params.yaml", "results/bench", "results/code_version.txt")
+COPIED = (
+    *("conf", "experiments", "dvc.yaml", "params.yaml"),
+    *("results/bench", "results/code_version.txt", "results/exploration.csv"),
+)
 SEEDS = 110  # generated of each arm
 
 

@@ -403,7 +403,7 @@ def fixed_costs() -> pd.DataFrame:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description="Measure the engine against model.fit, PyTorch and JAX.").parse_args()
+    argparse.ArgumentParser(description="Measure the engine, model.fit, PyTorch and JAX.").parse_args()
     parts = []
     for network, name in ARMS.items():
         protocol = experiments.arm(name, PUBLISHED).protocol

@@ -236,6 +236,41 @@ def test_the_page_says_whether_verdicts_were_planned(
     assert len(evidence) > 1 or len(rests) == 1
 
 
+@pytest.mark.parametrize(
+    ("judged", "changed", "expected"),
+    [
+        (0, 0, "No claim has been judged by fresh seeds yet, so none of the {n} exploratory verdicts"),
+        (4, 0, "4 of 4 exploratory verdicts stood on fresh seeds; {rest} wait for theirs."),
+        (4, 1, "3 of 4 exploratory verdicts stood on fresh seeds; not {name} ({old}, now not run); {rest}"),
+        (None, 0, "{n} of {n} exploratory verdicts stood on fresh seeds."),
+    ],
+)
+def test_how_many_exploratory_verdicts_stood(
+    results: Results, judged: int | None, changed: int, expected: str
+) -> None:
+    before = findings.explored()
+    assert not {*before.values()} & {*UNDECIDED}
+    by_runs = [claim for claim in results.claims if claim.decided_by == "runs" and claim.id in before]
+    for place, claim in enumerate(by_runs):
+        fresh = judged is None or place < judged
+        put(claim, verdict=before[claim.id], evidence="fresh seeds" if fresh else "exploration")
+    for claim in by_runs[:changed]:
+        put(claim, verdict="not run")
+    said = findings.stood(results, before)
+    first = by_runs[0]
+    rest = len(by_runs) - (judged or 0)
+    assert said.startswith(expected.format(n=len(by_runs), rest=rest, name=first.id, old=before[first.id]))
+
+
+def test_the_exploratory_verdicts_that_stood_are_counted_in_readme_and_terminal(
+    results: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = findings.stood(results, findings.explored())
+    assert said in claims.overview(results)
+    replicate.conclude(params.read(), everything=True)
+    assert said in capsys.readouterr().out
+
+
 def test_without_runs_there_is_nothing_to_find(results: Results) -> None:
     for claim in results.claims:
         for contrast in claim.contrasts:

@@ -26,6 +26,7 @@ from elu_replication.claims.identification import (
 )
 from elu_replication.config import documents
 from elu_replication.errors import UserError
+from elu_replication.reports import captions
 from elu_replication.reports import identification as report
 from elu_replication.runs import evidence, store
 
@@ -271,6 +272,6 @@ def test_the_stored_runs_give_the_same_files_and_one_arm_a_published_run(tmp_pat
         assert arm in [one.arm for one in identification.load_curves()[name].candidates]
     assert Identification.model_validate_json(results["he_elu"].model_dump_json()) == results["he_elu"]
     for name in ("one", "two"):
-        report.save(report.figure(results), tmp_path / name, ("png", "svg"))
+        report.save(report.figure(results), tmp_path / name, captions.IDENTIFICATION, ("png", "svg"))
     for kind in ("png", "svg"):
         assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()

@@ -62,8 +62,7 @@ def test_what_is_written_is_the_same_to_the_byte_and_drawn_from_the_probes(
     }
     for name in written:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-    drawing = internals.figure("custom", [row], "perturbations")
-    assert drawing is not None
+    (drawing,) = internals.figures("custom", [row], "perturbations")
     accuracy, planted, variance = drawing.get_axes()
     assert list(accuracy.lines[0].get_ydata()) == [0.9, 0.8]
     assert list(planted.lines[0].get_ydata()) == [0.7]
@@ -74,7 +73,7 @@ def test_an_arm_without_probes_has_no_figure(row: Row) -> None:
     for seed in (0, 1):
         stored(row.arm, seed, probes_version=0)
     assert internals.probed([row], "activity").empty
-    assert internals.figure("custom", [row], "activity") is None
+    assert not internals.figures("custom", [row], "activity")
 
 
 def test_the_published_tables_are_those_of_the_stored_runs() -> None:

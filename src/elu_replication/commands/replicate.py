@@ -181,6 +181,7 @@ def conclude(values: Params, everything: bool) -> None:
             say(f"- {finding.title}")
         say("Claims:  " + ", ".join(f"{n} {verdict}" for verdict, n in results.counts.items()))
         say(findings.evidence(results))
+        say(findings.stood(results, findings.explored()))
         say("Report:  results/report.html (`make report` opens it, `make claim ID=C7` explains a claim)")
         say("Scores:  `make scores` prints those of every arm")
         if fewer := store.incomplete(experiments.every_arm(values.scale)):

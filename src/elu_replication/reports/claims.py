@@ -10,7 +10,7 @@ from elu_replication.claims import results as stored
 from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results, counts
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
-from elu_replication.reports import columns, findings, tables
+from elu_replication.reports import captions, columns, findings, tables
 from elu_replication.reports.columns import Rows, table
 from elu_replication.reports.forest import forest
 from elu_replication.reports.style import save
@@ -66,7 +66,8 @@ def overview(results: Results) -> str:
     titles = [f"- {finding.title}." for finding in findings.findings(results, findings.identified())]
     held = [f"- {claim.id}: {claim.statement}" for claim in holding(results.published)]
     first, second = answer(results.published)
-    parts = ["\n".join(titles), findings.evidence(results), first, second]
+    evidence = f"{findings.evidence(results)} {findings.stood(results, findings.explored())}"
+    parts = ["\n".join(titles), evidence, first, second]
     if held:
         parts += ["These of the claims tested by runs hold up:", "\n".join(held)]
     return "\n\n".join(parts) + "\n"
@@ -130,7 +131,7 @@ def write(results: Results, folder: Path) -> None:
     atomic.write_text(folder / "claim_tests.csv", csv(contrasts))
     atomic.write_text(folder / "claims.md", document(results))
     atomic.write_text(folder / "claims_overview.md", overview(results))
-    save(forest(results), folder / "claims", ("png", "svg"))
+    save(forest(results), folder / "claims", captions.CLAIMS, ("png", "svg"))
 
 
 def main() -> None:

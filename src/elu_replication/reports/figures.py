@@ -5,6 +5,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,21 +17,24 @@ from numpy.typing import ArrayLike
 from elu_replication import atomic
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
+from elu_replication.reports import captions
 from elu_replication.reports.arms import Row, declared, grouped, histories
+from elu_replication.reports.identification import published_losses
 from elu_replication.reports.style import (
     BAND,
     Line,
     band,
     bundles,
-    panel_figure,
+    panel_figures,
     panels_of,
-    save,
+    save_all,
 )
 from elu_replication.runs import frames, store
 
 ACCURACY_TICKS = (0.0, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999, 1.0)
 TITLE_LETTERS = 120  # in a line of a title, at the width of the narrowest figure
 LEAST_ERROR = 1e-4  # an accuracy of 1 has to stand somewhere on a logarithmic axis
+PUBLISHED_LINES = {"validation": "-", "train": "--"}  # how published losses of each split are drawn
 
 
 def error_axis(accuracy: ArrayLike) -> np.ndarray:
@@ -63,7 +67,20 @@ def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
     axes.plot([beyond(line)], mean, **{**style, **point})
 
 
-def draw_published(axes: Axes, drawn: Sequence[Line], metric: str) -> None:
+def draw_published_losses(axes: Axes, drawn: Sequence[Line]) -> None:
+    """A black line for each published curve of losses that one of the arms may have made, with crosses of
+    the arm's colour; dashed for a training loss."""
+    lines = {line.row.label: line for line in drawn}
+    for split, style in PUBLISHED_LINES.items():
+        for curve in published_losses([line.row for line in drawn], split):
+            line = lines[curve.arms[0]]
+            every = max(1, line.row.arm.protocol.epochs // 12)
+            look: dict[str, Any] = {"color": "black", "linewidth": 0.9, "linestyle": style}
+            look |= {"marker": "x", "markersize": 5, "markeredgecolor": line.colour, "markevery": every}
+            axes.plot(curve.losses.index, curve.losses, **look)
+
+
+def draw_published_scores(axes: Axes, drawn: Sequence[Line], metric: str) -> None:
     """A cross for each published score, right of the arms that it may belong to: where a source does not
     state alpha, arms with several alphas have the same published score."""
     owners: dict[tuple[str, float], Line] = {}
@@ -111,10 +128,13 @@ def kinds_of_line(rows: Sequence[Row]) -> list[Line2D]:
     ]
     if any(row.published for row in rows):
         kinds.append(Line2D([], [], color="0.3", linestyle="", marker="x", label="published test score"))
+    if any(published_losses(rows, split) for split in PUBLISHED_LINES):
+        label = "published loss, read off a figure"
+        kinds.append(Line2D([], [], color="black", linewidth=0.9, marker="x", markersize=5, label=label))
     return kinds
 
 
-def figure(name: str, rows: Sequence[Row]) -> Figure:
+def figures(name: str, rows: Sequence[Row]) -> list[Figure]:
     """An experiment's curves: loss, and accuracy where its networks have one, for each panel of its
     document that has curves. The title names the panels without."""
     title, panels = panels_of(name, rows)
@@ -135,14 +155,16 @@ def figure(name: str, rows: Sequence[Row]) -> Figure:
         for line in drawn:
             for style, seeds in bundles(line, history):
                 draw(axes, style, frames.over_seeds(seeds, "history"), metric)
-        draw_published(axes, drawn, metric)
+        draw_published_scores(axes, drawn, metric)
+        if metric == "loss":
+            draw_published_losses(axes, drawn)
         format_axes(axes, metric, rows[0].arm.protocol.epochs)
 
     columns = [partial(draw_metric, metric=metric) for metric in metrics]
-    drawing = panel_figure(title, ran, measured, columns, width=11.0)
-    if ran:
-        drawing.legend(handles=kinds_of_line(rows), fontsize=8, loc="outside lower center", ncols=4)
-    return drawing
+    drawings = panel_figures(title, ran, measured, columns, width=11.0)
+    for drawing in drawings if ran else []:
+        drawing.legend(handles=kinds_of_line(rows), fontsize=8, loc="outside lower center", ncols=5)
+    return drawings
 
 
 def main() -> None:
@@ -153,7 +175,7 @@ def main() -> None:
     with atomic.replaced_folder(RESULTS / scope / "figures") as folder:
         for name, rows in groups.items():
             if any(store.current(row.arm) for row in rows):
-                save(figure(name, rows), folder / name)
+                save_all(figures(name, rows), folder / name, captions.of_experiment(name, "curves"))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from elu_replication.claims.results import ContrastResult, ReadingResult, Results
+from elu_replication.claims.results import UNDECIDED, ContrastResult, ReadingResult, Results
 from elu_replication.config.experiments import RESULTS
 
 CURVES = RESULTS / "identification" / "curves.csv"
+EXPLORATION = RESULTS / "exploration.csv"
 MOST = 8  # findings shown; the first matter most to a reader
 CNN, DROPOUT, MLP = "machinecurve_25-", "machinecurve_dropout-", "asu_mlp-"
 LIMITS = (
@@ -193,7 +194,8 @@ def cnn(results: Results, runs: Runs) -> Finding | None:
         title += f"{glorot} test loss than ReLU with Glorot, and {he} one with He"
     _, accuracy = find(results, "C15", "test_accuracy", f"{CNN}he_elu1", f"{CNN}he_relu")
     why = (
-        f"ELU minus ReLU is {value(rows[0].contrast)} with Glorot and {value(rows[1].contrast)} with He;"
+        f"In test loss, ELU minus ReLU is {value(rows[0].contrast)} with Glorot and"
+        f" {value(rows[1].contrast)} with He;"
         f" with alpha 0.1 it is {value(rows[2].contrast)} and {value(rows[3].contrast)}. The article says"
         " that ELU does slightly worse with Glorot and slightly better with He. In accuracy, ELU with alpha"
         f" 1 minus ReLU is {value(accuracy)} with He."
@@ -233,8 +235,8 @@ def dropout(results: Results, runs: Runs) -> Finding:
     if lower:
         why = f"The published 250-epoch curve of ELU fits only {runs['long_elu']}; ReLU had 0.5. "
     why += (
-        f"With these unequal rates, ELU minus ReLU is {value(unequal)} in the mean validation loss of the"
-        " first epochs. With equal rates, the validation loss of ELU falls faster in"
+        "With these unequal rates, the mean validation loss of the first epochs, ELU minus ReLU, is"
+        f" {value(unequal)}. With equal rates, the validation loss of ELU falls faster in"
         f" {share(len(faster), len(equal))} comparisons, and its training loss in"
         f" {share(sum(reading.verdict == 'replicated' for reading in train), len(train))}."
     )
@@ -242,7 +244,7 @@ def dropout(results: Results, runs: Runs) -> Finding:
         Labelled("ELU 0.25, alpha 0.1; ReLU 0.5", unequal),
         *(Labelled(label, contrast) for (label, *_), (_, contrast) in zip(pairs, equal, strict=True)),
     ]
-    changes = f"{outlook(results, 'C11')}. These are runs of 25 epochs, with which those of 250 begin."
+    changes = f"{outlook(results, 'C11')}. Runs of 250 epochs begin like these of 25."
     return Finding("dropout", title, why, ("C11",), rows, changes)
 
 
@@ -278,8 +280,8 @@ def mlp(results: Results, runs: Runs) -> Finding | None:
         title += "; with Adam no difference is shown"
     primary = sgd[0][1]
     why = (
-        f"As the report is read first, ELU minus ReLU is {value(primary)}: {primary.verdict}."
-        f" With Adam it is {value(adam[0][1])}."
+        f"In the primary reading ({sgd[0][0].label}), ELU's accuracy minus ReLU's is {value(primary)},"
+        f" which is {primary.verdict}. With Adam it is {value(adam[0][1])}."
     )
     if idle := [reading.label for reading, contrast in sgd if contrast.effect == 0 == contrast.sd]:
         why += f" In the reading {idle[0]} neither network learns."
@@ -344,10 +346,12 @@ def sigmoid(results: Results, runs: Runs) -> Finding | None:
         best = max(score.effect for score in constant.values())
         why = (
             f"In {share(len(constant), len(scores))} the loss stays constant, and sigmoid's accuracy is at"
-            f" most {best:.4f}; guessing one digit gives 0.1135. "
+            f" most {best:.4f}; always guessing the digit 1 gives 0.1135. "
         )
     if learned:
-        why += f"In the others the loss falls, and it is {min(learned):.4f} to {max(learned):.4f}."
+        why += (
+            f"In the others the loss falls, and the accuracy is {min(learned):.4f} to {max(learned):.4f}."
+        )
     labels = {
         arm: reading.label for reading in results.by_id["C46"].readings for arm in reading.contrasts[0].arms
     }
@@ -486,6 +490,33 @@ def practice(results: Results) -> list[str]:
     if not any(contrast.verdict == "replicated" for _, contrast in adam):
         advice.append("With Adam, no gain is shown there, so either will do.")
     return [*advice, LIMITS]
+
+
+def explored(path: Path = EXPLORATION) -> dict[str, str]:
+    """The verdicts of exploration by claim, by the version of the rules that the plan has; without those
+    that left a claim undecided."""
+    with path.open(newline="") as file:
+        verdicts = {row["claim"]: row["version_2"] for row in csv.DictReader(file)}
+    return {claim: verdict for claim, verdict in verdicts.items() if verdict not in UNDECIDED}
+
+
+def stood(results: Results, before: Mapping[str, str]) -> str:
+    """How many verdicts of exploration (`before`, by claim) are still those of claims that fresh seeds have
+    judged since, and which are not."""
+    by_runs = [claim for claim in results.claims if claim.decided_by == "runs" and claim.id in before]
+    judged = [claim for claim in by_runs if claim.evidence.startswith("fresh seeds")]
+    if not judged:
+        return (
+            "No claim has been judged by fresh seeds yet, so none of the"
+            f" {len(by_runs)} exploratory verdicts on claims that runs decide has stood or fallen."
+        )
+    others = [claim for claim in judged if claim.verdict != before[claim.id]]
+    text = f"{share(len(judged) - len(others), len(judged))} exploratory verdicts stood on fresh seeds"
+    if others:
+        changes = [f"{claim.id} ({before[claim.id]}, now {claim.verdict})" for claim in others]
+        text += f"; not {', '.join(changes)}"
+    waiting = len(by_runs) - len(judged)
+    return text + (f"; {waiting} wait for theirs." if waiting else ".")
 
 
 def evidence(results: Results) -> str:

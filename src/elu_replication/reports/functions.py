@@ -15,6 +15,7 @@ from elu_replication.claims.checks import (
 from elu_replication.config.options import group_option, options
 from elu_replication.config.schema import Activation
 from elu_replication.engine.activations import ReLU, Sigmoid, Softplus, function
+from elu_replication.reports import captions
 from elu_replication.reports.style import activation_name, save
 
 
@@ -58,5 +59,5 @@ def sum_figure() -> Figure:
 
 def write(folder: Path) -> None:
     """Write both figures, as PNG and SVG, in `folder`."""
-    save(functions_figure(), folder / "functions")
-    save(sum_figure(), folder / "sum_of_sigmoids")
+    save(functions_figure(), folder / "functions", captions.FUNCTIONS)
+    save(sum_figure(), folder / "sum_of_sigmoids", captions.SUM_OF_SIGMOIDS)

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,8 @@ from elu_replication.config import experiments
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import PUBLISHED, Arm
 from elu_replication.errors import run_main
+from elu_replication.reports import captions
+from elu_replication.reports.arms import Row
 from elu_replication.reports.style import save
 from elu_replication.reports.tables import csv
 from elu_replication.runs import evidence, frames, store
@@ -172,6 +174,32 @@ def spaced(positions: Sequence[float], gap: float) -> np.ndarray:
     return result
 
 
+class PublishedLosses(NamedTuple):
+    """Losses of a published run, read off a figure, and the labels of the arms that may have made it."""
+
+    run: str
+    arms: list[str]
+    losses: pd.Series
+
+
+def by_epoch(losses: Losses) -> pd.Series:
+    """Published losses with their epochs, from 1, as index; NaN where the figure hides one."""
+    return pd.Series(losses, index=range(1, len(losses) + 1), dtype=float)
+
+
+def published_losses(rows: Iterable[Row], split: str) -> list[PublishedLosses]:
+    """The published curves of a split, "validation" or "train", that some arms may have made: at published
+    scale, since a shorter arm made none."""
+    labels = {row.arm.name: row.label for row in rows}
+    curves = []
+    for curve in load_curves().values():
+        losses = {"validation": curve.validation_loss, "train": curve.training_loss}.get(split)
+        arms = [labels[candidate.arm] for candidate in curve.candidates if candidate.arm in labels]
+        if losses and arms:
+            curves.append(PublishedLosses(curve.run, arms, by_epoch(losses)))
+    return curves
+
+
 def draw(axes: Axes, result: Identification, losses: Losses, split: str) -> list[Label]:
     """Published losses by epoch over the bands of their candidates, and the label of each line."""
     dashes = iter(DASHES * len(result.candidates))
@@ -194,12 +222,12 @@ def draw(axes: Axes, result: Identification, losses: Losses, split: str) -> list
         axes.plot(mean.index, mean, line, color=colour, linewidth=1.6)
         text = f"{candidate.label}\n{verdict(candidate)}"
         labels.append(Label(mean.tail(3).mean(), text, DARKER if candidate.excluded else colour))
-    published = np.array(losses, float)
+    published = by_epoch(losses)
     line = "o-" if len(losses) <= LAST else "-"
-    axes.plot(range(1, len(losses) + 1), published, line, color="black", linewidth=1.4, markersize=3)
+    axes.plot(published.index, published, line, color="black", linewidth=1.4, markersize=3)
     axes.set_yscale("log")
     axes.grid(alpha=0.25)
-    return [*labels, Label(np.nanmean(published[-3:]), "published", "black")]
+    return [*labels, Label(published.tail(3).mean(), "published", "black")]
 
 
 def _losses(arm: Arm, split: str) -> pd.DataFrame:
@@ -279,7 +307,7 @@ def main() -> None:
         path = folder / "curves"
         atomic.write_text(path.with_suffix(".csv"), csv(rows(results), 6))
         atomic.write_text(path.with_suffix(".md"), markdown(results))
-        save(figure(results), path, ("png", "svg"))
+        save(figure(results), path, captions.IDENTIFICATION, ("png", "svg"))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,19 @@
 """results/README.md: the results as a code host shows them; written by the DVC stage `page`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from elu_replication.config import experiments
-from elu_replication.reports import internals
-from elu_replication.reports.style import caption
+from elu_replication.reports import captions, internals
 
-FOREST = (
-    "For each claim that runs decide, the effect of the primary reading (large) with its 95% interval, and"
-    " of every other reading (small dots), in margins from what the claim compares with. Of a direction,"
-    " right means as claimed; look at whether the dots of a row stand on one side."
-)
-IDENTIFICATION = (
-    "The article's published curves over the bands of the protocols that may have made them"
-    " ([table](identification/curves.md))."
-)
+CURVES = "[The distances of each curve from each protocol](identification/curves.md)."
+# Where an experiment's figures of each kind are, below the results.
+PLACES = {
+    "curves": "published/figures/{name}",
+    "activity": f"published/{internals.FOLDER}/{{name}}_activity",
+    "perturbations": f"published/{internals.FOLDER}/{{name}}_perturbations",
+}
+FUNCTIONS = {"functions": captions.FUNCTIONS, "sum_of_sigmoids": captions.SUM_OF_SIGMOIDS}
 
 
 def markdown(folder: Path, about_scores: str) -> str:
@@ -22,24 +21,30 @@ def markdown(folder: Path, about_scores: str) -> str:
     text = ["# Results\n", (folder / "claims_overview.md").read_text()]
     text.append("[All claims](claims.md), [report.html](report.html) (download and open it: one file, no")
     text.append("network), [for papers](paper), [benchmark](bench/bench.md).\n")
-    text += ["![Claims that runs decide](claims.png)\n", f"{FOREST}\n"]
-    text += ["## Which protocols were published\n", "![Published curves](identification/curves.png)\n"]
-    text += [f"{IDENTIFICATION}\n", "## Scores\n", f"{about_scores}\n"]
+    text.append(images(["claims.png"], captions.CLAIMS.title))
+    text += [f"{captions.CLAIMS.text}\n", f"## {captions.IDENTIFICATION.title}\n"]
+    text.append(images(["identification/curves.png"], captions.IDENTIFICATION.title))
+    text += [f"{captions.IDENTIFICATION.text} {CURVES}\n", "## Scores\n", f"{about_scores}\n"]
     text.append((folder / "published/tables/summary.md").read_text())
-    text.append("## Figures\n")
-    text += [figure(path, folder) for path in sorted(folder.glob("published/figures/*.png"))]
-    text += [figure(path, folder) for path in sorted(folder.glob(f"published/{internals.FOLDER}/*.png"))]
+    for kind, caption in captions.OF_EXPERIMENTS.items():
+        text += [f"## {caption.title}\n", f"{caption.text}\n"]
+        for name in experiments.names():
+            if paths := parts(folder, PLACES[kind].format(name=name)):
+                document = experiments.load(name)
+                title = captions.of_experiment(name, kind).title
+                text += [f"### {title}\n", f"{document.question}\n", images(paths, title)]
+    for name, caption in FUNCTIONS.items():
+        text += [f"## {caption.title}\n", f"{caption.text}\n"]
+        text.append(images(parts(folder, f"published/{internals.FOLDER}/{name}"), caption.title))
     return "\n".join(text)
 
 
-def figure(path: Path, folder: Path) -> str:
-    """A figure with its title and caption, which its file's name says: an experiment, and what is drawn."""
-    name, kind = path.stem, "curves"
-    if name not in experiments.names():
-        name, _, kind = path.stem.rpartition("_")
-    if name in experiments.names():
-        title = experiments.load(name).title + ("" if kind == "curves" else f": {kind}")
-    else:  # of activation functions
-        kind = path.stem
-        title = kind.replace("_", " ").capitalize()
-    return f"### {title}\n\n![{title}]({path.relative_to(folder)})\n\n{caption(name, kind)}\n"
+def parts(folder: Path, name: str) -> list[str]:
+    """The files of a figure, NAME.png, NAME-2.png and so on, relative to a folder."""
+    paths = [*folder.glob(f"{name}.png"), *sorted(folder.glob(f"{name}-*.png"))]
+    return [str(path.relative_to(folder)) for path in paths]
+
+
+def images(paths: Sequence[str], title: str) -> str:
+    """Images in Markdown, one below the other."""
+    return "\n".join(f"![{title}]({path})\n" for path in paths)

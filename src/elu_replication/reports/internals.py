@@ -15,16 +15,16 @@ from matplotlib.ticker import MaxNLocator
 from elu_replication import atomic
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
-from elu_replication.reports import functions
+from elu_replication.reports import captions, functions
 from elu_replication.reports.arms import Row, declared, grouped
 from elu_replication.reports.style import (
     BAND,
     Line,
     band,
     bundles,
-    panel_figure,
+    panel_figures,
     panels_of,
-    save,
+    save_all,
 )
 from elu_replication.reports.tables import csv
 from elu_replication.runs import frames
@@ -176,15 +176,15 @@ TITLES: dict[Kind, str] = {
 }
 
 
-def figure(name: str, rows: Sequence[Row], kind: Kind) -> Figure | None:
+def figures(name: str, rows: Sequence[Row], kind: Kind) -> list[Figure]:
     """The probes of one kind of an experiment: a row of axes for each panel of its document that has
-    probes; None where none has."""
+    probes; no figure where none has."""
     table = probed(rows, kind)
     measured = set(table.arm)
-    title, panels = panels_of(name, rows)
+    title, panels = panels_of(name, rows, f": {TITLES[kind]}")
     ran = {panel: mine for panel, mine in panels.items() if any(row.label in measured for row in mine)}
     if not ran:
-        return None
+        return []
 
     def draw_quantity(axes: Axes, drawn: list[Line], quantity: Quantity) -> None:
         for line in drawn:
@@ -194,7 +194,7 @@ def figure(name: str, rows: Sequence[Row], kind: Kind) -> Figure | None:
         axes.set_title(quantity.title, fontsize=9, loc="left")
 
     columns = [partial(draw_quantity, quantity=quantity) for quantity in QUANTITIES[kind]]
-    return panel_figure(f"{title}: {TITLES[kind]}", ran, measured, columns, width=13.0)
+    return panel_figures(title, ran, measured, columns, width=13.0)
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:
@@ -202,8 +202,8 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     and the figures of the activation functions."""
     for name, group in grouped(rows).items():
         for kind in QUANTITIES:
-            if drawing := figure(name, group, kind):
-                save(drawing, folder / f"{name}_{kind}")
+            if drawings := figures(name, group, kind):
+                save_all(drawings, folder / f"{name}_{kind}", captions.of_experiment(name, kind))
                 text = csv(over_seeds(probed(group, kind), kind), 5)
                 atomic.write_text(folder / f"{name}_{kind}.csv", text)
     functions.write(folder)

@@ -15,7 +15,7 @@ from elu_replication.config import experiments
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import run_main
-from elu_replication.reports import columns
+from elu_replication.reports import captions, columns
 from elu_replication.reports.arms import Row, declared_at
 from elu_replication.reports.forest import forest
 from elu_replication.reports.style import save
@@ -120,7 +120,7 @@ def write(rows: Sequence[Row], results: Results, folder: Path) -> None:
     atomic.write_text(folder / "runs.csv", csv(tidy(rows), 9))
     meanings = pd.DataFrame(DICTIONARY.items(), columns=["Column of runs.csv", "Meaning"])
     atomic.write_text(folder / "runs.md", meanings.to_markdown(index=False) + "\n")
-    save(forest(results), folder / "claims", ["pdf"])
+    save(forest(results), folder / "claims", captions.CLAIMS, ["pdf"])
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""How figures look: colours and markers of activations, legends, panels, captions, files."""
+"""How figures look: colours and markers of activations, legends, panels, files."""
 
 import io
 import math
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -18,53 +19,17 @@ from elu_replication.config import experiments
 from elu_replication.config.schema import Activation
 from elu_replication.engine.activations import ACTIVATIONS
 from elu_replication.reports.arms import Row, alike, at_chance
+from elu_replication.reports.captions import Caption
 from elu_replication.runs import evidence, frames, store
 
 BAND = ("", "_min", "_max")  # of frames.over_seeds: a mean and the edges of its band
-MOST_ROWS = 4  # of panels; a figure with more panels has two of them in a row
+MOST_PANELS = 4  # of a figure, one below the other: what fits a page
 LONG_LABEL = 42  # letters; three longer ones are wider than a panel
-PANEL_HEIGHT = 3.5  # inches
+PANEL_HEIGHT = 3.4  # inches
 DOTS_PER_INCH = 110
 # Without the date and the version of Matplotlib, the same results give the same bytes.
-UNDATED = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-SEEDS = (
-    "A line is the mean over an arm's seeds, and its band goes from the least to the largest seed; where"
-    " some seeds learned and others stayed at chance, thin lines are single seeds."
-)
-CAPTIONS = {
-    "curves": (
-        "Loss and accuracy by epoch, on validation images (full lines; test images where none are held"
-        f" out) and on training images (dashed). {SEEDS} At the right stand the test scores of the last"
-        " epoch; compare each marker with the cross of its colour, the score that the source printed."
-    ),
-    "activity": (
-        "Inside the networks: the median over units of the mean activation, the share of units that are"
-        " on for no training image (with ReLU, such units are dead), and each layer's gradient norm over"
-        f" the output layer's. {SEEDS} Look at whether gradients vanish towards the input, and at how many"
-        " units are never on."
-    ),
-    "perturbations": (
-        "Trained networks under perturbation: accuracy under normal noise on the input, accuracy with one"
-        " pre-activation of the first hidden layer put far below zero, and the variance that noise causes"
-        f" in units that are off. {SEEDS} The flatter a curve, the more robust the arm."
-    ),
-    "functions": (
-        "Every activation function that can be chosen, and its derivative. Look left of zero, where they"
-        " differ: a unit does not learn from images where its derivative is zero."
-    ),
-    "sum_of_sigmoids": (
-        "The blog post's sum of shifted sigmoids beside softplus and ReLU, with their derivatives. The"
-        " grey band holds the points that the post evaluates; look at where the sum leaves softplus."
-    ),
-}
-
-
-def caption(name: str, kind: str) -> str:
-    """What a figure shows and what to look at. `name` is an experiment, or "custom", and `kind` a key of
-    CAPTIONS; figures of functions have no experiment and ignore `name`."""
-    if kind in ("functions", "sum_of_sigmoids"):
-        return CAPTIONS[kind]
-    return f"{panels_of(name, [])[0]}. {CAPTIONS[kind]}"
+UNDATED = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
+DESCRIPTION = {"png": "Description", "svg": "Description", "pdf": "Subject"}
 
 
 def activation_name(activation: Activation) -> str:
@@ -142,18 +107,44 @@ def panel_legend(part: SubFigure, drawn: Iterable[Line], missing: Iterable[Row])
     part.legend(handles=handles, fontsize=8, loc="outside lower center", ncols=columns)
 
 
-def panels_of(name: str, rows: Sequence[Row]) -> tuple[str, dict[str, list[Row]]]:
-    """An experiment's title with the evidence, and the arms of each panel, in its document's order; one for
-    the custom arm."""
+def panels_of(name: str, rows: Sequence[Row], about: str = "") -> tuple[str, dict[str, list[Row]]]:
+    """An experiment's title, what its figure is about, and the evidence; and the arms of each panel, in its
+    document's order, one panel for the custom arm."""
     if name == "custom":
-        return "Custom arm", {"Custom arm": list(rows)}
+        return f"Custom arm{about}", {"Custom arm": list(rows)}
     document = experiments.load(name)
     by_label = {row.label: row for row in rows}
     seeds = evidence.evidence(row.arm for row in rows)
-    return document.title + f"\n{seeds.capitalize()}" * bool(seeds), {
+    return document.title + about + f"\n{seeds.capitalize()}" * bool(seeds), {
         panel: [by_label[label] for label in labels if label in by_label]
         for panel, labels in document.panels.items()
     }
+
+
+def panel_figures(
+    title: str,
+    panels: Mapping[str, Sequence[Row]],
+    measured: Container[str],
+    columns: Sequence[Callable[[Axes, list[Line]], None]],
+    width: float,
+) -> list[Figure]:
+    """Figures of at most MOST_PANELS panels each, `width` inches wide: at least one, which has none where
+    there are none. A panel has its name, one pair of axes for each function of `columns`, which draws the
+    `measured` arms there, and a legend."""
+    count = max(1, math.ceil(len(panels) / MOST_PANELS))
+    names = np.array_split([*panels], count)
+    return [
+        panel_figure(
+            numbered(title, number, count), {name: panels[name] for name in shown}, measured, columns, width
+        )
+        for number, shown in enumerate(names, 1)
+    ]
+
+
+def numbered(title: str, number: int, count: int) -> str:
+    """The title of one of several figures, e.g. "ASU MLP, 300 epochs (2 of 3)"; of a single one, as is."""
+    first, *others = title.split("\n")
+    return "\n".join([f"{first} ({number} of {count})" if count > 1 else first, *others])
 
 
 def panel_figure(
@@ -163,14 +154,10 @@ def panel_figure(
     columns: Sequence[Callable[[Axes, list[Line]], None]],
     width: float,
 ) -> Figure:
-    """A figure of panels, each with its name, one pair of axes for each function of `columns`, which draws
-    the `measured` arms there, and a legend. A panel alone in its row is `width` inches wide."""
-    across = 2 if len(panels) > MOST_ROWS else 1
-    rows = max(1, math.ceil(len(panels) / across))
-    size = (width * (1 + 0.45 * (across - 1)), PANEL_HEIGHT * rows + 0.9)
-    figure = Figure(figsize=size, layout="constrained")
+    """One figure of some panels, one below the other."""
+    figure = Figure(figsize=(width, PANEL_HEIGHT * max(1, len(panels)) + 0.9), layout="constrained")
     figure.suptitle(title, fontsize=11)
-    parts = figure.subfigures(rows, across, squeeze=False).flat
+    parts = figure.subfigures(max(1, len(panels)), squeeze=False).flat
     for part, (panel, mine) in zip(parts, panels.items(), strict=False):
         drawn = lines([row for row in mine if row.label in measured])
         part.suptitle(panel, fontsize=10, x=0.01, ha="left")
@@ -180,12 +167,22 @@ def panel_figure(
     return figure
 
 
-def save(figure: Figure, path: Path, kinds: Sequence[str] = ("png",)) -> None:
-    """Write a figure in some formats of UNDATED, the same to the byte for the same results."""
+def save(figure: Figure, path: Path, caption: Caption, kinds: Sequence[str] = ("png",)) -> None:
+    """Write a figure with its caption in some formats of UNDATED: the same results give the same bytes."""
     for kind in kinds:
         content = io.BytesIO()
+        metadata = {"Title": caption.title, DESCRIPTION[kind]: caption.text, UNDATED[kind]: None}
         with mpl.rc_context(
             {"svg.hashsalt": "elu-replication", "svg.fonttype": "none", "pdf.fonttype": 42}
         ):
-            figure.savefig(content, format=kind, dpi=DOTS_PER_INCH, metadata=UNDATED[kind])
+            figure.savefig(content, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
         atomic.write_bytes(path.with_suffix(f".{kind}"), content.getvalue())
+
+
+def save_all(figures: Sequence[Figure], path: Path, caption: Caption) -> None:
+    """Write the figures of one experiment: NAME.png, NAME-2.png and so on, each with its number in the
+    title. No experiment has a hyphen in its name, so that no two files have the same."""
+    for number, figure in enumerate(figures, 1):
+        title = numbered(caption.title, number, len(figures))
+        name = path.name + f"-{number}" * (number > 1)
+        save(figure, path.with_name(name), caption._replace(title=title))
