@@ -1,5 +1,7 @@
-"""The page in a real browser: no network, no error, and the numbers of claims.csv."""
+"""The page in a real browser: no network, no error, and the numbers of claims.json."""
 
+import json
+import math
 import re
 import shutil
 from collections.abc import Iterator
@@ -10,14 +12,16 @@ import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import ROOT
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from elu_replication.claims import results
+from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.engine.activations import ELU, GELU, LeakyReLU
 from elu_replication.reports import claims, paper
 from elu_replication.reports import page as report
 from elu_replication.reports.arms import declared_at
+from elu_replication.runs import frames
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -42,7 +46,7 @@ def messages() -> list[str]:
     return []
 
 
-SCREENS = {"desktop light": (1280, 900, "light"), "phone dark": (390, 844, "dark")}
+SCREENS = {"desktop light": (1280, 900, "light"), "phone dark": (360, 740, "dark")}
 both = pytest.mark.parametrize("screen", SCREENS)
 
 
@@ -114,6 +118,48 @@ def test_numbers_and_verdicts_are_those_of_the_table(page: Page) -> None:
             assert (float(facts["Margin"]), int(facts["n"])) == (line.margin, line.n)
 
 
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"-?\d[\d.]*(?:e[-+]?\d+)?|-?inf", text)]
+
+
+@in_browser
+def test_every_reading_has_the_numbers_of_claims_json(page: Page) -> None:
+    tables = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll(".claim")].map(claim => [claim.id,
+            [...claim.querySelectorAll('[aria-label$=", readings"] tr')].map(
+                row => [...row.children].map(cell => cell.textContent.trim()))]))"""
+    )
+    stored = {claim["id"]: claim for claim in json.loads(results.FILE.read_text())["claims"]}
+    assert list(tables) == list(stored)
+    for name, (headings, *rows) in ((name, rows) for name, rows in tables.items() if rows):
+        lines = [(reading, c) for reading in stored[name]["readings"] for c in reading["contrasts"]]
+        for row, (reading, contrast) in zip(rows, lines, strict=True):
+            cells = dict(zip(headings, row, strict=True))
+            assert cells["Reading"] == reading["label"]
+            assert contrast["verdict"] in cells["Verdict"]
+            assert cells["n"] == str(len(contrast["values"]))
+            assert float(cells["Margin"]) == pytest.approx(contrast["margin"], rel=1e-5)
+            effect = [contrast["effect"], *contrast["interval"]]
+            known = [float(number) for number in effect if number is not None]
+            assert numbers(cells["Effect [95% interval]"]) == pytest.approx(known, rel=1e-3, nan_ok=True)
+
+
+@in_browser
+def test_every_number_beside_a_finding_is_that_of_a_contrast(page: Page) -> None:
+    claims_ = json.loads(results.FILE.read_text())["claims"]
+    contrasts = [c for claim in claims_ for reading in claim["readings"] for c in reading["contrasts"]]
+    known = [[c["effect"], *c["interval"]] for c in contrasts]
+    for text in page.locator(".finding .plots td:last-child").all_text_contents():
+        shown = numbers(text.replace("(one seed)", ""))
+        assert any(
+            all(
+                b is not None and math.isclose(a, float(b), abs_tol=5.1e-5)
+                for a, b in zip(shown, of, strict=False)
+            )
+            for of in known
+        ), text
+
+
 @in_browser
 def test_the_explorer_draws_what_its_sliders_say(page: Page) -> None:
     def told() -> list[float]:
@@ -148,6 +194,54 @@ def test_a_chart_follows_its_controls(page: Page) -> None:
         "element => element.dataset.drawn === 'test accuracy'", arg=chart.element_handle()
     )
     assert not form.locator(".log").is_checked()
+
+
+def choose(form: Locator, *arms: str) -> None:
+    """Tick these arms of a chart, and no others."""
+    for box in form.locator(".arm").all():
+        box.set_checked(box.get_attribute("value") in arms)
+
+
+@in_browser
+def test_published_curves_lie_over_those_of_the_arms_that_may_have_made_them(page: Page) -> None:
+    form = page.locator('[data-controls="machinecurve_25"]')
+    chart = page.locator('article .chart[data-chart="machinecurve_25"]')
+    chart.scroll_into_view_if_needed()
+    page.wait_for_function("element => element.dataset.drawn", arg=chart.element_handle())
+    choose(form, "he_elu01")
+    page.wait_for_function("element => element.dataset.overlays === 'He ELU'", arg=chart.element_handle())
+    assert "published: He ELU" in chart.inner_text()
+    choose(form, "he_elu01", "he_relu")
+    page.wait_for_function(
+        "element => element.querySelectorAll('.overlaid').length === 2", arg=chart.element_handle()
+    )
+    form.locator(".view").select_option("test loss")
+    page.wait_for_function("element => element.dataset.overlays === ''", arg=chart.element_handle())
+
+
+@in_browser
+def test_seeds_of_two_kinds_are_drawn_one_by_one(page: Page) -> None:
+    form = page.locator('[data-controls="asu_mlp"]')
+    chart = page.locator('article .chart[data-chart="asu_mlp"]')
+    chart.scroll_into_view_if_needed()
+    page.wait_for_function("element => element.dataset.drawn", arg=chart.element_handle())
+    choose(form, "adam_relu_normal")
+    assert "at chance" in (form.locator("label", has_text="adam_relu_normal").text_content() or "")
+    seeds = len(frames.finished(experiments.arm("asu_mlp-adam_relu_normal", PUBLISHED)))
+    page.wait_for_function(
+        f"element => element.querySelectorAll('path[stroke-width=\"0.8\"]').length === {seeds}",
+        arg=chart.element_handle(),
+    )
+
+
+@in_browser
+def test_in_print_nothing_runs_off_the_page(page: Page) -> None:
+    page.set_viewport_size({"width": 718, "height": 1047})  # A4 with margins, at 96 dots per inch
+    page.emulate_media(media="print", color_scheme="light")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not page.get_by_role("navigation", name="Chapters").is_visible()
+    assert page.locator(".chart").count() == page.locator(".chart[data-drawn]").count()
 
 
 @in_browser

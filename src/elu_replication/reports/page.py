@@ -24,9 +24,10 @@ from elu_replication.config.options import group_option, options
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.engine.activations import ACTIVATIONS
 from elu_replication.errors import run_main
-from elu_replication.reports import claims, columns, findings, index, plots
-from elu_replication.reports.arms import Row, declared_at, grouped, histories
+from elu_replication.reports import captions, claims, columns, findings, index, plots
+from elu_replication.reports.arms import Row, alike, at_chance, declared_at, grouped, histories
 from elu_replication.reports.findings import Finding
+from elu_replication.reports.identification import published_losses
 from elu_replication.reports.internals import depth_profile, levels, probed
 from elu_replication.reports.style import arm_label, lines
 from elu_replication.reports.tables import readable, summary
@@ -38,6 +39,7 @@ FILE = RESULTS / "report.html"
 PAGE = Path(__file__).parent / "templates"
 MARKS = dict(zip(VERDICTS, "✓✗⇄?○□", strict=True))  # told apart without colour
 POINTS = 40  # of a curve, at most
+SEED = ", seed "  # between the name of an arm and one of its seeds
 SCORES = (  # no markup: it stands in Markdown and in HTML
     "Test scores after the last epoch: mean ± standard deviation over seeds. Losses are those that were"
     " trained on: cross-entropy; of the autoencoder of clevert_fig3, and of arms in _squared, squared error"
@@ -45,7 +47,7 @@ SCORES = (  # no markup: it stands in Markdown and in HTML
     " 0.1, _d25 a dropout rate of 0.25, _001 to _05 of mlp_learning_rate learning rates of 0.01 to 0.5,"
     " _1e2 of clevert_fig3 one of 1e-2."
 )
-MOST_SHOWN = 6  # arms that a chart has at first; of more, those of the first panel
+MOST_SHOWN = 4  # arms that a chart has at first; of more, those of the first panel
 
 
 def thinned(table: pd.DataFrame) -> pd.DataFrame:
@@ -55,29 +57,44 @@ def thinned(table: pd.DataFrame) -> pd.DataFrame:
     return table[table.epoch.isin(kept)]
 
 
+def seeds_apart(table: pd.DataFrame, rows: Iterable[Row]) -> pd.DataFrame:
+    """A table of seeds in which each seed of an arm whose seeds are of two kinds (arms.alike) counts as an
+    arm of its own, "ARM, seed K"."""
+    mixed = [row.label for row in rows if len(alike(table, row)) > 1]
+    names = table.arm + SEED + table.seed.astype(str)
+    return table.assign(arm=table.arm.where(~table.arm.isin(mixed), names))
+
+
 def points_of(x: pd.Series, rows: pd.DataFrame, name: str) -> dict[str, Any]:
-    """Points of a chart as plain columns, five digits each, null where there is no number: the arm's
-    place among `arms`, x, the column `name`, and the least and the largest seed's value where the frame
-    has them."""
+    """Points of a chart as plain columns, five digits each, null where there is no number: the place among
+    `lines` (an arm, or one seed of it as seeds_apart() names it), x, the column `name`, and the least and
+    the largest seed's value where the frame has them."""
 
     def plain(values: pd.Series) -> list[float | None]:
         return [None if pd.isna(value) else float(f"{value:.5g}") for value in values]
 
     mean = rows[name]
     low, high = (plain(rows.get(f"{name}_{edge}", mean)) for edge in ("min", "max"))
-    arms = rows.arm.unique().tolist()
-    places = rows.arm.map(arms.index).tolist()
-    return {"arms": arms, "arm": places, "x": plain(x), "mean": plain(mean), "low": low, "high": high}
+    lines = rows.arm.unique().tolist()
+    places = rows.arm.map(lines.index).tolist()
+    return {"lines": lines, "line": places, "x": plain(x), "mean": plain(mean), "low": low, "high": high}
 
 
-def view(title: str, x: str, points: dict[str, Any], log: bool, published: Any = ()) -> dict[str, Any]:
-    """What a chart can show: its points, and scores that were published beside them."""
-    return {"title": title, "x": x, "log": log, "points": points, "published": published}
+def view(
+    title: str, x: str, points: dict[str, Any], log: bool, published: Any = (), curves: Any = ()
+) -> dict[str, Any]:
+    """What a chart can show: its points, and the scores and the curves that were published beside them."""
+    return {"title": title, "x": x, "log": log, "points": points, "published": published, "curves": curves}
+
+
+def xy(numbers: pd.Series) -> dict[str, list[float]]:
+    """A series as columns of a chart."""
+    return {"x": numbers.index.tolist(), "y": numbers.tolist()}
 
 
 def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """An experiment's training curves: one view for each score and split."""
-    curves, views = over_seeds(histories(rows), "history"), []
+    curves, views = over_seeds(seeds_apart(histories(rows), rows), "history"), []
     for metric in ("loss", "accuracy"):
         for split in ("validation", "test", "train"):
             scored = curves[(curves.split == split) & curves[metric].notna()]
@@ -87,14 +104,16 @@ def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             points = points_of(mine.epoch, mine, metric)
             published = [(r.label, getattr(r.published, f"test_{metric}", None)) for r in rows]
             marks = [{"arm": arm, "y": y} for arm, y in published if y is not None and split == "test"]
-            views.append(view(f"{split} {metric}", "epoch", points, metric == "loss", marks))
+            lines = published_losses(rows, split) if metric == "loss" else []
+            drawn = [{"run": run, "arms": arms, **xy(losses.dropna())} for run, arms, losses in lines]
+            views.append(view(f"{split} {metric}", "epoch", points, metric == "loss", marks, drawn))
     return views
 
 
 def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """What probes measured in an experiment's runs, one view for each quantity."""
     views = []
-    if not (activity := probed(rows, "activity")).empty:
+    if not (activity := seeds_apart(probed(rows, "activity"), rows)).empty:
         whole = over_seeds(activity[activity.layer == 0], "activity")
         for name, title in (
             ("median_activation", "median over units of mean activation"),
@@ -112,7 +131,7 @@ def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             mine = profile[chosen]
             of_last = f"{title} (ratio to the last layer's)"
             views.append(view(of_last, "layer", points_of(mine.layer, mine, "ratio"), True))
-    if not (perturbations := probed(rows, "perturbations")).empty:
+    if not (perturbations := seeds_apart(probed(rows, "perturbations"), rows)).empty:
         perturbed = levels(perturbations)
         for kind, name, title in (
             ("input_noise", "accuracy", "accuracy under noise on the input"),
@@ -137,7 +156,8 @@ def chart(name: str, rows: Sequence[Row]) -> dict[str, Any]:
             "name": arm_label(line.row),
             "colour": line.colour,
             "dash": line.repeat,
-            "seeds": len(frames.finished(line.row.arm)),
+            "seeds": len(accuracies := [run.final.test_accuracy for run in frames.finished(line.row.arm)]),
+            "at_chance": int(at_chance(accuracies).sum()),
             "shown": len(ran) <= MOST_SHOWN or line.row.label in first,
         }
         for line in lines(ran)
@@ -161,7 +181,7 @@ def environments(rows: Sequence[Row]) -> pd.DataFrame:
     folders = {row.arm.folder: row.arm for row in rows}
     records = [record for arm in folders.values() for record in store.current(arm)]
     listed = pd.DataFrame([record.environment.model_dump() for record in records])
-    return listed.value_counts(sort=False).rename("runs").reset_index()
+    return listed.fillna("-").value_counts(sort=False).rename("runs").reset_index()
 
 
 def payload(charts: Sequence[dict[str, Any]]) -> str:
@@ -244,6 +264,7 @@ def render(rows: Sequence[Row], results: Results) -> str:
     return environment.get_template("page.html").render(
         answer=claims.answer(results.published),
         bench=bench,
+        captions=captions,
         charts=charts,
         claimants={
             key: source.name
@@ -255,6 +276,7 @@ def render(rows: Sequence[Row], results: Results) -> str:
         digests=digests,
         environments=environments(rows),
         evidence=findings.evidence(results),
+        stood=findings.stood(results, findings.explored()),
         findings=[
             (finding, finding_plots(finding))
             for finding in findings.findings(results, findings.identified())

@@ -115,12 +115,12 @@ COLUMNS: dict[str, Callable[[Any], str]] = {
     "Experiment": lambda line: line.experiment,
     "Arm": lambda line: line.arm,
     "Seeds": seeds,
-    "Evidence": lambda line: line.evidence or "-",
-    "Kernels": lambda line: line.kernels or "-",
     "Test accuracy": lambda line: score(line, "accuracy"),
     "Published accuracy": lambda line: number(line.published_accuracy),
     "Test loss": lambda line: score(line, "loss"),
     "Published loss": lambda line: number(line.published_loss),
+    "Evidence": lambda line: line.evidence or "-",
+    "Kernels": lambda line: line.kernels or "-",
 }
 
 

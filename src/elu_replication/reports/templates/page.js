@@ -27,10 +27,8 @@ function openTarget() {
 }
 addEventListener("hashchange", openTarget);
 openTarget();
-addEventListener("beforeprint", () => {
-  document.querySelectorAll("details.claim").forEach(claim => { claim.open = true; });
-  document.querySelectorAll(".chart").forEach(drawChart);
-});
+// On paper each claim is a line, but for those that the reader has opened.
+addEventListener("beforeprint", () => document.querySelectorAll(".chart").forEach(drawChart));
 
 // Charts: drawn when they come into view, and again when their controls change.
 const DASHES = ["", "6 3", "2 2", "8 3 2 3", "4 1", "1 3"];
@@ -44,37 +42,43 @@ function scale(low, high, from, to, log) {
 }
 function ticks(low, high, log, least = 0) {
   if (log) {
-    const decades = Math.log10(high / low), digits = decades > 2 ? [1] : decades > 1 ? [1, 2, 5] : [1, 2, 3, 4, 5, 7], found = [];
+    const decades = Math.log10(high / low), digits = decades > 2 ? [1] : decades > 1 ? [1, 2, 5] : [1, 2, 3, 4, 5, 7];
+    const round = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
-      for (const digit of digits) found.push(digit * 10 ** power);
-    const inside = found.filter(tick => tick >= low && tick <= high);
+      for (const digit of digits) round.push(digit * 10 ** power);
+    const inside = round.filter(tick => tick >= low && tick <= high);
     if (inside.length > 1) return inside;
   }
   const about = Math.max((high - low) / 6, least) || 1, power = 10 ** Math.floor(Math.log10(about));
   const step = [1, 2, 5, 10].map(digit => digit * power).find(size => size >= about * 0.999);
-  const found = [];
-  for (let i = Math.ceil(low / step); i * step <= high; i++) found.push(i * step);
-  return found;
+  const multiples = [];
+  for (let i = Math.ceil(low / step); i * step <= high; i++) multiples.push(i * step);
+  return multiples;
 }
-// The points that a view has of some arms: [{arm, x, mean, least, low, high}], where low ends at a logarithmic axis' floor.
+// The points that a view has of some arms: [{line, x, mean, least, low, high}], where low ends at a logarithmic axis' floor.
+// A line is an arm, or "ARM, seed K" where an arm's seeds are of two kinds.
+const armOf = line => line.split(", seed ")[0];
 function visible(view, arms, log) {
   const points = view.points, shown = new Set(arms.map(arm => arm.label)), values = [];
-  const arm = i => points.arms[points.arm[i]];
+  const line = i => points.lines[points.line[i]], isShown = i => shown.has(armOf(line(i)));
   // A logarithmic axis ends at a tenth of the least mean, however far a band goes.
-  const floor = log ? Math.min(...points.mean.filter((mean, i) => shown.has(arm(i)) && mean > 0)) / 10 : -Infinity;
+  const floor = log ? Math.min(...points.mean.filter((mean, i) => isShown(i) && mean > 0)) / 10 : -Infinity;
   points.mean.forEach((mean, i) => {
-    if (shown.has(arm(i)) && mean !== null && !(log && mean <= 0))
-      values.push({ arm: arm(i), x: points.x[i], mean, least: points.low[i], low: Math.max(points.low[i], floor), high: points.high[i] });
+    if (isShown(i) && mean !== null && !(log && mean <= 0))
+      values.push({ line: line(i), x: points.x[i], mean, least: points.low[i], low: Math.max(points.low[i], floor), high: points.high[i] });
   });
   return values.sort((one, other) => one.x - other.x);
 }
 function draw(element, view, arms, log) {
   const values = visible(view, arms, log), width = Math.max(element.clientWidth, 280);
-  const labels = new Set(arms.map(arm => arm.label)), published = view.published.filter(mark => labels.has(mark.arm));
+  const shown = Object.fromEntries(arms.map(arm => [arm.label, arm]));
+  const published = view.published.filter(mark => mark.arm in shown);
+  const overlays = view.curves.map(curve => ({ ...curve, arm: shown[curve.arms.find(arm => arm in shown)] })).filter(curve => curve.arm);
   element.dataset.drawn = view.title;
   element.dataset.marks = values.length;
+  element.dataset.overlays = overlays.map(curve => curve.run).join(", ");
   if (!values.length) { element.textContent = "Nothing to draw: choose an arm."; return; }
-  const heights = [...values.flatMap(value => [value.low, value.high]), ...published.map(mark => mark.y)];
+  const heights = [...values.flatMap(value => [value.low, value.high]), ...published.map(mark => mark.y), ...overlays.flatMap(curve => curve.y)];
   const [low, high] = [Math.min(...heights), Math.max(...heights)], [first, last] = [values[0].x, values.at(-1).x];
   const x = scale(first, last, LEFT, width - RIGHT), y = scale(low, high, HEIGHT - BOTTOM, TOP, log);
   const path = points => "M" + points.map(point => point.map(number => number.toFixed(1)).join(",")).join("L");
@@ -83,28 +87,34 @@ function draw(element, view, arms, log) {
     + ticks(first, last, false, ["epoch", "layer"].includes(view.x) ? 1 : 0).map(tick =>
       `<text x="${x(tick)}" y="${HEIGHT - BOTTOM + 15}" text-anchor="middle">${short(tick)}</text>`).join("")
     + `<text x="${(LEFT + width - RIGHT) / 2}" y="${HEIGHT - 4}" text-anchor="middle">${view.x}</text>`;
-  const curves = arms.map(arm => {
-    const mine = values.filter(value => value.arm === arm.label), colour = ink(arm.colour);
-    if (!mine.length) return "";
+  const curves = [...new Set(values.map(value => value.line))].map(line => {
+    const mine = values.filter(value => value.line === line), arm = shown[armOf(line)], colour = ink(arm.colour);
     const band = [...mine.map(v => [x(v.x), y(v.high)]), ...mine.map(v => [x(v.x), y(v.low)]).reverse()];
     return `<path d="${path(band)}Z" fill="${colour}" opacity=".15"/>
-      <path d="${path(mine.map(v => [x(v.x), y(v.mean)]))}" fill="none" stroke="${colour}" stroke-width="2" stroke-dasharray="${DASHES[arm.dash % DASHES.length]}"/>`
+      <path d="${path(mine.map(v => [x(v.x), y(v.mean)]))}" fill="none" stroke="${colour}" stroke-width="${line === arm.label ? 2 : 0.8}" stroke-dasharray="${DASHES[arm.dash % DASHES.length]}"/>`
       + (mine.length > 1 ? "" : `<circle cx="${x(mine[0].x)}" cy="${y(mine[0].mean)}" r="3" fill="${colour}"/>`);
   }).join("");
-  const crosses = published.map(mark => `<path d="M${x(last) - 4} ${y(mark.y) - 4}l8 8m0-8l-8 8" stroke-width="2.5" stroke="${ink(arms.find(arm => arm.label === mark.arm).colour)}">
+  const cross = (left, top, size, colour) => `d="M${left - size} ${top - size}l${2 * size} ${2 * size}m0 ${-2 * size}l${-2 * size} ${2 * size}" stroke="${ink(colour)}"`;
+  const crosses = published.map(mark => `<path ${cross(x(last), y(mark.y), 4, shown[mark.arm].colour)} stroke-width="2.5">
     <title>${mark.arm}, published: ${short(mark.y)}</title></path>`).join("");
+  const overlaid = overlays.map(({ run, arm, ...curve }) => {
+    const places = curve.x.map((epoch, i) => [x(epoch), y(curve.y[i])]), every = Math.ceil(places.length / 12);
+    return `<g class="overlaid"><title>published: ${run}</title><path d="${path(places)}" fill="none" stroke="currentColor"/>`
+      + places.filter((_, i) => i % every === 0).map(([left, top]) => `<path ${cross(left, top, 3, arm.colour)} stroke-width="1.5"/>`).join("") + "</g>";
+  }).join("");
+  const named = overlays.map(({ run, arm }) => `<li><svg width="30" height="10" aria-hidden="true"><path d="M0 5H30" stroke="currentColor"/><path ${cross(15, 5, 3, arm.colour)} stroke-width="1.5"/></svg> published: ${run}</li>`).join("");
   const legend = arms.map(arm => `<li><svg width="30" height="10" aria-hidden="true"><path d="M0 5H30" stroke="${ink(arm.colour)}" stroke-width="2" stroke-dasharray="${DASHES[arm.dash % DASHES.length]}"/></svg> ${arm.label}</li>`).join("");
-  element.innerHTML = `<svg viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label="${view.title} by ${view.x}, one line for each arm">${axes}${curves}${crosses}<circle class="near" r="5" visibility="hidden"/></svg>
-    <ul class="legend">${legend}</ul><output class="tip"></output>`;
+  element.innerHTML = `<svg viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label="${view.title} by ${view.x}, one line for each arm">${axes}${curves}${overlaid}${crosses}<circle class="near" r="5" visibility="hidden"/></svg>
+    <ul class="legend">${legend}${named}</ul><output class="tip"></output>`;
   const drawn = element.querySelector("svg"), near = element.querySelector(".near"), tip = element.querySelector(".tip");
   drawn.addEventListener("pointermove", event => {
     const box = drawn.getBoundingClientRect(), ratio = width / box.width;
     const distance = v => Math.hypot(x(v.x) - (event.clientX - box.left) * ratio, y(v.mean) - (event.clientY - box.top) * ratio);
-    const value = values.reduce((best, each) => distance(each) < distance(best) ? each : best);
+    const value = values.reduce((nearest, other) => distance(other) < distance(nearest) ? other : nearest);
     near.setAttribute("cx", x(value.x));
     near.setAttribute("cy", y(value.mean));
     near.setAttribute("visibility", "visible");
-    const facts = [["", value.arm], [view.x, short(value.x)], ["mean", short(value.mean)], ["least", short(value.least)], ["largest", short(value.high)]];
+    const facts = [["", value.line], [view.x, short(value.x)], ["mean", short(value.mean)], ["least", short(value.least)], ["largest", short(value.high)]];
     tip.innerHTML = facts.map(([name, text]) => `${name} <b>${text}</b>`).join(" ");
   });
 }
