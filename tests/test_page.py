@@ -229,7 +229,7 @@ def test_seeds_of_two_kinds_are_drawn_one_by_one(page: Page) -> None:
     assert "at chance" in (form.locator("label", has_text="adam_relu_normal").text_content() or "")
     seeds = len(frames.finished(experiments.arm("asu_mlp-adam_relu_normal", PUBLISHED)))
     page.wait_for_function(
-        f"element => element.querySelectorAll('path[stroke-width=\"0.8\"]').length === {seeds}",
+        f"element => element.querySelectorAll('path[stroke-width=\"1\"]').length === {seeds}",
         arg=chart.element_handle(),
     )
 

@@ -155,7 +155,6 @@ def chart(name: str, rows: Sequence[Row]) -> dict[str, Any]:
             "label": line.row.label,
             "name": arm_label(line.row),
             "colour": line.colour,
-            "dash": line.repeat,
             "seeds": len(accuracies := [run.final.test_accuracy for run in frames.finished(line.row.arm)]),
             "at_chance": int(at_chance(accuracies).sum()),
             "shown": len(ran) <= MOST_SHOWN or line.row.label in first,

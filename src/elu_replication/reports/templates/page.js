@@ -72,6 +72,8 @@ function visible(view, arms, log) {
 function draw(element, view, arms, log) {
   const values = visible(view, arms, log), width = Math.max(element.clientWidth, 280);
   const shown = Object.fromEntries(arms.map(arm => [arm.label, arm]));
+  // Arms of one colour are told apart by their dashes.
+  const dash = arm => DASHES[arms.filter(other => other.colour === arm.colour).indexOf(arm) % DASHES.length];
   const published = view.published.filter(mark => mark.arm in shown);
   const overlays = view.curves.map(curve => ({ ...curve, arm: shown[curve.arms.find(arm => arm in shown)] })).filter(curve => curve.arm);
   element.dataset.drawn = view.title;
@@ -91,7 +93,7 @@ function draw(element, view, arms, log) {
     const mine = values.filter(value => value.line === line), arm = shown[armOf(line)], colour = ink(arm.colour);
     const band = [...mine.map(v => [x(v.x), y(v.high)]), ...mine.map(v => [x(v.x), y(v.low)]).reverse()];
     return `<path d="${path(band)}Z" fill="${colour}" opacity=".15"/>
-      <path d="${path(mine.map(v => [x(v.x), y(v.mean)]))}" fill="none" stroke="${colour}" stroke-width="${line === arm.label ? 2 : 0.8}" stroke-dasharray="${DASHES[arm.dash % DASHES.length]}"/>`
+      <path d="${path(mine.map(v => [x(v.x), y(v.mean)]))}" fill="none" stroke="${colour}" stroke-width="${line === arm.label ? 2 : 1}" stroke-dasharray="${dash(arm)}"/>`
       + (mine.length > 1 ? "" : `<circle cx="${x(mine[0].x)}" cy="${y(mine[0].mean)}" r="3" fill="${colour}"/>`);
   }).join("");
   const cross = (left, top, size, colour) => `d="M${left - size} ${top - size}l${2 * size} ${2 * size}m0 ${-2 * size}l${-2 * size} ${2 * size}" stroke="${ink(colour)}"`;
@@ -103,7 +105,7 @@ function draw(element, view, arms, log) {
       + places.filter((_, i) => i % every === 0).map(([left, top]) => `<path ${cross(left, top, 3, arm.colour)} stroke-width="1.5"/>`).join("") + "</g>";
   }).join("");
   const named = overlays.map(({ run, arm }) => `<li><svg width="30" height="10" aria-hidden="true"><path d="M0 5H30" stroke="currentColor"/><path ${cross(15, 5, 3, arm.colour)} stroke-width="1.5"/></svg> published: ${run}</li>`).join("");
-  const legend = arms.map(arm => `<li><svg width="30" height="10" aria-hidden="true"><path d="M0 5H30" stroke="${ink(arm.colour)}" stroke-width="2" stroke-dasharray="${DASHES[arm.dash % DASHES.length]}"/></svg> ${arm.label}</li>`).join("");
+  const legend = arms.map(arm => `<li><svg width="30" height="10" aria-hidden="true"><path d="M0 5H30" stroke="${ink(arm.colour)}" stroke-width="2" stroke-dasharray="${dash(arm)}"/></svg> ${arm.label}</li>`).join("");
   element.innerHTML = `<svg viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label="${view.title} by ${view.x}, one line for each arm">${axes}${curves}${overlaid}${crosses}<circle class="near" r="5" visibility="hidden"/></svg>
     <ul class="legend">${legend}${named}</ul><output class="tip"></output>`;
   const drawn = element.querySelector("svg"), near = element.querySelector(".near"), tip = element.querySelector(".tip");
