@@ -30,6 +30,7 @@ TINY = {
 
 
 SLOW = (
+    "bad_input",
     *("figures", "commands", "models", "scenario", "processors", "from_scratch", "trainer", "probes"),
     *("campaign", "audit", "kernels", "fingerprint_command", "stamp", "early_stopping", "remote"),
     *("kills", "cluster"),

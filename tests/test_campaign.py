@@ -126,7 +126,14 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     trained_here = worker.Worker()
     with pytest.raises(KeyboardInterrupt):
         trained_here.train(Job(arm, 0), note)
-    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
+    (checkpoint,) = (tmp_path / "checkpoints").iterdir()
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[:-100])
+    with pytest.raises(
+        UserError, match=rf"{checkpoint}: damaged .*`rm -r {checkpoint}` lets the run begin anew"
+    ):
+        trained_here.train(Job(arm, 0), note)
+    checkpoint.write_bytes(whole)
     trained_here.train(Job(arm, 0), note)
     assert seen == [1, 2, 3, 3, 4]
     assert not list((tmp_path / "checkpoints").iterdir())

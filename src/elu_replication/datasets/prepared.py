@@ -49,7 +49,8 @@ def load(dataset: str) -> tuple[Arrays, str]:
     for name in shapes(facts):
         path = PREPARED / dataset / f"{name}.npy"
         try:
-            arrays[name] = np.load(path, allow_pickle=False)
+            with path.open("rb") as file:
+                arrays[name] = np.load(file, allow_pickle=False)
             require(name, arrays[name], facts)
         except Exception as error:  # NumPy raises a dozen kinds on damaged files
             text = getattr(error, "strerror", None) or one_line(error)  # of an OSError, without the path

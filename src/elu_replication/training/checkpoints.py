@@ -35,7 +35,7 @@ def load(path: Path) -> tuple[Any, list[np.ndarray]] | None:
     if not os.path.lexists(path):
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             state, *values = (stored[name] for name in stored.files)
         return json.loads(str(state)), values
     except Exception as error:  # NumPy raises a dozen kinds on damaged files
