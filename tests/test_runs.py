@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -119,16 +120,16 @@ def test_what_is_not_as_declared_does_not_count(
 
 def test_a_run_appears_whole_or_not_at_all(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
     stored(arm, 0, accuracy=0.8)
-    replace_file = Path.replace
+    open_file = Path.open
 
-    def full(path: Path, target: Path) -> Path:
-        if path.name.startswith(".record.json"):
+    def full(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.name == "record.json" and "wb" in arguments:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return replace_file(path, target)
+        return open_file(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(Path, "open", full)
     for seed in (0, 1):
-        with pytest.raises(OSError, match="No space left on device"):
+        with pytest.raises(OSError, match=rf"No space left on device: .*seed-{seed}/record.json"):
             stored(arm, seed)
     monkeypatch.undo()
     assert [path.name for path in arm.folder.iterdir()] == ["seed-0"]
