@@ -5,7 +5,7 @@ import re
 import shutil
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FORMER = ".former"
@@ -76,12 +76,13 @@ def rename(old: Path, new: Path) -> None:
     _sync(new.parent)
 
 
-def sweep(paths: Iterable[Path]) -> None:
+def sweep(paths: Iterable[Path], own: bool = False) -> None:
     """Remove those of `paths` that killed processes left while they wrote. Of another machine that shares
-    the folder, it is not known whether a process is alive."""
+    the folder, it is not known whether a process is alive. With `own`, what has this process's
+    number goes, too: a former process had it, as in a restarted container."""
     for path in paths:
         stray = STRAY.fullmatch(path.name)
-        if stray and (int(stray["process"]) == os.getpid() or not alive(int(stray["process"]))):
+        if stray and (own if int(stray["process"]) == os.getpid() else not alive(int(stray["process"]))):
             _settle(path.with_name(path.name.removesuffix(FORMER)), path.with_name(stray["name"]))
 
 
@@ -115,7 +116,8 @@ def _former(part: Path) -> Path:
 def _settle(part: Path, path: Path) -> None:
     """Let `path` be whole where a process stopped between its two renames, and remove what it left."""
     if _former(part).exists() and not path.exists():
-        rename(part if part.exists() else _former(part), path)
+        with suppress(FileNotFoundError):  # another process sweeps, too
+            rename(part if part.exists() else _former(part), path)
     _remove(part)
     _remove(_former(part))
 
@@ -123,7 +125,7 @@ def _settle(part: Path, path: Path) -> None:
 def _prepare(path: Path) -> None:
     """Make the folder of `path`, and remove what killed processes left of `path` there."""
     _make(path.parent)
-    sweep([other for other in path.parent.iterdir() if other.name.startswith(f".{path.name}.")])
+    sweep([other for other in path.parent.iterdir() if other.name.startswith(f".{path.name}.")], own=True)
 
 
 def _make(folder: Path) -> None:
