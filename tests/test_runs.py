@@ -87,6 +87,9 @@ def test_a_run_reads_back_as_stored(arm: Arm) -> None:
     history = pd.read_csv(store.history_path(arm, 1))
     assert tuple(history.columns) == store.HISTORY_COLUMNS
     assert history.loss[0] == pytest.approx(1 / 3, rel=1e-8)
+    first, *_, last = store.stored_rows(arm, 1)
+    assert first == ["1", "1", "train", "0.333333333", "0.3"]
+    assert last == ["1", "2", "test", "0.166666667", "0.3"]
 
 
 def test_a_diverged_run_reads_back_with_its_nan(arm: Arm) -> None:
@@ -104,6 +107,7 @@ def test_a_diverged_run_reads_back_with_its_nan(arm: Arm) -> None:
         (lambda arm: edit(store.history_path(arm, 0), "0.9", "0.99"), "altered"),
         (lambda arm: stored(arm, 0, code_version="0" * 16), "engine changed"),
         (lambda arm: stored(arm, 0, data_digest="0" * 64), "data changed"),
+        (lambda arm: stored(arm, 0, data_digest="f" * 64), "data changed"),
         (lambda arm: stored(replace(arm, protocol=tiny(epochs=9)), 0), "protocol changed"),
     ],
 )
@@ -181,6 +185,11 @@ def test_a_run_of_another_seed_does_not_count(arm: Arm) -> None:
     stored(arm, 0)
     shutil.copytree(store.run_folder(arm, 0), store.run_folder(arm, 1))
     assert store.why_not_current(arm, 1) == "protocol changed"
+
+
+def test_a_seed_may_be_large(arm: Arm) -> None:
+    stored(arm, 2**31 - 1)
+    assert store.why_not_current(arm, 2**31 - 1) is None
 
 
 def test_a_model_is_stored_where_it_is_asked_for(arm: Arm) -> None:

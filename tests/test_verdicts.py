@@ -3,13 +3,15 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from scipy import stats
 
-from elu_replication.claims import contrasts, results, statistics, timing, verdicts
+from elu_replication.claims import contrasts, results, schema, statistics, timing, verdicts
 from elu_replication.claims.contrasts import LEAST_PAIRS, LEAST_RUNS, Judgement, evaluate
 from elu_replication.claims.results import ClaimResult, ContrastResult, Finding, ReadingResult, Verdict
 from elu_replication.claims.schema import Claim, Contrast
@@ -17,6 +19,7 @@ from elu_replication.claims.verdicts import adjusted, combined, conclude, over_r
 from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.reports.columns import NUMBERS, of_claim
+from elu_replication.runs import evidence
 
 TWO = {"asu_mlp-sgd_elu": 1.0, "asu_mlp-sgd_relu": -1.0}
 
@@ -98,6 +101,7 @@ def test_two_scores_of_a_reading_share_the_five_percent() -> None:
     assert two.interval.half_width > one.interval.half_width
     assert (one.verdict, two.verdict) == ("not replicated", "replicated")
     assert 0.025 < one.p < 0.05
+    assert contrasts.judge(value(0.9916), values).verdict == one.verdict
 
 
 TO_TARGET = {"metric": "epochs_to_train_0.1"}
@@ -211,6 +215,23 @@ def test_seeds_needed_are_of_a_fresh_study_and_never_fewer_than_a_verdict_takes(
     # Cohen's d is 0.6 x 0.318; in large samples (1.96 + 0.84)^2 / d^2 pairs are needed.
     assert compared([0.004, -0.005, 0.006] * 2).seeds_needed == pytest.approx(7.85 / 0.191**2, abs=4)
     assert compared([-1, -2, -50, -1, -3, 0], "lower", **TO_TARGET).seeds_needed == 49
+    by_signs = statistics.seeds_for_signs(0.5 + 0.6 * (4 / 6 - 0.5))
+    for side, expect in ((-1, "lower"), (1, "higher")):
+        values = [side * value for value in (1, 2, 3, 1, -5, 0)]
+        assert compared(values, expect, **TO_TARGET).seeds_needed == by_signs
+    assert (compared([0.004, -0.005, 0.006]).seeds_needed or 0) > LEAST_PAIRS
+    assert number([0.9889, 0.9911, 0.9889], 0.99).seeds_needed == LEAST_RUNS  # no SD of so few
+
+
+def test_a_margin_that_refutes_nothing_decides_nothing_in_a_fresh_study() -> None:
+    nearly_none = [0.003, -0.003, 0.0025, -0.002, 0.002, -0.0015]
+    sd = float(np.std(nearly_none, ddof=1))
+    to_margin = 0.0015 - np.mean(nearly_none)
+    needed = statistics.seeds_to_show(0.6 * to_margin, sd)
+    assert compared(nearly_none, margin=0.0015).seeds_needed == needed
+    assert needed is not None
+    assert compared(nearly_none, margin=0.0017).seeds_needed is None  # more than half of the published
+    assert compared(nearly_none, "equal", margin=0.0017).seeds_needed is not None
 
 
 @pytest.mark.parametrize(
@@ -473,13 +494,13 @@ def test_a_command_names_each_arm_once() -> None:
 
 
 def test_runs_that_diverged_are_named_with_their_number() -> None:
-    name = "asu_mlp-sgd_elu_normal"
-    contrast = direction(arms={name: 1, ELU: -1}, metric="median_distance")
-    (lost, whole) = (contrasts.stored(arm).diverged for arm in contrasts.arms_of(contrast).values())
-    assert len(lost) > 1
-    assert not whole
-    said = f"{name} diverged with {len(lost)} seeds"
-    assert contrasts.judge(contrast, {}) == Judgement("inconclusive", said)
+    lost = {arm.name: len(contrasts.stored(arm).diverged) for arm in experiments.every_arm(PUBLISHED)}
+    lost = {name: number for name, number in lost.items() if number}
+    assert {1, 2} <= {min(number, 2) for number in lost.values()}
+    for name, number in lost.items():
+        contrast = direction(arms={name: 1, ELU: -1}, metric="median_distance")
+        said = f"{name} diverged with {number} seed" + ("" if number == 1 else "s")
+        assert contrasts.judge(contrast, {}) == Judgement("inconclusive", said)
     judged = contrasts.judge(contrast, dict(enumerate(UP)))
     assert judged.reason.startswith("the interval [0.004061, 0.005939] is wholly above 0")
     assert judged.reason.endswith(f"; {said}")
@@ -521,6 +542,7 @@ def test_the_p_of_a_failing_reading_is_adjusted_and_at_most_1() -> None:
     assert together([("not replicated", 0.6), ("replicated", 0.1)]) == ("not replicated", 1.0)
     assert together([("replicated", math.nan), ("replicated", 0.03)]) == ("replicated", 0.03)
     assert together([("inconclusive", 1.0), ("replicated", 0.03)]) == ("inconclusive", 1.0)
+    assert math.isnan(together([("inconclusive", math.nan)])[1])
 
 
 def test_readings_beside_the_primary_one_are_adjusted_by_hand() -> None:
@@ -610,6 +632,53 @@ def test_two_published_scores_of_a_reading_share_its_confidence() -> None:
     assert one[0].interval.half_width < two[0].interval.half_width == two[1].interval.half_width
     mixed = verdicts.evaluated([value(0.97), direction()])
     assert mixed[0].interval == one[0].interval
+
+
+def test_the_evidence_of_a_claim_is_that_of_its_arms() -> None:
+    seeds = evidence.evidence(contrasts.arms_of(direction()).values())
+    assert seeds
+    assert verdicts.evidence_of([[direction()], [direction(), value(0.97)]]) == seeds
+    assert verdicts.evidence_of([[direction(metric="epoch_time")], [direction()]]) == seeds
+    assert verdicts.evidence_of([[direction("lower", metric="epoch_time")]]) == ""
+    assert verdicts.evidence_of([]) == ""
+
+
+def test_the_rules_say_how_many_pairs_of_signs_decide() -> None:
+    assert "(6 of 6, 10 of 12, 15 of 20 pairs)" in " ".join(verdicts.RULES)
+    for many, n in ((6, 6), (10, 12), (15, 20)):
+        assert stats.binomtest(many, n).pvalue < 0.05 < stats.binomtest(many - 1, n).pvalue
+
+
+def test_a_claim_has_the_command_of_its_readings() -> None:
+    assert outcome(read("up", [compared(UP)])).command == f"make replicate ARMS='{ELU} {RELU}'"
+    passage = {"source": "M", "place": "-", "says": "-"}
+    text = {"kind": "TXT", "passages": [passage, passage], "readings": {}, "agreement": "agrees"}
+    assert outcome(**text).command == ""
+
+
+def forget() -> None:
+    for cached in (contrasts._counted, contrasts.stored, contrasts.values_of):
+        cached.cache_clear()
+
+
+def test_without_runs_only_mathematics_and_texts_decide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("conf", "experiments"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    forget()
+    verdicts.main()
+    forget()
+    stored = results.load()
+    assert [claim.id for claim in stored.claims] == [*schema.load_claims()]
+    assert sum(stored.counts.values()) == len(stored.claims)
+    for claim in stored.claims:
+        assert (claim.verdict == "not run") == (claim.decided_by == "runs")
+        assert claim.plan in ("as planned", "not planned", "amended after fresh runs")
+        assert all(reading.verdict == "not run" for reading in claim.readings)
+    assert stored.rules_version == verdicts.VERSION
+    assert results.FILE.read_text().endswith("}\n")
 
 
 def test_multiplicity_counts_what_the_adjustment_leaves() -> None:
