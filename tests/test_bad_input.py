@@ -56,6 +56,7 @@ OTHER_RUN = RUN.replace("seed-0", "seed-1")
 ASU, CLAIMS = "experiments/asu_mlp.yaml", "experiments/claims/asu_mlp.yaml"
 MNIST = "conf/dataset/mnist.yaml"
 LABELS = "data/mnist/test_labels.npy"
+CURVES = "results/identification/curves.csv"
 CHECKPOINT = ".checkpoints/run.npz"
 
 
@@ -784,6 +785,15 @@ def stored() -> Iterator[Entry]:
             front,
             ("results/claims.json", *remedy),
         )
+    for name, how in {
+        "empty": b"",
+        "in Latin-1": b"\xe9",
+        "other columns": b"a,b\n1,2\n",
+        "zeros": bytes(99),
+    }.items():
+        says = (CURVES, "`dvc repro -f identification` makes it again")
+        front = ("reports.findings:identified", CURVES)
+        yield Entry("results", f"curves.csv: {name}", content(CURVES, how), front, says)
     front, remedy = FILES[CHECKPOINT]
     for name, new in {
         "an array": LABELS,

@@ -3,6 +3,7 @@ effects and identified protocols. Where runs decide otherwise, the sentences do.
 
 import csv
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from elu_replication.claims.results import UNDECIDED, ContrastResult, ReadingResult, Results
 from elu_replication.config.experiments import RESULTS
+from elu_replication.errors import UserError
 
 CURVES = RESULTS / "identification" / "curves.csv"
 EXPLORATION = RESULTS / "exploration.csv"
@@ -45,12 +47,17 @@ Runs = Mapping[str, str]  # the protocol that made each published curve, where t
 
 
 def identified(path: Path = CURVES) -> Runs:
-    """The label of the only protocol that fits a published run, by the curve's name."""
-    if not path.is_file():
+    """The label of the only protocol that fits a published run, by the curve's name; raises UserError where
+    the file is damaged."""
+    if not os.path.lexists(path):
         return {}
-    with path.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["identified"] == "True"]
-    return {row["curve"]: row["candidate"] for row in rows}
+    try:
+        rows = csv.DictReader(path.read_text("utf-8").splitlines())
+        if "identified" not in (rows.fieldnames or ()):
+            raise LookupError("identified")
+        return {row["curve"]: row["candidate"] for row in rows if row["identified"] == "True"}
+    except (OSError, ValueError, LookupError, csv.Error) as error:
+        raise UserError(f"{path}: damaged; `dvc repro -f identification` makes it again") from error
 
 
 def find(results: Results, claim: str, metric: str, *arms: str) -> tuple[ReadingResult, ContrastResult]:
