@@ -4,6 +4,7 @@ yet, and none waits for imports."""
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -76,6 +77,7 @@ def serve() -> None:
             _, status = os.waitpid(process, 0)
             print(os.waitstatus_to_exitcode(status), flush=True)
             continue
+        signal.alarm(300)  # a command that is not refused may go on for hours
         os.chdir(folder)
         for descriptor, name in ((1, "out"), (2, "err")):
             os.dup2(os.open(Path(log, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)

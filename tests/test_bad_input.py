@@ -200,7 +200,7 @@ SETTINGS = {
     "+dataset.size=1": "dataset.size: unknown key; known here: name, image, classes",
     # the network
     "model=3": "model = 3: must be one of autoencoder",
-    "model=": "model",
+    "model=": "model = '': must be one of autoencoder, cnn",
     "model.name=resnet": "model.name = resnet: must be one of autoencoder, cnn, from_scratch, mlp",
     "model.hidden_layers=8": "model.hidden_layers = 8: must be left out: cnn has no hidden_layers",
     "model=mlp model.hidden_layers=0": "model.hidden_layers = 0: must be 1 or more",
@@ -256,7 +256,7 @@ SETTINGS = {
     "dropout=[0.5]": "dropout = [0.5]: input should be a valid number",
     "~dropout": "dropout: is missing",
     "dropot=0.5": "dropot: unknown key; known here: dataset, activation, initializer",
-    "dropout.rate=0.5": "dropout",
+    "dropout.rate=0.5": "dropout.rate: unknown key; its parent is one value",
     "batch_size=0": "batch_size = 0: must be 1 or more",
     "batch_size=48001": "batch_size = 48001: must be 1 to 48000",
     "batch_size=64.5": "batch_size = 64.5: input should be a valid integer",

@@ -68,7 +68,9 @@ def explain(error: Exception, overrides: Iterable[str] = ()) -> str:
     key = getattr(error, "full_key", None)
     if isinstance(error, ConfigAttributeError | ConfigKeyError) and error.parent_node is not None:
         known = [str(name) for name in error.parent_node if name not in (*DERIVED, "hydra")]
-        return f"{key}: unknown key; known here: {', '.join(known)}"
+        return f"{key}: unknown key; " + (
+            f"known here: {', '.join(known)}" if known else "its parent is one value"
+        )
     if not isinstance(error, HydraException | OmegaConfBaseException):
         for group, _, value in (override.partition("=") for override in overrides):
             if (CONF / group).is_dir() and value not in options(group):
