@@ -62,6 +62,31 @@ def test_the_next_write_removes_what_a_killed_process_left(tmp_path: Path) -> No
     assert names(tmp_path) == sorted([left[os.getppid()], "file"])
 
 
+def test_a_folder_that_processes_replace_at_once_is_that_of_one(tmp_path: Path) -> None:
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from elu_replication import atomic
+        sys.stdin.readline()
+        for _ in range(200):
+            atomic.write_folder(Path("run"), {name: sys.argv[1].encode() for name in ("history", "record")})
+        """
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, name], cwd=tmp_path, stdin=subprocess.PIPE)
+        for name in "abc"
+    ]
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write(b"\n")
+        writer.stdin.flush()
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    for writer in writers:
+        writer.communicate()
+    assert names(tmp_path) == ["run"]
+    assert names(tmp_path / "run") == ["history", "record"]
+    assert len({path.read_text() for path in (tmp_path / "run").iterdir()}) == 1
+
+
 def test_an_interrupt_leaves_a_folder_as_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "figures"
     atomic.write_folder(folder, {"old.png": b"old"})

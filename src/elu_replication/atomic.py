@@ -1,5 +1,6 @@
 """Files and folders that are either whole or not there, whatever stops the process that writes them."""
 
+import errno
 import os
 import re
 import shutil
@@ -46,14 +47,13 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """An empty folder that takes the place of `folder` and its content at the end. An error or an interrupt
-    leaves what was there."""
+    leaves what was there. Of several processes that replace it at once, the last one's folder stays."""
     with temporary_folder(folder) as part:
         yield part
         for within, *_ in os.walk(part):
             _sync(Path(within))
-        if folder.exists():
-            folder.replace(_former(part))
-        rename(part, folder)
+        while not _put(part, folder):
+            pass
 
 
 @contextmanager
@@ -111,6 +111,21 @@ def _part(path: Path) -> Path:
 def _former(part: Path) -> Path:
     """Where the folder is that `part` takes the place of, between two renames."""
     return part.with_name(part.name + FORMER)
+
+
+def _put(part: Path, folder: Path) -> bool:
+    """Rename `part` to `folder`, whose former content is moved aside; False where another process put a
+    folder of its own there in between."""
+    _remove(_former(part))
+    with suppress(FileNotFoundError):
+        folder.replace(_former(part))
+    try:
+        rename(part, folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
 
 
 def _settle(part: Path, path: Path) -> None:
