@@ -19,6 +19,7 @@ from elu_replication.config.schema import PUBLISHED
 from elu_replication.training import campaign
 campaign.train(campaign.pending(experiments.declared(PUBLISHED)["trial"].values()))
 """
+IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@example.org")
 
 
 def run(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
@@ -38,9 +39,8 @@ def trained(mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     document["arms"] = {"keras": {}, "numpy": {"model": "from_scratch", "model.hidden_layers": 2}}
     (folder / "experiments/trial.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     (folder / "data").symlink_to(mnist.parent)
-    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
     for command in (["init", "-q"], ["add", "src", "conf", "experiments"], ["commit", "-qm", "as it was"]):
-        result = run(folder, "git", *identity, *command)
+        result = run(folder, "git", *IDENTITY, *command)
         assert result.returncode == 0, result.stderr
     result = run(folder, sys.executable, "-c", TRAIN)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -108,6 +108,20 @@ def test_a_change_of_numbers_is_refused_by_run_and_part(
     assert result.returncode == 1
     refusal = "error: stamp: not identical to the bit, so nothing is stamped"
     assert result.stderr.strip() == f"{refusal}: trial-keras:0 ({unlike})"
+    assert stored(repository) == before
+
+
+def test_runs_of_another_engine_than_the_commit_s_are_not_stamped(repository: Path) -> None:
+    edit(
+        repository, "learning_rate=optimizer.learning_rate", "learning_rate=optimizer.learning_rate * 1.001"
+    )
+    result = run(repository, "git", *IDENTITY, "commit", "-qam", "other numbers")
+    assert result.returncode == 0, result.stderr
+    before = stored(repository)
+    edit(repository, "n = int(images)", "n = int(images) + 0")
+    result = stamp(repository)
+    assert result.returncode == 1
+    assert result.stderr.strip().endswith(": its engine made none of the 2 stale runs")
     assert stored(repository) == before
 
 

@@ -32,6 +32,13 @@ from elu_replication.training.job import Job
 from elu_replication.training.launchers.local import MOST_JOBS
 
 Trace = dict[str, str]
+VERSIONS = """
+import json, sys
+from elu_replication.config import experiments
+from elu_replication.config.schema import PUBLISHED
+from elu_replication.runs.code_version import code_version
+print(json.dumps({name: code_version(experiments.arm(name, PUBLISHED).protocol) for name in sys.argv[1:]}))
+"""
 
 
 def digest(values: object) -> str:
@@ -92,13 +99,32 @@ def checkout(commit: str) -> Iterator[Path]:
             subprocess.run(["git", "worktree", "remove", "--force", folder], check=True)
 
 
-def start(folder: Path, names: Sequence[str]) -> "subprocess.Popen[str]":
-    """A process in which the engine of a checkout writes the traces of runs."""
+def python(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """A Python process with the package of a checkout."""
     environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
-    command = [sys.executable, "-m", "elu_replication.commands.stamp", "--trace", *names]
+    command = [sys.executable, *arguments]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
+
+
+def start(folder: Path, names: Sequence[str]) -> "subprocess.Popen[str]":
+    """A process in which the engine of a checkout writes the traces of runs."""
+    return python(folder, "-m", "elu_replication.commands.stamp", "--trace", *names)
+
+
+def made_by(folder: Path, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs whose stored run has the code version that a checkout gives it; raises UserError where the
+    checkout does not declare their arms."""
+    names = sorted({job.arm.name for job in jobs})
+    output, _ = python(folder, "-c", VERSIONS, *names).communicate()
+    if not output:
+        raise UserError(
+            f"stamp: that commit does not declare all of {', '.join(names)}; name others by ARMS="
+        )
+    versions = json.loads(output)
+    records = [(job, store.load(job.arm, job.seed)) for job in jobs]
+    return [job for job, record in records if record and record.code_version == versions[job.arm.name]]
 
 
 def differences(old: Trace, new: Trace) -> list[str]:
@@ -127,39 +153,44 @@ def compare(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, list[str]
             engine.communicate()
 
 
-def prove(commit: str, jobs: Sequence[Job]) -> None:
-    """Raise UserError naming every run, and its first parts, that the engines of `commit` and of the
-    working tree do not give alike."""
+def prove(folder: Path, jobs: Sequence[Job]) -> None:
+    """Raise UserError naming every run, and its first parts, that the engines of another checkout and of
+    the working tree do not give alike."""
     names = [f"{job.arm.name}:{job.seed}" for job in jobs]
     unlike, done = [], 0
-    with checkout(commit) as folder:
-        for first in range(0, len(names), MOST_JOBS):  # TensorFlow keeps some memory of every network
-            for name, parts in compare(folder, names[first : first + MOST_JOBS]):
-                done += 1
-                say(f"stamp [{done}/{len(names)}] {name}: {', '.join(parts) or 'identical'}")
-                if parts:
-                    unlike.append(f"{name} ({', '.join(parts[:3])})")
+    for first in range(0, len(names), MOST_JOBS):  # TensorFlow keeps some memory of every network
+        for name, parts in compare(folder, names[first : first + MOST_JOBS]):
+            done += 1
+            say(f"stamp [{done}/{len(names)}] {name}: {', '.join(parts) or 'identical'}")
+            if parts:
+                unlike.append(f"{name} ({', '.join(parts[:3])})")
     if unlike:
         raise UserError(f"stamp: not identical to the bit, so nothing is stamped: {'; '.join(unlike)}")
 
 
 def stamp(commit: str, arms: Sequence[Arm]) -> None:
-    """Give the stored runs of `arms` that lack it the present code version, once the engines of `commit`,
-    which is to be the one that made them, and of the working tree are proved to be alike.
+    """Give the stored runs of `arms` that the engine of `commit` made the present code version, once that
+    engine and the one of the working tree are proved to be alike. Runs of other engines stay stale.
 
-    Raises UserError, changing nothing, where they are not or there is no such commit.
+    Raises UserError, changing nothing, where they are not, where there is no such commit, or where its
+    engine made no stale run.
     """
     commit = full_hash(commit)
     stale = [job for job in stored_jobs(arms, 1) if store.why_not_current(job.arm, job.seed)]
     if not stale:
         say("stamp: every stored run has the present code version")
         return
-    first = list({job.arm.name: job for job in reversed(stale)}.values())
-    seconds = sum(cost.START_SECONDS + cost.epoch_seconds(job.arm.protocol) for job in first)
-    say(f"stamp: {len(first)} arms, about {seconds / 60:.0f} min")
-    prove(commit, first)
-    renew(commit, stale)
-    say(f"stamp: {len(stale)} runs have the present code version")
+    with checkout(commit) as folder:
+        if not (proved := made_by(folder, stale)):
+            raise UserError(f"FROM={commit}: its engine made none of the {len(stale)} stale runs")
+        first = list({job.arm.name: job for job in reversed(proved)}.values())
+        seconds = sum(cost.START_SECONDS + cost.epoch_seconds(job.arm.protocol) for job in first)
+        say(f"stamp: {len(first)} arms, about {seconds / 60:.0f} min")
+        prove(folder, first)
+    renew(commit, proved)
+    say(f"stamp: {len(proved)} runs have the present code version")
+    if left := len(stale) - len(proved):
+        say(f"stamp: {left} runs stay stale, since another engine than that of {commit} made them")
 
 
 def renew(commit: str, jobs: Sequence[Job]) -> None:
