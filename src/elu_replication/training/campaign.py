@@ -22,7 +22,8 @@ REPORT_SECONDS = 60.0  # between two lines of progress in a log, which shows no 
 
 
 def pending(arms: Iterable[Arm], again: bool = False) -> list[Job]:
-    """The runs that are not stored as declared, or all runs with `again`.
+    """The runs that are not stored as declared. With `again`, all runs, and those that do not count today
+    but are not as they were stored, which `store.require_whole` refuses.
 
     The costliest arms come first: a long run that begins last would keep one core busy alone. Of arms that
     cost the same, a seed of each comes before the next seed, so that arms can be compared early. Fresh
@@ -32,8 +33,9 @@ def pending(arms: Iterable[Arm], again: bool = False) -> list[Job]:
         Job(arm, seed)
         for arm in arms
         for counted in evidence.counting([arm])
-        for seed in counted.seeds
-        if again or store.why_not_current(arm, seed)
+        for seed in arm.every_seed
+        for reason in [store.why_not_current(arm, seed)]
+        if (seed in counted.seeds and (again or reason)) or (again and reason == store.ALTERED)
     ]
     order = [*dict.fromkeys(batch(job.arm) for job in jobs)]
 
