@@ -84,7 +84,7 @@ class Record(Strict):
     protocol: Annotated[Protocol, PlainSerializer(Protocol.as_dict)]  # what is not set is left out
     data_digest: str
     code_version: str
-    # The digest of the plan that stood when the run was trained; missing where there was none.
+    # The digest of the plan that stood when the run was begun; missing where there was none.
     plan: str | None = Field(default=None, exclude_if=lambda value: value is None)
     final: Scores
     best: Scores | None

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
 from elu_replication.config.schema import Protocol
 from elu_replication.engine import data, kernels
@@ -33,8 +34,10 @@ CHECKPOINT_SECONDS = float(os.environ.get("CHECKPOINT_SECONDS", "30"))
 
 @dataclass
 class Progress:
-    """Observations and probes of a run so far, with the seconds that training and probing took."""
+    """Observations and probes of a run so far, with the seconds that training and probing took, and the
+    digest of the plan that stood when it was begun."""
 
+    plan: str | None = field(default_factory=store.plan_digest)
     history: list[Observation] = field(default_factory=list)
     activity: list[probe_rows.Activity] = field(default_factory=list)
     seconds: float = 0.0
@@ -85,7 +88,7 @@ class Worker:
             protocol=protocol,
             data_digest=self._digest,
             code_version=version,
-            plan=store.plan_digest(),
+            plan=progress.plan,
             final=final,
             best=best if protocol.validation_images else None,
             wall_seconds=round(progress.seconds, 1),
@@ -112,7 +115,7 @@ class Worker:
         from_scratch, which has no Keras layers."""
         if self._trainer is None or self._trainer.protocol != protocol:
             self._trainer = self._probes = None
-            gc.collect()  # a trainer and its graphs refer to each other and hold all images
+            forget_graphs()
             parts, self._digest = data.load_splits(protocol)
             if protocol.model.name == "from_scratch":
                 self._trainer = FromScratchTrainer(protocol, parts)
@@ -120,6 +123,18 @@ class Worker:
                 self._trainer = Trainer(protocol, parts)
                 self._probes = Probes(self._trainer, parts)
         return self._trainer
+
+
+def forget_graphs() -> None:
+    """Free the graphs of trainers that are no longer used, and the images that they hold.
+
+    TensorFlow registers a gradient function for each custom gradient in a graph, such as the one in Keras'
+    optimizers, and never removes it. The function holds the graph, but is needed only while that is built.
+    """
+    functions = ops.gradient_registry._registry
+    for name in [name for name in functions if name.startswith("CustomGradient-")]:
+        del functions[name]
+    gc.collect()  # a trainer and its graphs refer to each other
 
 
 def _train(
@@ -144,7 +159,8 @@ def _train(
     if (stored := checkpoints.load(checkpoint)) is None:
         probe()
     else:
-        (history, activity, progress.seconds, progress.probe_seconds), values = stored
+        (history, activity, progress.seconds, progress.probe_seconds, *plan), values = stored
+        progress.plan = plan[0] if plan else progress.plan  # checkpoints had none
         progress.history = [Observation(*row) for row in history]
         progress.activity = [probe_rows.Activity(*row) for row in activity]
         trainer.state, best = values[: len(best)], values[len(best) :]
@@ -159,6 +175,7 @@ def _train(
         on_epoch(progress)
         if time.monotonic() - saved >= CHECKPOINT_SECONDS:
             counts = [progress.history, progress.activity, progress.seconds, progress.probe_seconds]
+            counts.append(progress.plan)
             arrays = [*trainer.state, *(best if protocol.patience else [])]
             checkpoints.save(checkpoint, counts, arrays)
             saved = time.monotonic()
