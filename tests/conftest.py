@@ -33,7 +33,7 @@ SLOW = (
     "bad_input",
     *("figures", "commands", "models", "scenario", "processors", "from_scratch", "trainer", "probes"),
     *("campaign", "audit", "kernels", "fingerprint_command", "stamp", "early_stopping", "remote"),
-    *("kills", "crashes", "cluster"),
+    *("kills", "crashes", "store_machine", "memory", "cluster"),
 )  # the scenario takes as long as all after it: first, so that two processes end together
 
 
