@@ -98,7 +98,7 @@ def load(name: str) -> Experiment:
     if name not in names():
         raise UserError(f"experiment {name!r}: must be one of {', '.join(names())}")
     path = FOLDER / f"{name}.yaml"
-    experiment = documents.checked(path, Experiment, lambda _: _read(name))
+    experiment = documents.checked(path, Experiment, _read)
     paneled = [arm for arms in experiment.panels.values() for arm in arms]
     if unknown := sorted({*experiment.published, *paneled} - set(experiment.arms)):
         raise UserError(f"{path}: published or panels name unknown arms: {', '.join(unknown)}")
