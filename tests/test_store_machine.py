@@ -403,8 +403,8 @@ class Store(RuleBasedStateMachine):
         self.runs[key] = replace(run, files=self.files(key))
 
     def train_and_kill(self, job: Job, at: int) -> None:
-        """Begin to train a run. Killed, it has stored all of it or nothing, once the next command has put in
-        its place what was between two renames."""
+        """Begin to train a run. Killed, it has stored all of it or nothing, once the next command has put
+        what was between two renames in its place."""
         key, run = self.begin(job)
         before, checkpoints = self.files(key), self.checkpoints()
         with killed(at):
