@@ -51,7 +51,7 @@ audit: $(INSTALLED)  ## train the beginning of stored runs again, to the bit: a 
 fingerprint: $(INSTALLED)  ## does this machine give the project's numbers? A minute
 	@python scripts/fingerprint.py
 
-mutants: $(INSTALLED)  ## count the faults in the rules that their tests notice; an hour [MODULES=claims.statistics]
+mutants: $(INSTALLED)  ## count the faults in the rules that their tests notice; minutes [MODULES=claims.statistics]
 	@uv pip install -q --target .venv/mutants --group mutants
 	@python scripts/mutants.py $$MODULES
 

@@ -17,7 +17,7 @@ import signal
 import sys
 import tempfile
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib import metadata
@@ -49,7 +49,7 @@ from cosmic_ray.plugins import get_operator, operator_names
 PACKAGE = "elu_replication"
 FILE = Path("results/trust/mutants.json")
 EXPLAINED = Path("scripts/mutants.yaml")  # survivors that no test should kill, and why
-PATIENCE = 1800  # seconds on the clock, of a mutant that waits for ever
+PATIENCE = 300  # seconds on the clock, of a mutant that waits for ever
 MEMORY = 8 * 2**30  # bytes that a mutant may ask for
 NO_MODULE = 99  # exit code of a mutant that cannot be imported: no test is needed to notice it
 
@@ -157,45 +157,47 @@ def third_parties(tests: Sequence[str]) -> Iterator[None]:
 def score(
     name: str, tests: Sequence[str], settings: dict[str, Any], before: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """What becomes of a module's mutants, as FILE has it; of only those that survived `before`, if given.
-    Raises UserError where the tests fail without a mutant."""
+    """What becomes of a module's mutants, as FILE has it. With the result of an earlier time, only those
+    that survived then without an explanation are tried. Raises UserError where the tests fail without a
+    mutant."""
     text = path_of(name).read_text()
     begun = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     if [code for _, code in exit_codes(name, [text], tests, PATIENCE)] != [0]:
         raise UserError(f"{name}: its tests fail before anything is mutated: pytest {' '.join(tests)}")
     seconds = 10 + 5 * math.ceil(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - begun)
     made = mutants(text, settings["most"], settings["seed"])
-    killed = 0
+    because, killed = explanations(name), 0
+    survivors: list[Mutant] = []
     if before:
-        survivors = {(line["line"], line["was"], line["now"]) for line in before["survivors"]}
-        made = [mutant for mutant in made if mutant[1:] in survivors]
-        killed = before["mutants"] - len(made)
+        listed = {(line["line"], line["was"], line["now"]) for line in before["survivors"]}
+        left = [mutant for mutant in made if mutant[1:] in listed]
+        killed = before["mutants"] - len(left)
+        survivors = [mutant for mutant in left if mutant[2:] in because]
+        made = [mutant for mutant in left if mutant not in survivors]
     codes: dict[int, int] = {}
     for index, code in exit_codes(name, [mutant.text for mutant in made], tests, seconds):
         codes[index] = code
         if len(codes) % 50 == 0:
             say(f"{name}: {len(codes)} of {len(made)} mutants tried")
-    because = explanations(name)
-    survivors = [
-        {"line": m.number, "was": m.was, "now": m.now, "because": because.get((m.was, m.now), "")}
-        for index, m in enumerate(made)
-        if codes[index] == 0
-    ]
-    refused = [code for code in codes.values() if code == NO_MODULE]
-    killed += len(made) - len(refused) - len(survivors)
-    explained = sum(bool(line["because"]) for line in survivors)
+    outcomes = Counter(codes.values())
+    killed += len(made) - outcomes[NO_MODULE] - outcomes[0]
+    survivors += [mutant for index, mutant in enumerate(made) if codes[index] == 0]
+    explained = sum((mutant.was, mutant.now) in because for mutant in survivors)
     tried = killed + len(survivors)
     say(f"{name}: {killed} of {tried} killed, {explained} of the others explained")
-    for line in survivors:
-        if not line["because"]:
-            say(f"  {path_of(name)}:{line['line']}: {line['was']}  ->  {line['now']}")
+    for mutant in survivors:
+        if (mutant.was, mutant.now) not in because:
+            say(f"  {path_of(name)}:{mutant.number}: {mutant.was}  ->  {mutant.now}")
     return {
         "mutants": tried,
         "killed": killed,
         "survived": len(survivors),
         "explained": explained,
-        "not importable": before["not importable"] if before else len(refused),
-        "survivors": survivors,
+        "not importable": before["not importable"] if before else outcomes[NO_MODULE],
+        "survivors": [
+            {"line": m.number, "was": m.was, "now": m.now, "because": because.get((m.was, m.now), "")}
+            for m in survivors
+        ],
     }
 
 

@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -100,7 +101,7 @@ def test_runs_are_audited_that_count_or_only_lack_the_present_code(written: Arm)
 def test_a_sample_has_as_many_runs_as_its_time_allows(written: Arm) -> None:
     jobs = [Job(written, seed, 2) for seed in range(300)]
     each = cost.START_SECONDS + 2 * cost.epoch_seconds(written.protocol)
-    drawn = audit.sample(jobs, 10.5 * each / 60 / cost.cores())
+    drawn = audit.sample(jobs, 10.001 * each / 60 / cost.cores())
     assert len(drawn) == len({job.seed for job in drawn}) == 10
     assert [job.seed for job in drawn] != list(range(10))
     assert len(audit.sample(jobs[:3], 1000.0)) == 3
@@ -115,28 +116,30 @@ def test_the_environment_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dict(os.environ) == before
 
 
-def refusal(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The error of `make audit` with some arguments."""
-    monkeypatch.setattr(sys, "argv", ["audit", *arguments])
-    with pytest.raises(UserError) as refused:
-        audit.main()
-    return str(refused.value)
-
-
-@pytest.mark.parametrize("epochs", ["0", "-1", "1.5", "x", ""])
-def test_epochs_are_a_number(epochs: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    message = f"EPOCHS={epochs}: must be a number, 1 or more"
-    assert refusal(f"--epochs={epochs}", monkeypatch=monkeypatch) == message
-
-
-def test_where_nothing_is_stored_nothing_is_audited(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """The error of `make audit` with some arguments, in a repository without runs."""
     for name in ("conf", "experiments"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
-    for given, named in (("", "all"), ("mlp_depth,asu_mlp", "mlp_depth, asu_mlp")):
-        assert refusal(f"--arms={given}", monkeypatch=monkeypatch) == f"audit: no stored runs of {named}"
+
+    def of(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["audit", *arguments])
+        with pytest.raises(UserError) as refused:
+            audit.main()
+        return str(refused.value)
+
+    return of
+
+
+@pytest.mark.parametrize("epochs", ["0", "-1", "1.5", "x", ""])
+def test_epochs_are_a_number(epochs: str, refusal: Callable[..., str]) -> None:
+    assert refusal(f"--epochs={epochs}") == f"EPOCHS={epochs}: must be a number, 1 or more"
+
+
+def test_where_nothing_is_stored_nothing_is_audited(refusal: Callable[..., str]) -> None:
+    assert refusal() == "audit: no stored runs of all"
+    assert refusal("--arms=mlp_depth,asu_mlp") == "audit: no stored runs of mlp_depth, asu_mlp"
 
 
 def test_the_kind_of_a_run_s_kernels_is_that_of_its_record(written: Arm) -> None:
