@@ -17,9 +17,8 @@ def measured() -> dict[str, list[float]]:
     """Seconds per declared image and epoch of every stored run, by model."""
     rates: dict[str, list[float]] = {}
     for path in experiments.RESULTS.glob("published/runs/*/*/seed-*/record.json"):
-        with suppress(
-            OSError, ValueError, LookupError, TypeError
-        ):  # store.require_whole reports broken records
+        # store.require_whole reports broken records.
+        with suppress(OSError, ValueError, LookupError, TypeError):
             record = json.loads(path.read_text())
             images = record["protocol"]["train_images"] * record["final"]["epoch"]
             model = record["protocol"]["model"]["name"]
