@@ -80,11 +80,16 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         return super().construct_mapping(node, deep)
 
 
+def parsed(text: str | bytes) -> Any:
+    """The content of a YAML text; raises yaml.YAMLError."""
+    return yaml.load(text, _Loader)  # noqa: S506 - a safe one
+
+
 def read(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file; raises UserError naming the file, and the line where it can, if
     it cannot be read or holds anything else."""
     try:
-        content = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 - a safe one
+        content = parsed(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     except yaml.MarkedYAMLError as error:
