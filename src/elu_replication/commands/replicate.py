@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,10 +19,9 @@ from elu_replication.config import documents, experiments, params
 from elu_replication.config.documents import Strict
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.options import require_root
-from elu_replication.config.schema import PUBLISHED, Arm, Launcher, Params, dataset_facts
+from elu_replication.config.schema import PUBLISHED, Arm, Launcher, Params
 from elu_replication.console import say, table
 from elu_replication.datasets import fetch
-from elu_replication.datasets.prepared import PREPARED
 from elu_replication.errors import UserError, run_main
 from elu_replication.reports import findings
 from elu_replication.runs import store
@@ -30,17 +30,25 @@ from elu_replication.training.job import Job
 
 Status = dict[str, list[Any]]
 DVC_LOCK = Path("dvc.lock")
+BROKEN_LOCK = re.compile(r"dvc\.lock' (is invalid|validation failed)")  # in DVC's words
+LOCK_REMEDY = (
+    f"`git checkout HEAD {DVC_LOCK}` takes the last commit's, `rm -r {DVC_LOCK}` lets it be made again, in"
+    " minutes and without training"
+)
 DVC_LOCAL = Path(".dvc/config.local")
 NO_SCM = "[core]\n    no_scm = true\n"
 AUDITED = Path(".audited")  # there once the stored runs have been audited in this clone
 
 
 def dvc(*arguments: str) -> str:
-    """What a DVC command prints; where it fails, its messages are shown and UserError is raised."""
+    """What a DVC command prints. Raises UserError where it fails, after its messages, or where dvc.lock is
+    not whole, as after a merge with conflicts or a kill while DVC was writing it."""
     command = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         messages = f"{done.stdout}\n{done.stderr}".strip()
+        if BROKEN_LOCK.search(messages):
+            raise UserError(f"{DVC_LOCK}: DVC cannot read it; {LOCK_REMEDY}")
         sys.stderr.write(f"{messages}\n" * bool(messages))
         above = ": its message is above" if messages else f" with exit code {done.returncode}"
         raise UserError(f"`dvc {' '.join(arguments)}` failed{above}")
@@ -48,18 +56,10 @@ def dvc(*arguments: str) -> str:
 
 
 def status() -> Status:
-    """What DVC finds changed, by stage; a stage that is up to date is not there, nor one that only lacks
-    data: these are fetched when something is trained."""
-
-    def matters(change: Any) -> bool:
-        return isinstance(change, str) or any(
-            not (path.startswith(f"{PREPARED}/") and how in ("deleted", "not in cache"))
-            for paths in change.values()
-            for path, how in paths.items()
-        )
-
+    """What DVC finds changed, by stage; a stage that is up to date is not there, nor are those that fetch
+    data, which is done when something is trained."""
     changed: Status = json.loads(dvc("status", "--json"))
-    return {stage: changes for stage, changes in changed.items() if any(map(matters, changes))}
+    return {stage: changes for stage, changes in changed.items() if not stage.startswith("fetch@")}
 
 
 class Lock(Strict):
@@ -76,10 +76,7 @@ def require_lock() -> None:
     try:
         documents.checked(DVC_LOCK, Lock)
     except UserError as error:
-        raise UserError(
-            f"{error}; `git checkout --ours {DVC_LOCK}` takes one side of a merge, `rm -r {DVC_LOCK}` lets"
-            " it be made again, in minutes and without training"
-        ) from error
+        raise UserError(f"{error}; {LOCK_REMEDY}") from error
 
 
 def without_git() -> None:
@@ -148,7 +145,7 @@ def stage_of(arm: Arm) -> str:
 def bring_up_to_date(again: bool) -> None:
     """Bring everything in params.yaml up to date; with `again`, retrain all its arms."""
     values = params.read()
-    arms, launcher = params.stated_arms(values), values.launcher
+    arms = params.stated_arms(values)
     retrained = {arm.folder for arm in arms.values()} if again else set()
     stored = (*experiments.every_arm(PUBLISHED), *arms.values())
     store.require_whole(arm for arm in stored if arm.folder not in retrained)
@@ -160,14 +157,15 @@ def bring_up_to_date(again: bool) -> None:
     if not again:
         campaign.take_published(outdated)
     jobs = campaign.pending(outdated, again)
-    plan(jobs, arms, changed, launcher)
-    if jobs:
-        for name in values.datasets:
-            fetch.ensure(values.dataset if values.dataset.name == name else dataset_facts(name))
-    campaign.train(jobs, launcher)
-    if changed or jobs:
+    plan(jobs, arms, changed, values.launcher)
+    fetch.ensure_all((job.arm.protocol for job in jobs), values.dataset)
+    campaign.train(jobs, values.launcher)
+    trained = [
+        stage for job in jobs for stage in (f"fetch@{job.arm.protocol.dataset.name}", stage_of(job.arm))
+    ]
+    if stages := dict.fromkeys([*trained, *changed]):
         say("dvc repro: recording the runs, making tables and figures")
-        dvc("repro")
+        dvc("repro", "--downstream", *stages)  # and not those that would fetch data for nothing
 
 
 def conclude(values: Params, everything: bool) -> None:

@@ -9,12 +9,14 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from elu_replication.config import documents
 from elu_replication.config.compose import COMPOSITION_ERRORS, configuration, explain
 from elu_replication.config.experiments import CUSTOM, custom_arm
 from elu_replication.config.options import CONF, has, require_root
@@ -26,6 +28,7 @@ from elu_replication.runs import store
 from elu_replication.training import campaign
 
 losses: list[float] = []  # what the jobs of this process returned
+results: set[Path] = set()  # the file in which a search writes the best of them
 
 
 def applicable(jobs: Sequence[Sequence[str]], configs: Sequence[DictConfig]) -> list[list[str]]:
@@ -64,8 +67,7 @@ def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
     if jobs:
         from elu_replication.datasets import fetch  # only where something is trained
 
-        for dataset in {values.dataset.name: values.dataset for values in jobs_values}.values():
-            fetch.ensure(dataset)
+        fetch.ensure_all((job.arm.protocol for job in jobs), *(values.dataset for values in jobs_values))
     campaign.train(jobs, jobs_values[0].launcher)
     return arms
 
@@ -123,7 +125,10 @@ def job(config: DictConfig) -> float:
 
 
 def _job(config: DictConfig) -> float:
-    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
+    settings = HydraConfig.get()
+    sweeping = settings.mode == RunMode.MULTIRUN
+    if sweeping and settings.runtime.choices["hydra/sweeper"] != "basic":
+        results.add(Path(settings.sweep.dir, "optimization_results.yaml"))
     (arm,) = [custom_arm(configuration(config))] if sweeping else bring_up_to_date([config])
     if not sweeping:
         comparison([arm])
@@ -150,7 +155,18 @@ def main() -> None:
         if HydraConfig.initialized():  # composed by then: the error is not one of the overrides
             raise
         raise UserError(explain(error, sys.argv[1:])) from error
-    if losses and all(math.isinf(loss) for loss in losses):
+    if losses and math.isinf(best()):
         raise UserError(
             f"each of the {len(losses)} arms diverged, and none is best: lower optimizer.learning_rate"
         )
+
+
+def best() -> float:
+    """The least loss of the sweep that ended here; of a search, also of its earlier parts in its storage.
+    The search's file of results is removed where that loss is infinite, which is no result."""
+    for file in results:
+        value: float = documents.read(file)["best_value"]
+        if math.isinf(value):
+            file.unlink()
+        return value
+    return min(losses)

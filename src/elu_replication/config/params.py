@@ -17,13 +17,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from elu_replication import atomic
 from elu_replication.config import documents
 from elu_replication.config.compose import composed, configuration, explain
+from elu_replication.config.documents import parsed
 from elu_replication.config.experiments import RESULTS, arm, custom_arm, digest, selected
 from elu_replication.config.options import option
 from elu_replication.config.schema import (
@@ -41,6 +41,9 @@ from elu_replication.errors import UserError, run_main
 FILE = Path("params.yaml")
 LOCK = Path(".dvc/tmp/params.lock")
 RWLOCK = Path(".dvc/tmp/rwlock")
+APART = Path(
+    ".dvc/tmp/exps"
+)  # where DVC runs an experiment of --temp or of the queue, as a clone of its own
 BEFORE = Path(".dvc/tmp/params.before")  # the file as it was, while a command has replaced it
 UNCHANGED = "machinecurve_25-he_elu1"  # what the top level of conf/config.yaml describes
 HEADER = "# Made from conf/ and experiments/ by `make params`; edit those.\n"
@@ -148,6 +151,12 @@ def running_dvc() -> list[str]:
     return [holder["cmd"] for holder in holders if atomic.alive(int(holder["pid"]))]
 
 
+def asking_clone() -> Path | None:
+    """The clone where the experiment was asked for that DVC runs apart, here; None in any other folder."""
+    around = [folder for folder in Path.cwd().parents if folder.match(str(APART))]
+    return around[0].parents[len(APART.parts) - 1] if around else None
+
+
 def restore() -> None:
     """Put the original params.yaml back; does nothing if it was not replaced."""
     if BEFORE.exists():
@@ -208,7 +217,7 @@ def check() -> None:
     experiments/ make."""
     with made_again():
         stored = documents.read(FILE)
-    correct = yaml.safe_load(text())
+    correct = parsed(text())
     if stored != correct:
         raise UserError(
             f"{FILE} is not what conf/ and experiments/ make ({difference(stored, correct)}): "

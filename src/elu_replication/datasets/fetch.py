@@ -11,10 +11,9 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pooch
-import requests
 
 from elu_replication import atomic
 from elu_replication.config import params
@@ -22,6 +21,9 @@ from elu_replication.config.schema import DatasetFacts, Protocol, dataset_facts
 from elu_replication.console import say
 from elu_replication.datasets.prepared import PREPARED, Arrays, load, require, shapes
 from elu_replication.errors import UserError, one_line, run_main
+
+if TYPE_CHECKING:
+    import requests
 
 IDX_FILES = {
     "train_images": "train-images-idx3-ubyte",
@@ -74,6 +76,9 @@ def decode_npz(content: bytes, most: int) -> dict[str, np.ndarray]:
 def download(url: str, folder: Path) -> Path:
     """The file at `url`, downloaded into `folder`; retries timeouts, interruptions and server errors
     (5xx), TRIES times in all."""
+    import pooch  # here, since commands that need no download import this module
+    import requests
+
     target = folder / url.rsplit("/", 1)[-1]
     fetcher = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUT_SECONDS)
     for attempt in range(1, TRIES + 1):
@@ -88,7 +93,7 @@ def download(url: str, folder: Path) -> Path:
     raise AssertionError
 
 
-def _brief(error: requests.RequestException) -> str:
+def _brief(error: "requests.RequestException") -> str:
     if error.response is not None:
         return f"HTTP status {error.response.status_code}"
     text = one_line(error)
@@ -230,18 +235,24 @@ def is_prepared(facts: DatasetFacts) -> bool:
 
 def ensure(facts: DatasetFacts) -> None:
     """Fetch the data set unless data/ has it; raises UserError if no mirror delivers it. First removes what
-    a killed process left in data/."""
+    a killed process left in data/. An experiment that DVC runs apart copies the data of the clone where it
+    was asked for."""
     atomic.sweep(PREPARED.glob(".*"))
+    folder, clone = PREPARED / facts.name, params.asking_clone()
+    if clone and not folder.exists() and (clone / folder).is_dir():
+        shutil.copytree(clone / folder, folder)
     if is_prepared(facts):
         say(f"{facts.name}: already here and verified")
     else:
         fetch(facts)
 
 
-def ensure_all(protocols: Iterable[Protocol]) -> None:
-    """Fetch the data sets of some protocols as ensure() does."""
+def ensure_all(protocols: Iterable[Protocol], *stated: DatasetFacts) -> None:
+    """Fetch the data sets of some protocols as ensure() does, by the facts `stated` in a configuration or
+    else by those of conf/dataset."""
+    facts = {facts.name: facts for facts in stated}
     for name in sorted({protocol.dataset.name for protocol in protocols}):
-        ensure(dataset_facts(name))
+        ensure(facts.get(name) or dataset_facts(name))
 
 
 def main() -> None:

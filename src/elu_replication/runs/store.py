@@ -113,8 +113,10 @@ def expected_digest(dataset: str) -> str:
 
 
 def run_folder(arm: Arm, seed: int) -> Path:
-    """Where a run is: its files appear there together, or not at all."""
-    return arm.folder / f"seed-{seed}"
+    """Where a run is: its files appear there together, or not at all. Runs of a custom arm by other engines
+    have other folders, since git has none of them: a trial of changed code must not replace them."""
+    version = code_version(arm.protocol) if arm.folder.parent == CUSTOM else ""
+    return arm.folder / version / f"seed-{seed}"
 
 
 def record_path(arm: Arm, seed: int) -> Path:
