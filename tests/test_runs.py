@@ -212,7 +212,7 @@ def test_custom_runs_that_are_not_whole_are_removed_rather_than_checked_out(tmp_
         store.run_folder(custom, 0).mkdir(parents=True)
         with pytest.raises(UserError) as refused:
             store.require_whole([custom])
-        own = "results/custom/runs/own/seed-0"
+        own = f"{store.run_folder(custom, 0)}"
         assert str(refused.value) == f"not as it was stored: {own}; `rm -r {own}` lets it be trained again"
         for seed in (0, 100):
             store.run_folder(published, seed).mkdir(parents=True)

@@ -129,6 +129,24 @@ def test_an_altered_run_stops_every_front_before_anything_is_written(clone: Path
     (clone / history).write_text(text)
 
 
+def test_a_stage_that_fails_leaves_its_files_as_they_were(clone: Path) -> None:
+    before = changed_files(clone)
+    code = clone / "src/elu_replication/reports/claims.py"
+    text = code.read_text()
+    code.write_text(text.replace("if __name__", "raise KeyboardInterrupt\nif __name__"))
+    with pytest.raises(AssertionError, match="KeyboardInterrupt"):
+        dvc(clone, "repro", "--single-item", "--force", "claims")
+    code.write_text(text)
+    assert changed_files(clone) == before
+
+
+def test_line_endings_are_the_repository_s_whatever_git_is_told(clone: Path, tmp_path: Path) -> None:
+    run(clone, "git", "clone", "-q", "-c", "core.autocrlf=true", ".", str(tmp_path / "other"))
+    checked_out = [*(tmp_path / "other/results").rglob("*.csv")]
+    assert checked_out
+    assert not any(b"\r" in path.read_bytes() for path in checked_out)
+
+
 def test_strays_beside_runs_are_no_change(clone: Path) -> None:
     before = dvc(clone, "status")
     strays = [

@@ -57,6 +57,26 @@ def test_params_yaml_is_not_replaced_under_a_running_dvc(
         pass
 
 
+def test_params_yaml_that_a_killed_command_had_replaced_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("conf", "experiments"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    shutil.copy(ROOT / params.FILE, tmp_path)
+    code = (
+        "import os; from elu_replication.config import params\n"
+        "with params.alone(), params.replaced(['epochs=3']): os.kill(os.getpid(), 9)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment).returncode == -9
+    before = (ROOT / params.FILE).read_text()
+    monkeypatch.chdir(tmp_path)
+    assert params.FILE.read_text() != before
+    with params.alone():
+        assert params.FILE.read_text() == before
+
+
 def test_a_custom_arm_that_a_published_one_covers_is_taken_from_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
