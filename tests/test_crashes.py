@@ -32,8 +32,9 @@ from elu_replication.config.experiments import RESULTS
 from elu_replication.datasets import fetch
 
 FILE = RESULTS / "trust/crashes.json"
+CAMPAIGN = "campaign.arms=[from_scratch] campaign.exclude=[]"  # the least to read
 ARM = "dataset=few model=from_scratch model.hidden_layers=2 batch_size=50 epochs=2 train_images=400"
-SET = f"{ARM} validation_images=100 seeds=[0,1] launcher.processes=1 campaign.arms=[] campaign.exclude=[]"
+SET = f"{ARM} validation_images=100 seeds=[0,1] launcher.processes=1 {CAMPAIGN}"
 WRITE = """
 from pathlib import Path
 from elu_replication import atomic
