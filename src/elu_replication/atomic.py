@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FORMER = ".former"
+TAKEN = (errno.ENOTEMPTY, errno.EEXIST)  # why a folder is not renamed to one that is there
 # What a process of this machine writes before it is renamed, and what it has moved aside.
 STRAY = re.compile(
     rf"\.(?P<name>.+)\.{re.escape(socket.gethostname())}\.(?P<process>\d+)({re.escape(FORMER)})?"
@@ -122,17 +123,21 @@ def _put(part: Path, folder: Path) -> bool:
     try:
         rename(part, folder)
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+        if error.errno not in TAKEN:
             raise
         return False
+    _remove(_former(part))
     return True
 
 
 def _settle(part: Path, path: Path) -> None:
     """Let `path` be whole where a process stopped between its two renames, and remove what it left."""
     if _former(part).exists() and not path.exists():
-        with suppress(FileNotFoundError):  # another process sweeps, too
+        try:
             rename(part if part.exists() else _former(part), path)
+        except OSError as error:  # another process sweeps, too, or puts a folder of its own there
+            if error.errno not in (errno.ENOENT, *TAKEN):
+                raise
     _remove(part)
     _remove(_former(part))
 
