@@ -28,7 +28,11 @@ FORMULA = r"^(?=[=+@\t\r]|-(?![\d.e ±]*$))"
 def csv(frame: pd.DataFrame, digits: int) -> str:
     """A table for machines, its numbers to so many significant digits. A text that a spreadsheet would take
     for a formula begins with an apostrophe."""
-    texts = {name: frame[name].str.replace(FORMULA, "'", regex=True) for name in frame.select_dtypes("str")}
+    texts = {
+        name: frame[name].str.replace(FORMULA, "'", regex=True)
+        for name in frame.columns
+        if frame[name].dtype == "str"
+    }
     return frame.assign(**texts).to_csv(index=False, float_format=f"%.{digits}g")
 
 
