@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # With a shell other than its default, the make of macOS too looks commands up on the PATH set below.
 SHELL := bash
-.PHONY: help replicate retrain test test-all test-cluster audit fingerprint mutants stamp report scores claim plan freeze times bench growth overhead params docs docs-outputs lint lock clean
+.PHONY: help replicate retrain test test-all test-cluster trust audit fingerprint mutants stamp report scores claim plan freeze times bench growth overhead params docs docs-outputs lint lock clean
 
 PYTHON ?= python3
 # LOCK=requirements-gpu.txt installs TensorFlow with CUDA (Linux on x86-64); what is installed stays.
@@ -41,6 +41,10 @@ test: $(INSTALLED)  ## run the tests, fast ones first
 
 test-all: test  ## run all tests on this machine: then those that take minutes, as a crash at every write
 	@python -m pytest -n 2 --dist loadfile -m 'long and not cluster'
+
+trust: $(INSTALLED)  ## run the matrices of crashes, histories and bad input, and count what they try; minutes
+	@TRUST=1 python -m pytest -m '' tests/test_bad_input.py tests/test_crashes.py tests/test_store_machine.py
+	@python scripts/trust.py && python scripts/renew.py
 
 test-cluster: $(INSTALLED)  ## run the tests on a Ray and a Slurm cluster that they set up here; minutes
 	@python -m pytest -m cluster

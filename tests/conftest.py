@@ -1,12 +1,16 @@
 """What several test files need: the repository as working directory, and real MNIST."""
 
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from elu_replication.config.experiments import resolved
+from elu_replication import atomic
+from elu_replication.config.experiments import RESULTS, resolved
 from elu_replication.config.schema import Protocol, dataset_facts
 from elu_replication.datasets import fetch
 
@@ -62,3 +66,11 @@ def tiny(**overrides: str | float) -> Protocol:
     """A protocol of seconds; overrides as in experiments/, with "__" for the dot."""
     named = {key.replace("__", "."): value for key, value in overrides.items()}
     return resolved({**TINY, **named})
+
+
+def keep(name: str, counts: Mapping[str, Any]) -> None:
+    """Add what a matrix tried to results/trust/<name>.json, where `make trust` asks for it."""
+    if "TRUST" in os.environ:
+        path = ROOT / RESULTS / "trust" / f"{name}.json"
+        before = json.loads(path.read_text()) if path.exists() else {}
+        atomic.write_text(path, json.dumps({**before, **counts}, indent=1, sort_keys=True) + "\n")

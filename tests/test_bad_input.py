@@ -1,13 +1,9 @@
 """Wrong values and files, as commands meet them: one line that names the key or the file and the remedy, a
-non-zero exit, and nothing changed on disk, before TensorFlow is imported.
-
-`BAD_INPUT=FILE python -m pytest tests/test_bad_input.py -m ""` writes how many entries of each kind passed.
-"""
+non-zero exit, and nothing changed on disk, before TensorFlow is imported."""
 
 import gzip
 import hashlib
 import io
-import json
 import os
 import shutil
 import subprocess
@@ -23,10 +19,9 @@ import forked
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, keep
 from test_fetch import idx
 
-from elu_replication import atomic
 from elu_replication.config import params
 from elu_replication.datasets import fetch
 from elu_replication.errors import run_main
@@ -955,11 +950,10 @@ def server() -> Iterator[forked.Server]:
 
 @pytest.fixture(scope="module")
 def passed() -> Iterator[Counter[str]]:
-    """How many entries of each kind passed; written at the end where BAD_INPUT names a file."""
+    """How many entries of each kind passed."""
     counted = Counter[str]()
     yield counted
-    if file := os.environ.get("BAD_INPUT"):
-        atomic.write_text(ROOT / file, json.dumps(counted, indent=1, sort_keys=True) + "\n")
+    keep("bad_input", counted)
 
 
 def snapshot(tree: Path) -> dict[str, bytes | str]:

@@ -4,7 +4,6 @@ strace kills a process before the call, or lets the call fail as on a full or a 
 """
 
 import hashlib
-import json
 import multiprocessing
 import os
 import shutil
@@ -23,15 +22,13 @@ import crashes
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, keep
 from crashes import Subject
 from test_fetch import idx
 
 from elu_replication import atomic
-from elu_replication.config.experiments import RESULTS
 from elu_replication.datasets import fetch
 
-FILE = RESULTS / "trust/crashes.json"
 CAMPAIGN = "campaign.arms=[from_scratch] campaign.exclude=[]"  # the least to read
 ARM = "dataset=few model=from_scratch model.hidden_layers=2 batch_size=50 epochs=2 train_images=400"
 SET = f"{ARM} validation_images=100 seeds=[0,1] launcher.processes=1 {CAMPAIGN}"
@@ -129,12 +126,10 @@ def trained(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def counts() -> Iterator[dict[str, dict[str, int]]]:
-    """Sites and injections by subject, which TRUST=1 writes to a file."""
+    """Sites and injections by subject."""
     counted: dict[str, dict[str, int]] = {}
     yield counted
-    if "TRUST" in os.environ:
-        before = json.loads(FILE.read_text()) if FILE.exists() else {}
-        atomic.write_text(FILE, json.dumps(before | counted, indent=1, sort_keys=True) + "\n")
+    keep("crashes", counted)
 
 
 @pytest.fixture
@@ -201,7 +196,7 @@ def test_a_campaign_with_a_new_and_a_stale_run(
 ) -> None:
     start = copy(trained, tmp_path / "start")
     python(start, "-c", STALE.format(seeds=[1]))
-    (run,) = (start / "results/custom/runs").glob("*/seed-0")
+    (run,) = (start / "results/custom/runs").glob("*/*/seed-0")
     shutil.rmtree(run)
     shutil.rmtree(start / "results/custom/arm")
     survive(

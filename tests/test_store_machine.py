@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, keep
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -673,11 +673,7 @@ def explore(template: Path, examples: int, steps: int) -> None:
         run_state_machine_as_test(lambda: Store(template), settings=tried)
     finally:
         gc.unfreeze()
-    if folder := os.environ.get("TRUST"):  # for a table of what was tried
-        content = {**EXAMPLES, "steps": STEPS, "runs": RUNS}
-        path = ROOT / folder / "state_machine.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=1) + "\n")
+    keep("state_machine", {**EXAMPLES, "steps": STEPS, "runs": RUNS})
 
 
 def test_no_history_of_a_store_makes_it_show_a_wrong_number(template: Path) -> None:
@@ -687,4 +683,4 @@ def test_no_history_of_a_store_makes_it_show_a_wrong_number(template: Path) -> N
 
 @pytest.mark.long
 def test_no_long_history_of_a_store_makes_it_show_a_wrong_number(template: Path) -> None:
-    explore(template, examples=1000, steps=50)
+    explore(template, examples=150, steps=30)

@@ -15,7 +15,7 @@ from elu_replication.errors import UserError, brief
 from elu_replication.training import cost
 from elu_replication.training.job import Event, Job
 
-# Jobs of a process before a new one replaces it: TensorFlow keeps about 4 MB of every past trainer
+# Jobs of a process before a new one replaces it: TensorFlow keeps about 3 MB of every past trainer
 # (worker.forget_graphs frees the rest, its images), but takes seconds to import.
 MOST_JOBS = 20
 
