@@ -37,10 +37,10 @@ retrain: $(INSTALLED)  ## train again, stored or not: all arms of the campaign, 
 
 # Two files at a time, since most tests keep one core busy.
 test: $(INSTALLED)  ## run the tests, fast ones first
-	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
 test-all: test  ## run all tests on this machine: then those that take minutes, as a crash at every write
-	@python -m pytest -n 2 --dist loadfile -m 'long and not cluster'
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10 -m 'long and not cluster'
 
 trust: $(INSTALLED)  ## run the matrices of crashes, histories and bad input, and count what they try; minutes
 	@TRUST=1 python -m pytest -m '' tests/test_bad_input.py tests/test_crashes.py tests/test_store_machine.py

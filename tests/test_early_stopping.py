@@ -93,6 +93,7 @@ def test_runs_that_ended_early_can_be_tabulated_drawn_and_audited(tmp_path: Path
     stored(arm, 0)  # two epochs each
     stored(arm, 1)
     rows = [Row("custom", "early", arm, None)]
-    assert len(figures.figure("custom", rows).axes) == 2
+    (drawing,) = figures.figures("custom", rows)
+    assert len(drawing.axes) == 2
     tables.write(rows, tmp_path / "tables")
     assert [job.audited_epochs for job in audit.stored_jobs([arm], 5)] == [2, 2]

@@ -9,37 +9,41 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
-from conftest import ROOT, tiny
+import pytest
+from conftest import ROOT
 
 from elu_replication.config import params
-from elu_replication.config.schema import Arm
 from elu_replication.runs import store
 from elu_replication.training import campaign
 
+OWN = (
+    "campaign.arms=[from_scratch] campaign.exclude=[] model=mlp activation=elu initializer=he_normal"
+    " optimizer=adam dropout=0.25 batch_size=50 epochs=40 train_images=1000 validation_images=100"
+    " seeds=[0,1]"
+)
 KILLS = int(os.environ.get("KILLS", "2"))  # `make test KILLS=20` for the long version
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """A campaign as its own process group, so that all of it can be killed at once."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "CHECKPOINT_SECONDS": "0.5"}
-    command = [sys.executable, "-m", "elu_replication.training.train", "killed"]
+    command = [sys.executable, "-m", "elu_replication.training.train", "arm"]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=quiet, start_new_session=True)
 
 
-def test_a_killed_campaign_ends_as_an_uninterrupted_one(mnist: Path, tmp_path: Path) -> None:
-    protocol = tiny(optimizer="adam", dropout=0.25, epochs=40, train_images=1000)
-    uninterrupted = Arm("uninterrupted", protocol, (0, 1), tmp_path / "uninterrupted")
+def test_a_killed_campaign_ends_as_an_uninterrupted_one(
+    mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / params.FILE).write_text(params.text(OWN.split()))
+    for name in ("conf", "data", "experiments"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    (killed,) = params.custom_arms(params.read()).values()
+    uninterrupted = replace(killed, name="uninterrupted", folder=tmp_path / "uninterrupted")
     campaign.train(campaign.pending([uninterrupted]))
     seconds = sum(record.wall_seconds for record in store.current(uninterrupted))
 
-    killed = replace(uninterrupted, name="killed", folder=tmp_path / "killed")
-    values = yaml.safe_load(params.text(["campaign.arms=[]", "campaign.exclude=[]"]))
-    values["custom"] = {"killed": killed.as_params()}
-    (tmp_path / params.FILE).write_text(yaml.safe_dump(values))
-    for name in ("conf", "data", "experiments"):
-        (tmp_path / name).symlink_to(ROOT / name)
     chance = random.Random()
     for kill in range(KILLS):
         process = start(tmp_path)

@@ -34,6 +34,7 @@ def fingerprints(mnist: Path) -> dict[str, list[str]]:
     return {model: process.communicate()[0].splitlines() for model, process in running.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", MODELS)
 def test_another_processor_computes_the_same(fingerprints: dict[str, list[str]], model: str) -> None:
     assert len(fingerprints[""]) > 40

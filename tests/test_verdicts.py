@@ -657,7 +657,7 @@ def test_a_claim_has_the_command_of_its_readings() -> None:
 
 
 def forget() -> None:
-    for cached in (contrasts._counted, contrasts.stored, contrasts.values_of):
+    for cached in (contrasts._counted, contrasts.stored, contrasts.values_of, timing.measured):
         cached.cache_clear()
 
 
