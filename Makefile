@@ -57,7 +57,10 @@ fingerprint: $(INSTALLED)  ## does this machine give the project's numbers? A mi
 
 mutants: $(INSTALLED)  ## count the faults in the rules that their tests notice; minutes [MODULES=claims.statistics]
 	@uv pip install -q --target .venv/mutants --group mutants
-	@python scripts/mutants.py $$MODULES
+	@rm -rf .mutants && mkdir .mutants && ln -s ../.venv ../data .mutants  # a copy: a mutant may write anywhere
+	@git ls-files -zco --exclude-standard | tar -cf - --null -T - | tar -xf - -C .mutants
+	@cd .mutants && PYTHONPATH=src python scripts/mutants.py $$MODULES
+	@cp .mutants/results/trust/mutants.json results/trust && rm -rf .mutants
 
 stamp: $(INSTALLED)  ## let stored runs outlive a refactoring of the engine, proved to the bit: FROM=<commit> [ARMS=]
 	@python -m elu_replication.commands.stamp --from "$$FROM" --arms "$$ARMS"

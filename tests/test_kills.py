@@ -32,6 +32,7 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=quiet, start_new_session=True)
 
 
+@pytest.mark.long
 def test_a_killed_campaign_ends_as_an_uninterrupted_one(
     mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

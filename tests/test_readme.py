@@ -38,23 +38,6 @@ def test_included_results_are_today_s() -> None:
         assert renewed == text, f"{document} is out of date: `make docs` renews it"
 
 
-def form(text: str) -> list[str]:
-    """The lines of the text without its numbers, widths and names of commits, in any order: runs that train
-    side by side end in any."""
-    return sorted(
-        " ".join(re.sub(r"\b[0-9a-f]{7}\b|[+-]?\d[\d.e-]*|-{2,}", "0", line).split())
-        for line in text.splitlines()
-        if "% trained" not in line  # which a slow machine says more often
-    )
-
-
-@pytest.mark.long
-def test_what_commands_that_train_print_has_the_form_that_docs_show(mnist: Path) -> None:
-    usage = Path("docs/usage.md").read_text()
-    with renew.clone() as folder:
-        assert form(renew.with_shown(usage, "run", folder)) == form(usage)
-
-
 def test_an_include_is_replaced_by_the_file(tmp_path: Path) -> None:
     file = tmp_path / "table.md"
     file.write_text("new\n")

@@ -174,6 +174,7 @@ def test_a_lock_that_is_not_whole_is_one_line(clone: Path) -> None:
     assert "Skipped, up to date" in replicate(clone)
 
 
+@pytest.mark.long
 def test_without_git_nor_data_all_that_is_stored_is_at_hand(clone: Path, tmp_path: Path) -> None:
     unpacked = tmp_path / "un packed é"
     shutil.copytree(
@@ -204,6 +205,7 @@ def test_a_worktree_runs_its_own_code(clone: Path, tmp_path: Path) -> None:
     assert changed_files(tree) == ["src/elu_replication/commands/scores.py"]
 
 
+@pytest.mark.long
 def test_dvc_repro_alone_does_the_same(clone: Path) -> None:
     run(
         clone,
@@ -251,6 +253,7 @@ def test_an_experiment_apart_runs_its_own_code_and_trains_no_finished_run(clone:
     run(clone, "python", "-m", "elu_replication.config.params")
 
 
+@pytest.mark.long
 def test_a_sweep_ends_in_one_table(clone: Path) -> None:
     before = changed_files(clone)
     sweep = ["-m", "activation=elu,relu", "initializer=he_normal,glorot_uniform", *OWN]
@@ -265,6 +268,7 @@ def test_a_sweep_ends_in_one_table(clone: Path) -> None:
     assert changed_files(clone) == before
 
 
+@pytest.mark.long
 def test_a_search_finds_the_least_validation_loss(clone: Path) -> None:
     rates = "optimizer.learning_rate=choice(1000000000.0,0.01)"  # with the first of which it diverges
     search = [

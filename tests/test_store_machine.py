@@ -677,10 +677,10 @@ def explore(template: Path, examples: int, steps: int) -> None:
 
 
 def test_no_history_of_a_store_makes_it_show_a_wrong_number(template: Path) -> None:
-    explore(template, examples=50, steps=20)
+    explore(template, examples=15, steps=20)
     assert {"current", "not run", "altered", "protocol changed", "engine changed"} <= RUNS.keys()
 
 
 @pytest.mark.long
 def test_no_long_history_of_a_store_makes_it_show_a_wrong_number(template: Path) -> None:
-    explore(template, examples=150, steps=30)
+    explore(template, examples=120, steps=30)
