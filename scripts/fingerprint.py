@@ -27,8 +27,7 @@ from elu_replication.engine.data import Split, splits
 from elu_replication.errors import UserError, run_main
 
 FILE = Path("results/fingerprint.txt")
-IMAGES = 400  # for training, and as many for evaluation
-BATCH = 50
+IMAGES = 500  # for training, two of the largest batches, and twice as many for evaluation
 NAME = 64  # width of a line before its digest
 # An arm for each kind of network and of optimizer.
 ARMS = (
@@ -93,8 +92,8 @@ def operations() -> Lines:
         yield f"TensorFlow random {name}", digest(draw([1000], [1, 2]).numpy())
 
 
-def network(name: str, protocol: Protocol, parts: dict[str, Split]) -> Lines:
-    """Digests of the weights, history and probes of one epoch of a protocol."""
+def network(name: str, protocol: Protocol, parts: dict[str, Split], probed: bool) -> Lines:
+    """Digests of the weights, history and, if `probed`, probes of one epoch of a protocol."""
     from elu_replication.engine.numpy_mlp.trainer import FromScratchTrainer
     from elu_replication.engine.trainer import Trainer
     from elu_replication.training.probes import Probes
@@ -104,7 +103,7 @@ def network(name: str, protocol: Protocol, parts: dict[str, Split]) -> Lines:
         trainer, probes = FromScratchTrainer(protocol, parts), None
     else:
         trainer = Trainer(protocol, parts)
-        probes = Probes(trainer, parts)
+        probes = Probes(trainer, parts) if probed else None
     trainer.begin(0)
     yield f"{name}: initial weights", digest(*trainer.state)
     before = probes.activity(0, 1) if probes else []
@@ -116,7 +115,7 @@ def network(name: str, protocol: Protocol, parts: dict[str, Split]) -> Lines:
         yield f"{name}: probes", digest([tuple(row) for row in rows])
 
 
-def fingerprint(images: int) -> Lines:
+def fingerprint(images: int, probed: bool) -> Lines:
     """Names and digests of everything that is compared."""
     from elu_replication.engine.trainer import use_one_thread
 
@@ -125,18 +124,19 @@ def fingerprint(images: int) -> Lines:
     yield from operations()
     yield "mathematics of the claims", digest([check() for check in CHECKS.values()])
     arrays, _ = prepared.load("mnist")
-    few = {name: array[:images] for name, array in arrays.items()}
+    few = {name: array[: 2 * images if "test" in name else images] for name, array in arrays.items()}
     parts = splits(few, images, 0, dataset_facts("mnist").classes)
     for name in ARMS:
-        yield from network(name, shortened(experiments.arm(name, PUBLISHED).protocol, images), parts)
+        protocol = shortened(experiments.arm(name, PUBLISHED).protocol, images)
+        yield from network(name, protocol, parts, probed)
 
 
 def shortened(protocol: Protocol, images: int) -> Protocol:
-    """The protocol with at least two steps per epoch and two hidden layers, since kernels do not depend on
-    their number."""
+    """The protocol with at least two steps per epoch and two hidden layers. Kernels do not depend on the
+    number of these, but on the size of a batch."""
     depth = protocol.model.hidden_layers and 2
     model = replace(protocol.model, hidden_layers=depth)
-    return replace(protocol, model=model, batch_size=min(BATCH, images // 2))
+    return replace(protocol, model=model, batch_size=min(protocol.batch_size, images // 2))
 
 
 def verdict(lines: list[str], committed: list[str]) -> str:
@@ -154,22 +154,26 @@ def verdict(lines: list[str], committed: list[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare this machine's numbers with the project's.")
     parser.add_argument("--images", type=int, default=IMAGES, help="other than the default: only print")
+    parser.add_argument("--no-probes", action="store_true", help="leave them out, and only print")
     parser.add_argument("--write", action="store_true", help="make this machine's the committed one")
     options = parser.parse_args()
     require_root()
-    if options.images == IMAGES:
+    whole = options.images == IMAGES and not options.no_probes
+    if whole:
         fetch.ensure(dataset_facts("mnist"))
     lines = []
-    for name, value in fingerprint(options.images):
+    for name, value in fingerprint(options.images, not options.no_probes):
         lines.append(f"{name:{NAME}} {value}")
         print(lines[-1], flush=True)
     if options.write:
         atomic.write_text(FILE, "\n".join(lines) + "\n")
-    elif options.images == IMAGES:
+    elif whole:
         committed = FILE.read_text().splitlines()
         result = verdict(lines, committed)
         if lines != committed:
-            raise UserError(f"{result}; its kernels are {kernels.name()}")
+            from elu_replication.training.worker import environment
+
+            raise UserError(f"{result}; its kernels are {environment().kernels}")
         say(result)
 
 

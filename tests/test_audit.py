@@ -244,7 +244,7 @@ PROCESSORS = {
         (kernels.AVX512, "Skylake-X", "to the bit"),
         (kernels.AVX512, "Haswell", "out of reach"),
         (kernels.AVX512, "Westmere", "by tolerance"),
-        (kernels.WITHOUT_ONEDNN, "Haswell", "to the bit"),
+        (kernels.WITHOUT_ONEDNN, "Haswell", "by tolerance"),
         ("GPU", "Skylake-X", "by tolerance"),
     ],
 )

@@ -16,6 +16,7 @@ from elu_replication.engine import kernels
 from elu_replication.reports import tables
 from elu_replication.reports.arms import Row
 from elu_replication.runs import store
+from elu_replication.training.job import Job
 
 PLAIN = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
 PRINT_SETTINGS = f"""
@@ -133,6 +134,21 @@ def test_a_record_without_kernels_keeps_its_text_and_tells_them_by_its_processor
     assert old.kind_of_kernels == kernels.AVX512
     assert old.model_copy(update={"processor": "p, X86_V3"}).kind_of_kernels == kernels.WITHOUT_ONEDNN
     assert old.model_copy(update={"kernels": "other: GPU"}).kind_of_kernels == "GPU"
+
+
+@pytest.mark.parametrize(("model", "device"), [("mlp", "GPU"), ("from_scratch", "CPU")])
+def test_a_record_says_where_its_network_was_trained(
+    model: str, device: str, mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    from elu_replication.training import worker
+
+    monkeypatch.setattr(worker, "use_one_thread", lambda: None)  # this process has begun already
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"] * (kind == "GPU"))
+    arm = Arm("tried", tiny(epochs=1, model=model, model__hidden_layers=2), (0,), tmp_path / "tried")
+    environment = worker.Worker().train(Job(arm, 0), lambda progress: None).environment
+    assert (environment.device, environment.kind_of_kernels == "GPU") == (device, device == "GPU")
 
 
 def test_tables_say_which_runs_are_not_of_portable_kernels(tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ class Worker:
     def __init__(self) -> None:
         kernels.require()
         use_one_thread()
-        self.environment = environment()
+        # A GPU's matrix units would round factors to 10 bits; protocols are in float32.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
         self._trainer: AnyTrainer | None = None
         self._probes: Probes | None = None
         self._digest = ""
@@ -74,7 +75,10 @@ class Worker:
         trainer = self._trainer_for(protocol)
         version = code_version(protocol)
         determines = protocol.as_dict(), seed, self._digest, version, probe_rows.VERSION
-        checkpoint = checkpoints.path_for(*determines, self.environment.kernels)
+        here = environment()
+        if isinstance(trainer, FromScratchTrainer):  # NumPy knows no GPU
+            here = here.model_copy(update={"device": "CPU", "kernels": kernels.name()})
+        checkpoint = checkpoints.path_for(*determines, here.kernels)
         progress = _train(trainer, self._probes, seed, checkpoint, on_epoch)
         start = time.perf_counter()
         perturbations = self._probes.perturbations(seed) if self._probes and not progress.diverged else []
@@ -94,7 +98,7 @@ class Worker:
             wall_seconds=round(progress.seconds, 1),
             probe_seconds=round(progress.probe_seconds, 1),
             probes_version=probe_rows.VERSION,
-            environment=self.environment,
+            environment=here,
         )
         rows: dict[str, Sequence[Any]] = {"activity": progress.activity, "perturbations": perturbations}
         model = saved(trainer.model) if job.arm.save_model else None
