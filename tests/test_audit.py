@@ -263,3 +263,44 @@ def test_runs_of_other_kernels_are_trained_again_with_those(mnist: Path, tmp_pat
     assert [finding.outcome for finding in audit.audit([job])] == ["identical"]
     (portable,) = local.launch([job], LOCAL)
     assert audit.compare(job, portable.rows).outcome == "different"
+
+
+def test_a_run_that_cannot_be_trained_is_named_and_the_others_are_audited(
+    copy: Arm,
+    mnist: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("conf", "experiments"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mnist").symlink_to(mnist)
+    monkeypatch.chdir(tmp_path)
+    dressed = Arm("dressed", tiny(dataset="fashion_mnist"), (0,), tmp_path / "dressed")
+    stored(dressed, 0, data_digest=store.expected_digest("fashion_mnist"))
+    jobs = [*audit.stored_jobs([dressed], 1), *audit.stored_jobs([copy], 2)]
+    with pytest.raises(UserError, match="audit: 1 of 3 runs are not as stored: dressed seed 0: ") as error:
+        audit.audit(jobs)
+    assert "tried" not in str(error.value)
+    assert sorted(capsys.readouterr().out.splitlines()) == [
+        "audit: tried seed 0, 2 epochs: identical",
+        "audit: tried seed 1, 2 epochs: identical",
+    ]
+
+
+def test_runs_out_of_reach_are_counted_and_the_others_trained(
+    copy: Arm, written: Arm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored(written, 0, environment=ENVIRONMENT.model_copy(update={"kernels": f"other: {kernels.AVX512}"}))
+    monkeypatch.setattr(kernels, "processor_features", lambda: PROCESSORS["Haswell"])
+    audit.audit([*audit.stored_jobs([written], 1), *audit.stored_jobs([copy], 1)])
+    *_, last = lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == (
+        f"audit: written seed 0, 1 epoch: out of reach (made with {kernels.AVX512} kernels, which this"
+        " processor lacks)"
+    )
+    assert last == (
+        "audit: 2 of 3 stored runs identical to the bit; 1 out of reach: made with kernels that this"
+        " processor lacks"
+    )
