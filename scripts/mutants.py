@@ -110,6 +110,7 @@ def start(name: str, text: str, tests: Sequence[str], seconds: int) -> int:
     silence = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
         os.dup2(silence, stream)
+    del sys.modules["__main__"].__file__  # which processes that tests start would import
     for module in list(sys.modules):
         if module.partition(".")[0] in (PACKAGE, "conftest") or module.startswith("test_"):
             del sys.modules[module]
