@@ -15,7 +15,8 @@ from conftest import ROOT, tiny
 from test_runs import ENVIRONMENT, stored
 
 from elu_replication.commands import audit
-from elu_replication.config.schema import LOCAL, Arm
+from elu_replication.config import experiments
+from elu_replication.config.schema import LOCAL, PUBLISHED, Arm
 from elu_replication.engine import kernels
 from elu_replication.errors import UserError
 from elu_replication.runs import store
@@ -78,6 +79,8 @@ def test_the_largest_difference_of_the_training_is_told(written: Arm) -> None:
     finding = audit.compare(job, rows, to_the_bit=False)
     assert finding == (job, "close", "epoch 1, train loss: stored 0.8, trained again 0.81")
     assert audit.compare(job, rows) == (job, "different", finding.detail)
+    rows[0] = [*train[:3], "0.79", "0.9"]
+    assert audit.compare(job, rows).detail == "epoch 1, train loss: stored 0.8, trained again 0.79"
     rows[0], rows[3] = train, [*test_2[:3], "0.41", "0.9"]
     assert audit.compare(job, rows).detail == "epoch 1, test loss: stored 0.8, trained again 9"
 
@@ -117,11 +120,19 @@ def test_the_environment_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """The error of `make audit` with some arguments, in a repository without runs."""
+def repository(mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One without runs, and with MNIST alone."""
     for name in ("conf", "experiments"):
         (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mnist").symlink_to(mnist)
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def refusal(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """The error of `make audit` with some arguments."""
 
     def of(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["audit", *arguments])
@@ -165,8 +176,8 @@ def copy(arm: Arm, tmp_path: Path) -> Arm:
     return copied
 
 
-def shift_loss(arm: Arm, by: float, row: int = 0) -> None:
-    """Change a stored loss of seed 0, the first, by a share of it, under a valid checksum."""
+def shift_loss(arm: Arm, by: float, row: int = 0, **changes: object) -> None:
+    """Change a stored loss of seed 0, the first, by a share of it, and its record."""
     record = store.load(arm, 0)
     assert record is not None
     with store.history_path(arm, 0).open() as file:
@@ -174,7 +185,7 @@ def shift_loss(arm: Arm, by: float, row: int = 0) -> None:
     rows[row][3] = f"{float(rows[row][3]) * (1 + by):.9g}"
     history = [(int(epoch), split, float(loss), float(acc)) for _, epoch, split, loss, acc in rows]
     probes: dict[str, list[object]] = {kind: [] for kind in store.PROBES}
-    store.store(arm, record, history, probes)
+    store.store(arm, record.model_copy(update=changes), history, probes)
 
 
 def test_stored_runs_are_found_identical_to_the_bit(arm: Arm) -> None:
@@ -266,18 +277,9 @@ def test_runs_of_other_kernels_are_trained_again_with_those(mnist: Path, tmp_pat
 
 
 def test_a_run_that_cannot_be_trained_is_named_and_the_others_are_audited(
-    copy: Arm,
-    mnist: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    copy: Arm, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("conf", "experiments"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "mnist").symlink_to(mnist)
-    monkeypatch.chdir(tmp_path)
-    dressed = Arm("dressed", tiny(dataset="fashion_mnist"), (0,), tmp_path / "dressed")
+    dressed = Arm("dressed", tiny(dataset="fashion_mnist"), (0,), repository / "dressed")
     stored(dressed, 0, data_digest=store.expected_digest("fashion_mnist"))
     jobs = [*audit.stored_jobs([dressed], 1), *audit.stored_jobs([copy], 2)]
     with pytest.raises(UserError, match="audit: 1 of 3 runs are not as stored: dressed seed 0: ") as error:
@@ -304,3 +306,25 @@ def test_runs_out_of_reach_are_counted_and_the_others_trained(
         "audit: 2 of 3 stored runs identical to the bit; 1 out of reach: made with kernels that this"
         " processor lacks"
     )
+
+
+def test_runs_of_a_gpu_are_compared_by_tolerance(copy: Arm, capsys: pytest.CaptureFixture[str]) -> None:
+    gpu = ENVIRONMENT.model_copy(update={"kernels": "other: GPU"})
+    shift_loss(copy, audit.TOLERANCE / 2, environment=gpu)
+    (job,) = audit.stored_jobs([replace(copy, seeds=(0,))], 1)
+    assert [finding.outcome for finding in audit.audit([job])] == ["close"]
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "audit: 0 of 1 stored runs identical to the bit; 1 close: within 3% of the training loss an epoch,"
+        " with other kernels"
+    )
+
+
+def test_arms_that_are_named_are_audited_whole(
+    refusal: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm = experiments.arm("asu_mlp-sgd_relu", PUBLISHED)
+    stored(arm, 0)
+    stored(arm, 1)
+    monkeypatch.setattr(audit, "SAMPLE_MINUTES", 0.0)
+    assert refusal(f"--arms={arm.name}").startswith("audit: 2 of 2 runs are not as stored: ")
+    assert refusal().startswith("audit: 1 of 1 runs are not as stored: ")
