@@ -41,15 +41,6 @@ SLOW = (
 )  # the scenario takes as long as all after it: first, so that two processes end together
 
 
-def pytest_configure() -> None:
-    """Give each process that runs tests a core of its own: what a test trains then begins one worker, which
-    imports TensorFlow once, instead of one for each core."""
-    number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    if number and hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[int(number) % len(cores)]})
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole-pipeline tests last, so that a simple mistake shows in seconds."""
     names = [item.path.stem.removeprefix("test_") for item in items]
