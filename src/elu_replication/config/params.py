@@ -41,9 +41,7 @@ from elu_replication.errors import UserError, run_main
 FILE = Path("params.yaml")
 LOCK = Path(".dvc/tmp/params.lock")
 RWLOCK = Path(".dvc/tmp/rwlock")
-APART = Path(
-    ".dvc/tmp/exps"
-)  # where DVC runs an experiment of --temp or of the queue, as a clone of its own
+APART = Path(".dvc/tmp/exps")  # where DVC runs experiments of --temp and of the queue, each in a clone
 BEFORE = Path(".dvc/tmp/params.before")  # the file as it was, while a command has replaced it
 UNCHANGED = "machinecurve_25-he_elu1"  # what the top level of conf/config.yaml describes
 HEADER = "# Made from conf/ and experiments/ by `make params`; edit those.\n"
