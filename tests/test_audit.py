@@ -315,7 +315,7 @@ def test_runs_of_a_gpu_are_compared_by_tolerance(copy: Arm, capsys: pytest.Captu
     assert [finding.outcome for finding in audit.audit([job])] == ["close"]
     assert capsys.readouterr().out.splitlines()[-1] == (
         "audit: 0 of 1 stored runs identical to the bit; 1 close: within 3% of the training loss an epoch,"
-        " with other kernels"
+        " with other kernels or caches"
     )
 
 

@@ -30,7 +30,7 @@ Outcome = Literal["identical", "different", "close", "apart", "out of reach"]
 
 class Finding(NamedTuple):
     """The outcome of a run's audit; `detail` names the score that differs most. A run is "close" or "apart"
-    only if its kernels and those of this machine differ."""
+    only if its sums may be made otherwise here: by other kernels, or by caches of another size."""
 
     job: Job
     outcome: Outcome
@@ -158,8 +158,8 @@ def audit(jobs: Sequence[Job]) -> list[Finding]:
         raise UserError(f"audit: {len(wrong)} of {len(jobs)} runs are not as stored: {'; '.join(wrong)}")
     counts = Counter(finding.outcome for finding in findings)
     explained: dict[Outcome, str] = {
-        "close": f"within {TOLERANCE:.0%} of the training loss an epoch, with other kernels",
-        "apart": f"farther than {TOLERANCE:.0%} an epoch, with other kernels, which no audit can decide",
+        "close": f"within {TOLERANCE:.0%} of the training loss an epoch, with other kernels or caches",
+        "apart": f"farther than {TOLERANCE:.0%} an epoch, with other kernels or caches: undecided",
         "out of reach": "made with kernels that this processor lacks",
     }
     rest = "".join(f"; {counts[name]} {name}: {text}" for name, text in explained.items() if counts[name])
