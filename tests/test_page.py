@@ -346,9 +346,10 @@ def test_the_answer_is_made_of_the_verdicts() -> None:
     replicated = [claim.decided_by == "runs" for claim in stored.published if claim.verdict == "replicated"]
     first, second = claims.answer(stored.published)
     assert first.startswith(
-        f"{sum(replicated)} of the {sum(by_runs)} published claims tested by runs hold up"
+        f"Of the {sum(by_runs)} published claims that runs decide,"
+        f" the verdict is replicated for {sum(replicated)}, "
     )
-    assert f"{len(replicated) - sum(replicated)} hold, " in second
+    assert f"it is replicated for {len(replicated) - sum(replicated)}, " in second
 
 
 def test_what_papers_need_is_whole(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ CLAIMS = Caption(
 )
 IDENTIFICATION = Caption(
     "Which protocol made each published curve",
-    "See which band the black curve stays in: that protocol may have made it, and the grey ones did not.",
+    "See which band the black curve stays in. That protocol may have made it; those in grey are excluded at"
+    " the 1% level.",
     "Black: losses read off the article's figures. Bands: runs of each protocol that the article leaves"
     " open, from the least to the largest seed.",
 )
@@ -61,16 +62,17 @@ OF_EXPERIMENTS = {
     "activity": Caption(
         "Inside the networks",
         "See whether gradients vanish towards the input, and how many units are never on.",
-        "The median over units of the mean activation, the share of units that are on for no training image"
-        " (with ReLU, such units are dead), and each layer's gradient norm over the output layer's, dashed"
-        f" at initialization and full after the last epoch. {SEEDS}",
+        "The panels show the median over units of the mean activation, the share of units that are on for"
+        " no training image (with ReLU, such units are dead), and each layer's gradient norm divided by the"
+        " output layer's. Gradient norms are dashed at initialization and full after the last epoch."
+        f" {SEEDS}",
     ),
     "perturbations": Caption(
         "Under perturbation",
         "See which curve stays flattest: its arm is the most robust.",
-        "Accuracy of trained networks under normal noise on the input, their accuracy with one"
-        " pre-activation of the first hidden layer put far below zero, and the variance that noise causes"
-        f" in units that are off. {SEEDS}",
+        "The panels show the accuracy of trained networks under normal noise on the input, their accuracy"
+        " with one pre-activation of the first hidden layer put far below zero, and the variance that noise"
+        f" causes in units that are off. {SEEDS}",
     ),
 }
 

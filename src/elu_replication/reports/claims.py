@@ -1,5 +1,6 @@
 """The stored verdicts as tables, a document and a figure; the DVC stage `claims`."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -7,13 +8,19 @@ import pandas as pd
 
 from elu_replication import atomic
 from elu_replication.claims import results as stored
-from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results, counts
+from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results, Verdict, counts
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
 from elu_replication.reports import captions, columns, findings, tables
 from elu_replication.reports.columns import Rows, table
 from elu_replication.reports.forest import forest
 from elu_replication.reports.style import save
+
+SOURCES = (
+    "The article is MachineCurve's, on a CNN. The student report is from ASU, on a deep MLP. The paper"
+    " behind both is Clevert et al. 2015."
+)
+HEDGES = "How much is *much*, and how little *slightly*, is not tested."
 
 
 def csv(rows: Rows) -> str:
@@ -40,19 +47,18 @@ def ledger(results: Results) -> dict[str, Rows]:
 
 def answer(claims: Sequence[ClaimResult]) -> list[str]:
     """How many claims have each verdict, in two sentences."""
-    tested = [claim for claim in claims if claim.decided_by == "runs"]
-    counted, others = counts(tested), counts(claim for claim in claims if claim.decided_by != "runs")
-    held = f"{counted['replicated']} of the {counted.total()} published claims tested by runs hold up"
-    rest = f"{counted['not replicated']} do not"
-    if counted["protocol-dependent"]:
-        rest += f", {counted['protocol-dependent']} depend on the protocol or the reading"
-    undecided = counted["inconclusive"] + counted["not run"]
+    by_runs = counts(claim for claim in claims if claim.decided_by == "runs")
+    others = counts(claim for claim in claims if claim.decided_by != "runs")
+
+    def sentence(verdicts: Counter[Verdict]) -> str:
+        decided: tuple[Verdict, ...] = ("replicated", "not replicated", "protocol-dependent")
+        return ", ".join(f"{verdict} for {verdicts[verdict]}" for verdict in decided)
+
     return [
-        f"{held}, {rest}, and {undecided} are still undecided.",
-        f"Of the {others.total()} settled by mathematics or by comparing texts,"
-        f" {others['replicated']} hold, {others['not replicated']} do not,"
-        f" {others['protocol-dependent']} depend on the reading, and {others['not testable']} cannot be"
-        " tested on this copy of the sources.",
+        f"Of the {by_runs.total()} published claims that runs decide, the verdict is {sentence(by_runs)},"
+        f" and inconclusive or not run for {by_runs['inconclusive'] + by_runs['not run']}.",
+        f"Of the {others.total()} that mathematics or a comparison of texts decides, it is"
+        f" {sentence(others)}, and not testable on this copy of the sources for {others['not testable']}.",
     ]
 
 
@@ -62,22 +68,27 @@ def holding(claims: Iterable[ClaimResult]) -> list[ClaimResult]:
 
 
 def overview(results: Results) -> str:
-    """The findings, and how many claims hold and which, as Markdown."""
+    """The answer, the findings, and how many claims hold and which, as Markdown."""
     titles = [f"- {finding.title}." for finding in findings.findings(results, findings.identified())]
-    held = [f"- {claim.id}: {claim.statement}" for claim in holding(results.published)]
+    held = [
+        f"- {claim.id}: {claim.statement}" + f" It {claim.pattern}." * bool(claim.pattern)
+        for claim in holding(results.published)
+    ]
     first, second = answer(results.published)
     evidence = f"{findings.evidence(results)} {findings.stood(results, findings.explored())}"
-    parts = ["\n".join(titles), evidence, first, second]
+    parts = [" ".join(findings.practice(results)), "\n".join(titles), evidence, first, second]
     if held:
-        parts += ["These of the claims tested by runs hold up:", "\n".join(held)]
+        parts += [f"Runs replicate these claims. {HEDGES}", "\n".join(held)]
     return "\n\n".join(parts) + "\n"
 
 
 def document(results: Results) -> str:
     """claims.md: counts, one line a claim by source, the ledger, then the details."""
-    text = [f"# The {len(results.claims)} claims\n", overview(results)]
+    text = [f"# The {len(results.claims)} claims\n", f"{SOURCES}\n", overview(results)]
+    own = len(results.claims) - len(results.published)
     text.append(
-        "A claim is of a published value, of a direction, of mathematics or of a text."
+        f"{own} more claims are this project's own and are not counted above."
+        " A claim is of a published value, of a direction, of mathematics or of a text."
         " The [rules](#the-rules) are at the end; what was changed after results were seen has a"
         " [list](#changed-after-results-were-seen). A line shows one contrast, the one that decides the"
         " primary reading; the [details](#details) have the rest. Intervals are of the mean or, beside a"

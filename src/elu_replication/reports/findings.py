@@ -79,6 +79,12 @@ def joint(parts: Iterable[ReadingResult | ContrastResult]) -> State:
     return states.get(frozenset(verdicts), "undecided")
 
 
+def replicated(parts: Iterable[ReadingResult | ContrastResult]) -> str:
+    """How many are replicated, e.g. "4 of 6"."""
+    verdicts = [part.verdict for part in parts]
+    return share(verdicts.count("replicated"), len(verdicts))
+
+
 def side(contrast: ContrastResult) -> str:
     """Where the whole interval of a difference lies: "higher", "lower", or "" where it has zero inside or
     does not exist."""
@@ -116,13 +122,13 @@ def kind(results: Results, *claims: str) -> str:
     known = [results.by_id[claim] for claim in claims] or results.published
     kinds = {claim.evidence.partition(";")[0] for claim in known} - {""}
     if kinds == {"fresh seeds"}:
-        return "as planned"
+        return "fresh seeds"
     return "exploration in part" if "fresh seeds" in kinds else "exploration"
 
 
 def outlook(results: Results, *claims: str) -> str:
     """What could still change a finding on some claims."""
-    if kind(results, *claims) == "as planned":
+    if kind(results, *claims) == "fresh seeds":
         return "a replication elsewhere that decides otherwise"
     return "the planned fresh seeds, if they decide otherwise"
 
@@ -139,19 +145,19 @@ def alpha(results: Results, runs: Runs) -> Finding:
         for elu in ("elu1", "elu01")
     ]
     if glorot and he:
-        begin = (
-            "The article changed alpha along with He initialization"
-            if glorot != he
-            else "The article's two ELU runs had the same alpha"
+        changed = "changed along" if glorot != he else "did not change"
+        begin = f"The article's curves show that alpha {changed} with He initialization"
+        why = (
+            f"Of the protocols that the article leaves open, only {glorot} fits its curve under Glorot, and"
+            f" only {he} its curve under He."
         )
-        why = f"Its published curves fit only {glorot} under Glorot and only {he} under He."
     else:
         begin = "The article's curves do not tell which alpha its ELU runs had"
         why = "Its text says alpha 1, its code 0.1."
     lowers = {
-        "holds": "a smaller alpha lowers ELU's loss",
-        "fails": "a smaller alpha does not lower ELU's loss",
-        "undecided": "whether a smaller alpha lowers ELU's loss is undecided",
+        "holds": "on MNIST, a smaller alpha lowers ELU's test loss",
+        "fails": "on MNIST, a smaller alpha does not lower ELU's test loss",
+        "undecided": "whether a smaller alpha lowers ELU's test loss is undecided",
     }[joint(by_alpha)]
     helps = {
         "holds": "and so does He" if joint(by_alpha) == "holds" else "and He lowers it",
@@ -180,8 +186,22 @@ def alpha(results: Results, runs: Runs) -> Finding:
     return Finding("alpha", f"{begin}: {lowers}, {helps}", why, ("C14", "C78", "C79"), rows, changes)
 
 
+def accuracies_of_cnn(results: Results) -> list[ContrastResult]:
+    """The accuracy of ELU with alpha 1 minus ReLU's in the article's network, with Glorot and with He."""
+    return [
+        find(results, claim, "test_accuracy", f"{CNN}{init}_elu1", f"{CNN}{init}_relu")[1]
+        for init, claim in (("glorot", "C3"), ("he", "C15"))
+    ]
+
+
+def by_initializer(contrasts: Iterable[ContrastResult], both: str) -> str:
+    """Where a score of ELU is against ReLU's with Glorot and with He; `both` ends it where these agree."""
+    glorot, he = (side(contrast) or "not clearly different" for contrast in contrasts)
+    return f"{glorot}{both}" if glorot == he else f"{glorot} with Glorot and {he} with He"
+
+
 def cnn(results: Results, runs: Runs) -> Finding | None:
-    """Whether ELU has a lower loss than ReLU in the article's network."""
+    """Whether ELU has a lower loss than ReLU in the article's network, and whether it is more accurate."""
     rows = [
         Labelled(
             f"{label}, {init.capitalize()}",
@@ -192,20 +212,18 @@ def cnn(results: Results, runs: Runs) -> Finding | None:
     ]
     if any(row.contrast.n < 2 for row in rows[:2]):
         return None
-    words = {"higher": "a higher", "lower": "a lower", "": "no clearly different"}
-    glorot, he = (words[side(row.contrast)] for row in rows[:2])
-    title = "In the article's CNN, ELU with alpha 1 has "
-    if glorot == he:
-        title += f"{glorot} test loss than ReLU, with either initialization"
-    else:
-        title += f"{glorot} test loss than ReLU with Glorot, and {he} one with He"
-    _, accuracy = find(results, "C15", "test_accuracy", f"{CNN}he_elu1", f"{CNN}he_relu")
+    losses = by_initializer((row.contrast for row in rows[:2]), " with either initialization")
+    accuracies = accuracies_of_cnn(results)
+    title = (
+        f"With ELU (alpha 1) instead of ReLU, the test loss of the article's CNN is {losses}; its accuracy"
+        f" is {by_initializer(accuracies, '')}"
+    )
     why = (
         f"In test loss, ELU minus ReLU is {value(rows[0].contrast)} with Glorot and"
         f" {value(rows[1].contrast)} with He;"
         f" with alpha 0.1 it is {value(rows[2].contrast)} and {value(rows[3].contrast)}. The article says"
         " that ELU does slightly worse with Glorot and slightly better with He. In accuracy, ELU with alpha"
-        f" 1 minus ReLU is {value(accuracy)} with He."
+        f" 1 minus ReLU is {value(accuracies[0])} with Glorot and {value(accuracies[1])} with He."
     )
     return Finding("cnn", title, why, ("C3", "C7", "C15"), rows, f"{outlook(results, 'C3', 'C7')}.")
 
@@ -224,14 +242,17 @@ def dropout(results: Results, runs: Runs) -> Finding:
     equal = [find(results, "C11", "validation_area", *arms) for _, *arms in pairs]
     train = [find(results, "C11", "train_area", *arms)[0] for _, *arms in pairs]
     seen, unequal = find(results, "C11", "validation_area", f"{CNN}he_elu01", f"{DROPOUT}relu_d50")
-    faster = [reading for reading, _ in equal if reading.verdict == "replicated"]
+    other = next(c for c in equal[0][0].contrasts if c.metric != "validation_area")
     state = joint(reading for reading, _ in equal)
-    lower = runs.get("long_elu", "").endswith("dropout 0.25")
+    elu, lower, _ = runs.get("long_elu", "").partition(" with dropout 0.25")
     if state == "fails" and lower and seen.verdict == "replicated":
         title = (
-            "ELU looked faster over 250 epochs because it had less dropout; at equal rates its validation"
-            " loss falls no faster"
+            f"ELU with {elu} looked faster over 250 epochs because it had less dropout; at equal rates its"
         )
+        if joint(train) == "holds":
+            title += " training loss falls faster, but its validation loss does not"
+        else:
+            title += " validation loss falls no faster"
     else:
         title = {
             "holds": "At equal dropout, ELU's validation loss falls faster than ReLU's",
@@ -240,18 +261,22 @@ def dropout(results: Results, runs: Runs) -> Finding:
         }[state]
     why = ""
     if lower:
-        why = f"The published 250-epoch curve of ELU fits only {runs['long_elu']}; ReLU had 0.5. "
+        why = (
+            f"Of the protocols that the article leaves open, only {runs['long_elu']} fits the published"
+            " 250-epoch curve of ELU; ReLU had 0.5. "
+        )
     why += (
         "With these unequal rates, the mean validation loss of the first epochs, ELU minus ReLU, is"
-        f" {value(unequal)}. With equal rates, the validation loss of ELU falls faster in"
-        f" {share(len(faster), len(equal))} comparisons, and its training loss in"
-        f" {share(sum(reading.verdict == 'replicated' for reading in train), len(train))}."
+        f" {value(unequal)}. With equal rates, this mean is lower in"
+        f" {replicated(contrast for _, contrast in equal)} comparisons. By it and by the {other.meaning},"
+        f" ELU is faster in {replicated(reading for reading, _ in equal)}. The mean training loss is lower"
+        f" in {replicated(train)}."
     )
     rows = [
         Labelled("ELU 0.25, alpha 0.1; ReLU 0.5", unequal),
         *(Labelled(label, contrast) for (label, *_), (_, contrast) in zip(pairs, equal, strict=True)),
     ]
-    changes = f"{outlook(results, 'C11')}. Runs of 250 epochs begin like these of 25."
+    changes = f"{outlook(results, 'C11')}. Runs of 250 epochs begin like those of 25."
     return Finding("dropout", title, why, ("C11",), rows, changes)
 
 
@@ -266,6 +291,12 @@ def by_optimizer(results: Results, claim: str, name: str) -> list[tuple[ReadingR
     ]
 
 
+def but_primary(pairs: Sequence[tuple[ReadingResult, ContrastResult]]) -> str:
+    """The end of a sentence on several readings that says how the primary one is decided otherwise."""
+    verdict = pairs[0][1].verdict
+    return "" if verdict == "replicated" else f", but the primary one is {verdict}"
+
+
 def mlp(results: Results, runs: Runs) -> Finding | None:
     """Whether ELU is more accurate than ReLU in the report's network, by optimizer."""
     sgd, adam = (by_optimizer(results, "C43", name) for name in ("sgd", "adam"))
@@ -275,10 +306,12 @@ def mlp(results: Results, runs: Runs) -> Finding | None:
     adam_more = [contrast for _, contrast in adam if contrast.verdict == "replicated"]
     adam_less = [contrast for _, contrast in adam if contrast.verdict == "not replicated"]
     if more:
-        title = f"In the report's MLP trained by SGD, ELU is more accurate than ReLU by {points(more)}"
-        title += " in " + share(len(more), len(sgd)) + " readings"
+        title = (
+            "In the student report's MLP trained by SGD, ELU is more accurate than ReLU by"
+            f" {points(more)} in {share(len(more), len(sgd))} readings{but_primary(sgd)}"
+        )
     else:
-        title = "In the report's MLP trained by SGD, ELU is not shown to be more accurate than ReLU"
+        title = "In the student report's MLP trained by SGD, ELU is not shown to be more accurate than ReLU"
     if adam_more:
         title += f"; with Adam in {share(len(adam_more), len(adam))}"
     elif len(adam_less) == len(adam):
@@ -303,12 +336,15 @@ def accuracies(results: Results, runs: Runs) -> Finding | None:
     count = claim.pattern.readings if claim.pattern else 0
     holds = claim.pattern.holds if claim.pattern else 0
     title = {
-        "replicated": "The report's three accuracies replicate",
-        "not replicated": "The report's three accuracies do not replicate",
-        "protocol-dependent": f"The report's three accuracies replicate in {share(holds, count)} readings",
-    }.get(claim.verdict, "Whether the report's three accuracies replicate is undecided")
+        "replicated": "The student report's three accuracies replicate",
+        "not replicated": "At least one of the student report's three accuracies does not replicate",
+        "protocol-dependent": (
+            f"The student report's three accuracies replicate in {share(holds, count)} readings"
+        ),
+    }.get(claim.verdict, "Whether the student report's three accuracies replicate is undecided")
     if claim.pattern and claim.pattern.fails == count:
-        title += f" in any of {count} readings"
+        title = f"In each of {count} readings, at least one of the student report's three accuracies does"
+        title += " not replicate"
     rows = [
         Labelled(f"{kind} ({optimizer})", contrast)
         for optimizer, reading in zip(("SGD", "Adam"), claim.readings, strict=False)
@@ -342,7 +378,7 @@ def sigmoid(results: Results, runs: Runs) -> Finding | None:
         return None
     both = [arm for arm, score in scores.items() if flat[arm].verdict == "replicated" == score.verdict]
     constant = {arm: score for arm, score in scores.items() if flat[arm].verdict == "replicated"}
-    begin = "The report says that sigmoid's loss stays constant and that its accuracy is 0.936: "
+    begin = "The student report says that sigmoid's loss stays constant and that its accuracy is 0.936: "
     if both:
         title = begin + f"{share(len(both), len(scores))} protocols give both"
     else:
@@ -380,12 +416,13 @@ def activations(results: Results, runs: Runs) -> Finding | None:
             "nearer zero" if holds == len(pairs) else "farther" if fails == len(pairs) else "mixed"
         )
     sgd, adam = words
+    begin = "In the student report's MLP, ELU's mean activations"
     if sgd == adam == "nearer zero":
-        title = "In the report's MLP, ELU's mean activations are nearer zero than ReLU's with SGD and Adam"
+        title = f"{begin} are nearer zero than ReLU's with SGD and with Adam"
     elif (sgd, adam) == ("nearer zero", "farther"):
-        title = "In the report's MLP, ELU's activations are nearer zero than ReLU's with SGD, not with Adam"
+        title = f"{begin} are nearer zero than ReLU's with SGD, but not with Adam"
     elif sgd == adam == "farther":
-        title = "In the report's MLP, ELU's mean activations are not nearer zero than ReLU's"
+        title = f"{begin} are not nearer zero than ReLU's"
     else:
         title = "Whether ELU's mean activations are nearer zero depends on the protocol"
     primary, other = groups[0][0][1], groups[1][0][1]
@@ -439,14 +476,14 @@ def single_runs(results: Results, runs: Runs) -> Finding | None:
     misled = sum(wrong) / len(wrong)
     often = sum(share > 0 for share in wrong)
     title = (
-        "A single run a side, as most of the sources made, would have shown on average"
-        f" {misled:.0%} of the directions that all seeds together reject"
+        "Where all seeds together do not replicate a published direction, a single pair of runs, as most of"
+        f" the sources made, still shows it in {misled:.0%} of cases on average"
     )
     why = (
-        f"Of {len(wrong)} comparisons for published claims that go against them, {often} go the claimed way"
-        f" in at least one seed. Of {len(right)} that support them, a single seed shows"
-        f" {sum(right) / len(right):.0%} on average. Each seed counts as a run that a source might have"
-        " made."
+        f"Of {len(wrong)} comparisons that are not replicated, {often} go the claimed way in at least one"
+        f" seed. In the {len(right)} that are replicated, a single seed shows the claimed direction in"
+        f" {sum(right) / len(right):.0%} of cases on average. Each seed counts as a run that a source might"
+        " have made."
     )
     return Finding("single", title, why, (), [], "more seeds, which change both shares.")
 
@@ -474,28 +511,33 @@ def practice(results: Results) -> list[str]:
     advice = []
     _, glorot = find(results, "C3", "test_loss", f"{CNN}glorot_elu1", f"{CNN}glorot_relu")
     _, he = find(results, "C7", "test_loss", f"{CNN}he_elu1", f"{CNN}he_relu")
-    sides = {side(glorot), side(he)}
-    if sides == {"higher"}:
-        advice.append(
-            "For a small CNN such as the article's, take ReLU: ELU with alpha 1 has the higher loss."
-        )
-    elif sides == {"lower"}:
-        advice.append("For a small CNN such as the article's, take ELU: it has the lower loss.")
+    losses, accuracies = {side(glorot), side(he)}, {*map(side, accuracies_of_cnn(results))}
+    if losses == {"higher"} and "higher" not in accuracies:
+        choice = "take ReLU: ELU with alpha 1 has the higher test loss, and no gain in accuracy is shown"
+    elif losses == {"lower"} and "lower" not in accuracies:
+        choice = "take ELU: it has the lower test loss, and no loss of accuracy is shown"
     else:
-        advice.append("For a small CNN such as the article's, the runs do not decide between ELU and ReLU.")
+        choice = "the runs do not decide between ELU and ReLU"
+    advice.append(f"For a small CNN such as the article's, {choice}.")
     _, smaller = find(results, "C78", "test_loss", f"{CNN}he_elu01", f"{CNN}he_elu1")
     if smaller.verdict == "replicated":
-        advice.append("If ELU is used there, alpha 0.1 gives a lower loss than 1.")
+        advice.append("If ELU is used there, alpha 0.1 gives a lower test loss than 1.")
     if results.by_id["C14"].verdict == "not replicated":
-        advice.append("He initialization is not needed for ELU.")
+        _, accuracy = find(results, "C14", "test_accuracy", f"{CNN}glorot_elu1")
+        advice.append(
+            "He initialization is not needed for ELU there: with Glorot it reaches an accuracy of"
+            f" {accuracy.effect:.4f}."
+        )
     sgd, adam = (by_optimizer(results, "C43", name) for name in ("sgd", "adam"))
     if more := [contrast for _, contrast in sgd if contrast.verdict == "replicated"]:
-        gain = f"it gains {points(more)} of accuracy in {share(len(more), len(sgd))} readings"
-        advice.append(f"For a deep MLP trained by plain SGD, choose ELU: {gain}.")
+        advice.append(
+            f"For a deep MLP trained by plain SGD, choose ELU: it is more accurate by {points(more)} in"
+            f" {share(len(more), len(sgd))} readings{but_primary(sgd)}."
+        )
     else:
         advice.append("For a deep MLP trained by plain SGD, no gain from ELU is shown.")
     if not any(contrast.verdict == "replicated" for _, contrast in adam):
-        advice.append("With Adam, no gain is shown there, so either will do.")
+        advice.append("With Adam, no gain from ELU is shown there.")
     return [*advice, LIMITS]
 
 
@@ -514,8 +556,8 @@ def stood(results: Results, before: Mapping[str, str]) -> str:
     judged = [claim for claim in by_runs if claim.evidence.startswith("fresh seeds")]
     if not judged:
         return (
-            "No claim has been judged by fresh seeds yet, so none of the"
-            f" {len(by_runs)} exploratory verdicts on claims that runs decide has stood or fallen."
+            f"None of the {len(by_runs)} exploratory verdicts on claims that runs decide has been tested on"
+            " fresh seeds yet."
         )
     others = [claim for claim in judged if claim.verdict != before[claim.id]]
     text = f"{share(len(judged) - len(others), len(judged))} exploratory verdicts stood on fresh seeds"
@@ -543,5 +585,5 @@ def evidence(results: Results) -> str:
     return (
         "Today's verdicts on runs come from exploration: the rules"
         f" (version {results.rules_version}) were made after these runs had been seen. Fresh seeds are"
-        " planned, and will decide alone as soon as an experiment has all of its own."
+        " planned. Once an experiment has all of its own, they alone decide."
     )

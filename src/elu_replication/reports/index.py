@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from elu_replication.config import experiments
-from elu_replication.reports import captions, internals
+from elu_replication.reports import captions, claims, internals
 
 CURVES = "[The distances of each curve from each protocol](identification/curves.md)."
 # Where an experiment's figures of each kind are, below the results.
@@ -18,7 +18,7 @@ FUNCTIONS = {"functions": captions.FUNCTIONS, "sum_of_sigmoids": captions.SUM_OF
 
 def markdown(folder: Path, about_scores: str) -> str:
     """The verdicts in short, every arm's scores, and every figure with its caption."""
-    text = ["# Results\n", (folder / "claims_overview.md").read_text()]
+    text = ["# Results\n", f"{claims.SOURCES}\n", (folder / "claims_overview.md").read_text()]
     text.append("[All claims](claims.md), [report.html](report.html) (download and open it: one file, no")
     text.append("network), [for papers](paper), [benchmark](bench/bench.md).\n")
     text.append(images(["claims.png"], captions.CLAIMS.title))
