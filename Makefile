@@ -84,7 +84,7 @@ times: $(INSTALLED)  ## add a measurement of the time of an epoch of ELU, ReLU a
 	@python -m elu_replication.claims.timing
 
 overhead: $(INSTALLED)  ## measure what a run costs beside its training, by launcher, on clusters set up here
-	@python benchmarks/overhead.py
+	@PYTHONPATH=tests python benchmarks/overhead.py
 
 growth: $(INSTALLED)  ## measure tables, claims and report with 10,000 generated runs
 	@python benchmarks/growth.py

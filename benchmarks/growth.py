@@ -21,9 +21,8 @@ import pandas as pd
 
 from elu_replication import atomic
 from elu_replication.config import experiments
-from elu_replication.config.documents import validated
 from elu_replication.config.experiments import RESULTS
-from elu_replication.config.options import group_option
+from elu_replication.config.options import option
 from elu_replication.config.schema import PUBLISHED, Arm, Campaign
 from elu_replication.console import say
 from elu_replication.errors import UserError, run_main
@@ -35,13 +34,12 @@ COPIED = (
     *("conf", "experiments", "dvc.yaml", "params.yaml"),
     *("results/bench", "results/code_version.txt", "results/exploration.csv"),
 )
-SEEDS = 110  # generated of each arm
+SEEDS = 100  # generated of each arm, the most that a document may ask for
 
 
 def arms() -> list[Arm]:
     """The declared arms whose runs are generated, each once: those of the campaign `full`."""
-    full = validated(Campaign, group_option("campaign", "full"))
-    return list(experiments.selected(PUBLISHED, full).values())
+    return list(experiments.selected(PUBLISHED, option(Campaign, "campaign", "full")).values())
 
 
 def templates() -> dict[str, tuple[store.Record, pd.DataFrame, list[str]]]:
@@ -62,22 +60,16 @@ def generate(arm: Arm, template: tuple[store.Record, pd.DataFrame, list[str]]) -
     last = history.epoch.max()
     epochs = range(1, arm.protocol.epochs + 1)
     base = pd.concat([history[history.epoch == min(epoch, last)].assign(epoch=epoch) for epoch in epochs])
+    common = {"arm": arm.name, "protocol": arm.protocol, "code_version": code_version(arm.protocol)}
     for seed in arm.seeds:
         store.run_folder(arm, seed).mkdir(parents=True)
         noise = np.exp(np.random.default_rng(seed).normal(0, 0.05, len(base)))
         text = base.assign(seed=seed, loss=base.loss * noise).to_csv(index=False, float_format="%.9g")
         scores = record.final.model_copy(update={"test_loss": record.final.test_loss * noise[-1]})
-        update = {
-            "arm": arm.name,
-            "seed": seed,
-            "protocol": arm.protocol,
-            "code_version": code_version(arm.protocol),
-            "final": scores,
-        }
         for path, content in zip(store.file_paths(arm, seed), (text, *probes), strict=True):
             path.write_text(content)
-        generated = record.model_copy(update=update).with_checksum(text, *probes)
-        store.record_path(arm, seed).write_text(generated.model_dump_json())
+        generated = record.model_copy(update={**common, "seed": seed, "final": scores})
+        store.write_record(arm, generated.with_checksum(text, *probes))
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """`make overhead`: seconds of a run beside its training, by launcher and number of workers."""
 
+import shutil
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import clusters
@@ -13,35 +15,29 @@ from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import Arm, Launcher
 from elu_replication.runs import store
 from elu_replication.training import campaign
-from elu_replication.training.launchers import local
 
 RUNS = 12
 
 
 def measured(name: str, workers: int) -> dict[str, object]:
     """A row of the table: a campaign of RUNS short runs, all seeds of one arm."""
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as running:
         tmp = Path(temporary)
         worker = tmp / "worker"
         worker.mkdir()
         (worker / "data").symlink_to(Path("data").resolve())
-        folder = RESULTS / "own/runs" / tmp.name
+        folder = RESULTS / "overhead" / tmp.name
         arm = Arm("overhead", tiny(epochs=10), tuple(range(RUNS)), folder)
         jobs = campaign.pending([arm])
-        if name == "local":
-            start = time.perf_counter()
-            list(local.launch(jobs, Launcher("local", processes=workers)))
-            elapsed = time.perf_counter() - start
-        else:
-            cluster = {"ray": clusters.ray_cluster, "slurm": clusters.slurm_cluster}[name]
-            with cluster(worker, tmp, workers) as engine:
-                start = time.perf_counter()
-                list(campaign.launch(jobs, engine.launcher))
-                elapsed = time.perf_counter() - start
+        launcher = Launcher("local", processes=workers)
+        if name != "local":
+            start_cluster = {"ray": clusters.ray_cluster, "slurm": clusters.slurm_cluster}[name]
+            launcher = running.enter_context(start_cluster(worker, tmp, workers)).launcher
+        start = time.perf_counter()
+        list(campaign.launch(jobs, launcher))
+        elapsed = time.perf_counter() - start
         training = sum(record.wall_seconds + record.probe_seconds for record in store.current(arm))
-        for file in folder.iterdir():
-            file.unlink()
-        folder.rmdir()
+        shutil.rmtree(folder.parent)
     return {
         "launcher": name,
         "workers": workers,

@@ -16,8 +16,7 @@ import subprocess
 import sys
 import time
 import timeit
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
@@ -30,6 +29,7 @@ import elu_replication  # noqa: F401 - before NumPy, since it fixes the kernels
 import pandas as pd
 
 from elu_replication import atomic
+from elu_replication.commands.audit import environment
 from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED, Protocol
 from elu_replication.console import say, table
@@ -258,19 +258,6 @@ CONTENDERS: dict[str, Way] = {
 }
 
 
-@contextmanager
-def kernels_of(way: Way) -> Iterator[None]:
-    """Processes that start meanwhile compute with the way's kernels."""
-    before = os.environ.get(kernels.VARIABLE)
-    os.environ[kernels.VARIABLE] = way.kernels
-    try:
-        yield
-    finally:
-        os.environ.pop(kernels.VARIABLE)
-        if before is not None:
-            os.environ[kernels.VARIABLE] = before
-
-
 def _serve(name: str, protocol: Protocol, connection: Connection) -> None:
     """A contender's process: the first epoch at once, then one per True that it receives."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # of TensorFlow's messages
@@ -291,7 +278,7 @@ class Contender:
         self.name = name
         self.connections = []
         self.way = CONTENDERS[name]
-        with kernels_of(self.way):
+        with environment(**{kernels.VARIABLE: self.way.kernels}):
             for _ in range(cores() if self.way.per_core else 1):
                 ours, theirs = context.Pipe()
                 context.Process(target=_serve, args=(name, protocol, theirs), daemon=True).start()

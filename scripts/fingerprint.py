@@ -165,7 +165,7 @@ def main() -> None:
     for name, value in fingerprint(options.images, not options.no_probes):
         lines.append(f"{name:{NAME}} {value}")
         print(lines[-1], flush=True)
-    if options.write:
+    if options.write and whole:
         atomic.write_text(FILE, "\n".join(lines) + "\n")
     elif whole:
         committed = FILE.read_text().splitlines()

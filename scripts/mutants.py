@@ -155,11 +155,8 @@ def third_parties(tests: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def score(
-    name: str, tests: Sequence[str], settings: dict[str, Any], before: dict[str, Any] | None
-) -> dict[str, Any]:
-    """What becomes of a module's mutants, as FILE has it. With the result of an earlier time, only those
-    that survived then without an explanation are tried. Raises UserError where the tests fail without a
+def score(name: str, tests: Sequence[str], settings: dict[str, Any]) -> dict[str, Any]:
+    """What becomes of a module's mutants, as FILE has it. Raises UserError where the tests fail without a
     mutant."""
     text = path_of(name).read_text()
     begun = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
@@ -167,22 +164,15 @@ def score(
         raise UserError(f"{name}: its tests fail before anything is mutated: pytest {' '.join(tests)}")
     seconds = 10 + 5 * math.ceil(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - begun)
     made = mutants(text, settings["most"], settings["seed"])
-    because, killed = explanations(name), 0
-    survivors: list[Mutant] = []
-    if before:
-        listed = {(line["line"], line["was"], line["now"]) for line in before["survivors"]}
-        left = [mutant for mutant in made if mutant[1:] in listed]
-        killed = before["mutants"] - len(left)
-        survivors = [mutant for mutant in left if mutant[2:] in because]
-        made = [mutant for mutant in left if mutant not in survivors]
     codes: dict[int, int] = {}
     for index, code in exit_codes(name, [mutant.text for mutant in made], tests, seconds):
         codes[index] = code
         if len(codes) % 50 == 0:
             say(f"{name}: {len(codes)} of {len(made)} mutants tried")
     outcomes = Counter(codes.values())
-    killed += len(made) - outcomes[NO_MODULE] - outcomes[0]
-    survivors += [mutant for index, mutant in enumerate(made) if codes[index] == 0]
+    killed = len(made) - outcomes[NO_MODULE] - outcomes[0]
+    survivors = [mutant for index, mutant in enumerate(made) if codes[index] == 0]
+    because = explanations(name)
     explained = sum((mutant.was, mutant.now) in because for mutant in survivors)
     tried = killed + len(survivors)
     say(f"{name}: {killed} of {tried} killed, {explained} of the others explained")
@@ -194,7 +184,7 @@ def score(
         "killed": killed,
         "survived": len(survivors),
         "explained": explained,
-        "not importable": before["not importable"] if before else outcomes[NO_MODULE],
+        "not importable": outcomes[NO_MODULE],
         "survivors": [
             {"line": m.number, "was": m.was, "now": m.now, "because": because.get((m.was, m.now), "")}
             for m in survivors
@@ -220,7 +210,6 @@ def main() -> None:
     known = {name: shlex.split(tests) for name, tests in settings["tests"].items()}
     parser = argparse.ArgumentParser(description="Count the faults that the tests of the rules notice.")
     parser.add_argument("modules", nargs="*", help="some of those that pyproject.toml lists; else all")
-    parser.add_argument("--survivors", action="store_true", help="try only those that survived last time")
     options = parser.parse_args()
     chosen = options.modules or list(known)
     if unknown := set(chosen) - set(known):
@@ -228,8 +217,7 @@ def main() -> None:
     stored = json.loads(FILE.read_text())["modules"] if FILE.is_file() else {}
     for name in chosen:
         with third_parties(known[name]):
-            before = stored.get(name) if options.survivors else None
-            stored[name] = score(name, known[name], settings, before)
+            stored[name] = score(name, known[name], settings)
         content = {
             "tool": f"cosmic-ray {metadata.version('cosmic-ray')}",
             **{key: settings[key] for key in ("most", "seed")},

@@ -65,13 +65,9 @@ def clone() -> Iterator[Path]:
     """A clone of the last commit as branch main, with the environment and the data of this folder."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "elu-replication"
-        for command in (
-            f"git clone -q . {folder}",
-            f"git -C {folder} checkout -q -B main",
-            f"git -C {folder} config user.name reader",
-            f"git -C {folder} config user.email reader@example.org",
-        ):
-            subprocess.run(command.split(), check=True)
+        identity = "-c user.name=reader -c user.email=reader@example.org"
+        subprocess.run(f"git clone -q {identity} . {folder}".split(), check=True)
+        subprocess.run(f"git -C {folder} checkout -q -B main".split(), check=True)
         (folder / ".venv").symlink_to(Path(".venv").resolve())
         (folder / ".git/info/exclude").write_text(".venv\n")  # a link is no folder, which .gitignore names
         if Path("data").exists():

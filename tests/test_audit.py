@@ -16,7 +16,7 @@ from test_runs import ENVIRONMENT, stored
 
 from elu_replication.commands import audit
 from elu_replication.config import experiments
-from elu_replication.config.schema import LOCAL, PUBLISHED, Arm
+from elu_replication.config.schema import LOCAL, PUBLISHED, Arm, dataset_facts
 from elu_replication.engine import kernels
 from elu_replication.errors import UserError
 from elu_replication.runs import store
@@ -280,7 +280,7 @@ def test_a_run_that_cannot_be_trained_is_named_and_the_others_are_audited(
     copy: Arm, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dressed = Arm("dressed", tiny(dataset="fashion_mnist"), (0,), repository / "dressed")
-    stored(dressed, 0, data_digest=store.expected_digest("fashion_mnist"))
+    stored(dressed, 0, data_digest=dataset_facts("fashion_mnist").digest)
     jobs = [*audit.stored_jobs([dressed], 1), *audit.stored_jobs([copy], 2)]
     with pytest.raises(UserError, match="audit: 1 of 3 runs are not as stored: dressed seed 0: ") as error:
         audit.audit(jobs)

@@ -1,10 +1,16 @@
-"""The benchmark's arithmetic; its timings need a quiet machine and are `make bench`'s."""
+"""What the benchmarks compute; their timings need a quiet machine, and are `make bench`'s and others'."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import growth
+import overhead
 import throughput as bench
 from elu_replication.config import experiments
-from elu_replication.config.schema import PUBLISHED
+from elu_replication.config.schema import PUBLISHED, Arm
+from elu_replication.runs import store
 
 
 def test_operations_are_those_of_the_layers() -> None:
@@ -29,3 +35,37 @@ def test_ratios_are_paired_by_round() -> None:
     assert engine.times_the_engine == 1.0
     peak = 2 * bench.PEAK_SIZE**3 * bench.PEAK_PRODUCTS / 0.5
     assert engine.share_of_peak == pytest.approx(bench.operations(protocol) / peak)
+
+
+@pytest.fixture
+def few_arms(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Growth generates two runs of three arms."""
+    every = growth.arms
+
+    def few() -> list[Arm]:
+        return every()[:3]
+
+    monkeypatch.setattr(growth, "arms", few)
+    monkeypatch.setattr(growth, "SEEDS", 2)
+    yield
+    experiments.load.cache_clear()
+    experiments.arm.cache_clear()
+
+
+@pytest.mark.usefixtures("few_arms")
+def test_generated_runs_count_as_trained_ones_do() -> None:
+    with growth.repository() as count:
+        store.require_whole(growth.arms())
+        assert [len(store.current(arm)) for arm in growth.arms()] == [2, 2, 2]
+        assert count == 6
+
+
+@pytest.mark.long
+def test_what_a_run_costs_beside_its_training_is_measured(
+    mnist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overhead, "RUNS", 2)
+    row = overhead.measured("local", workers=1)
+    assert row["runs"] == 2
+    assert float(str(row["seconds beside it per run"])) > 0
+    assert not (experiments.RESULTS / "overhead").exists()

@@ -47,11 +47,11 @@ def cluster(request: pytest.FixtureRequest, repository: Path, tmp_path: Path) ->
 
 
 def contents(arm: Arm) -> dict[str, object]:
-    """All that the arm's runs store, but for the seconds they took and the seals, which cover those."""
+    """All that the arm's runs store, but for the seconds they took and the checksums, which cover those."""
     stored: dict[str, object] = {}
     for record in store.current(arm):
         stored |= {path.name: path.read_bytes() for path in store.file_paths(arm, record.seed)}
-        update = {"wall_seconds": 0.0, "probe_seconds": 0.0, "seal": ""}
+        update = {"wall_seconds": 0.0, "probe_seconds": 0.0, "checksum": ""}
         stored[f"record {record.seed}"] = record.model_copy(update=update)
     return stored
 
@@ -117,7 +117,7 @@ def test_ctrl_c_ends_the_runs_and_the_same_command_goes_on(
         "batch_size=50",
     ]
     chosen = [f"launcher={cluster.launcher.name}", *where[1:]]
-    command = [sys.executable, "-m", "elu_replication.commands.sweep", *settings, "seeds=[0,1,2]", *chosen]
+    command = [sys.executable, "-m", "elu_replication", *settings, "seeds=[0,1,2]", *chosen]
     driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     checkpoints = tmp_path / "worker/.checkpoints"
     while not list(checkpoints.glob("*.npz")):
@@ -132,4 +132,4 @@ def test_ctrl_c_ends_the_runs_and_the_same_command_goes_on(
         assert time.monotonic() < deadline, "runs go on"
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (folder,) = CUSTOM.iterdir()
-    assert sorted(path.name for path in folder.glob("*.json")) == [f"seed-{seed}.json" for seed in range(3)]
+    assert sorted(path.name for path in folder.glob("*/seed-*")) == [f"seed-{seed}" for seed in range(3)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from elu_replication.config.compose import composed, configuration
+from elu_replication.config.documents import unlike
 from elu_replication.config.options import options
 from elu_replication.config.schema import Arm, arm_from, custom_name
 
@@ -57,3 +58,13 @@ def test_custom_names_tell_every_difference_apart() -> None:
     names = {custom_name(protocol): protocol for protocol in protocols}
     assert all(names[custom_name(protocol)] == protocol for protocol in protocols)
     assert not any(set(name) & set("./ ") for name in names)
+
+
+def test_any_value_may_refer_to_another() -> None:
+    config = composed(["epochs=${batch_size}", "optimizer.learning_rate=${dropout}"])
+    values = configuration(config)
+    assert (values.epochs, values.optimizer.learning_rate) == (values.batch_size, values.dropout)
+
+
+def test_what_differs_may_be_in_one_alone() -> None:
+    assert unlike({"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"}) == ["b", "c"]

@@ -13,7 +13,7 @@ from elu_replication.commands.sweep import applicable
 from elu_replication.config import experiments, params
 from elu_replication.config.compose import composed, configuration
 from elu_replication.config.documents import validated
-from elu_replication.config.options import group_option
+from elu_replication.config.options import group_option, option
 from elu_replication.config.schema import PUBLISHED, Activation, Campaign, Scale
 from elu_replication.errors import UserError
 from elu_replication.training import campaign
@@ -59,7 +59,7 @@ def test_quick_scale_cuts_everything_and_stays_apart() -> None:
 
 
 def test_the_default_campaign_is_of_stored_runs() -> None:
-    core = params.default_campaign()
+    core = option(Campaign, "campaign", "core")
     chosen = experiments.selected(PUBLISHED, core)
     assert {"machinecurve_25-he_elu1", "asu_mlp-sgd_elu", "clevert_fig2-lrelu"} <= set(chosen)
     assert campaign.pending(chosen.values()) == []

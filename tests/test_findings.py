@@ -249,9 +249,18 @@ def test_the_page_says_whether_verdicts_were_planned(
     for place, claim in enumerate(of_runs):
         put(claim, evidence=evidence[place % len(evidence)])
     assert expected in findings.evidence(results)
-    rests = {each.rests_on.partition(", ")[2] for each in findings.findings(results, IDENTIFIED)}
-    assert rests <= {"fresh seeds", "exploration", "exploration in part"}
-    assert len(evidence) > 1 or len(rests) == 1
+    whole = {"exploration": r"\d+ seeds|all seeds", "fresh seeds": r"(\d+|all) fresh seeds"}
+    for finding in findings.findings(results, IDENTIFIED):
+        if len(evidence) == 1:
+            assert re.match(whole[evidence[0].partition(";")[0]], finding.rests_on)
+        else:
+            assert re.search("fresh seeds|exploration", finding.rests_on)
+
+
+def test_a_finding_on_times_rests_on_measurements(results: Results) -> None:
+    decide(results, "C44", "replicated")
+    (shown,) = [f for f in findings.findings(results, IDENTIFIED) if f.name == "epoch"]
+    assert re.fullmatch(r"\d+ measurements", shown.rests_on)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ OWN = (
     " optimizer=adam dropout=0.25 batch_size=50 epochs=40 train_images=1000 validation_images=100"
     " seeds=[0,1]"
 )
-KILLS = int(os.environ.get("KILLS", "2"))  # `make test KILLS=20` for the long version
+KILLS = int(os.environ.get("KILLS", "2"))  # `KILLS=20 python -m pytest -m long` tries more
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elu_replication.config import experiments
-from elu_replication.config.schema import PUBLISHED, Arm
+from elu_replication.config.schema import PUBLISHED, Arm, dataset_facts
 from elu_replication.engine import kernels
 from elu_replication.errors import UserError
 from elu_replication.runs import store
@@ -50,7 +50,7 @@ def stored(
         seed=seed,
         status="finished" if math.isfinite(loss) else "diverged",
         protocol=arm.protocol,
-        data_digest=store.expected_digest("mnist"),
+        data_digest=dataset_facts("mnist").digest,
         code_version=code_version(arm.protocol),
         final=scores,
         best=scores,

@@ -23,7 +23,7 @@ from elu_replication.config.options import group_option
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.datasets import fetch
 from elu_replication.errors import UserError
-from elu_replication.reports import claims, page, paper, tables
+from elu_replication.reports import page, paper, tables
 from elu_replication.reports.arms import Row
 from elu_replication.training import checkpoints
 
@@ -250,4 +250,4 @@ def test_a_text_is_no_formula_of_a_spreadsheet(text: str, tmp_path: Path) -> Non
     read = pd.read_csv(tmp_path / "table.csv", lineterminator="\n")
     assert read.text.tolist() == [f"'{text}", *plain]
     assert read.number.tolist() == [-0.5] * 5
-    assert f"'{text}" in claims.csv([{"statement": text}])
+    assert f"'{text}" in tables.csv(pd.DataFrame({"statement": [text]}), 8)

@@ -11,8 +11,6 @@ import pytest
 import yaml
 from conftest import ROOT, TINY
 
-from elu_replication.commands.stamp import differences
-
 TRAIN = """
 from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED
@@ -135,7 +133,3 @@ def test_an_unknown_commit_is_one_line(repository: Path) -> None:
     result = stamp(repository, "abc1234")
     assert result.returncode == 1
     assert result.stderr == "error: FROM=abc1234: no such commit in this repository\n"
-
-
-def test_traces_differ_in_what_only_one_has() -> None:
-    assert differences({"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"}) == ["b", "c"]

@@ -1,6 +1,7 @@
 """Tables: means over the right runs, and honest about the others."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ from test_runs import stored
 from elu_replication.config.experiments import Published
 from elu_replication.config.schema import Arm
 from elu_replication.reports import tables
-from elu_replication.reports.arms import Row, at_chance, histories
+from elu_replication.reports.arms import Row, at_chance, histories, runs
 from elu_replication.runs import frames, store
 
 
@@ -120,3 +121,10 @@ def test_the_same_runs_write_the_same_bytes(rows: list[Row], tmp_path: Path) -> 
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     written = pd.read_csv(tmp_path / "one/tables/summary.csv")
     assert list(written.arm) == ["ran", "stale", "missing"]
+
+
+def test_a_run_is_listed_once_however_many_experiments_count_it(rows: list[Row]) -> None:
+    ran = rows[0]
+    other = ran._replace(experiment="other", arm=replace(ran.arm, seeds=(1, 2, 3)))
+    some = ran._replace(arm=replace(ran.arm, seeds=(0, 1)))
+    assert [record.seed for _, record in runs([some, other])] == [0, 1, 2]

@@ -6,16 +6,12 @@ from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf
 
-from elu_replication.config import experiments
+from elu_replication.config.experiments import arm, arm_names
 from elu_replication.config.schema import PUBLISHED
 
 # These groups have an option with the arm's name and values, so that activation=relu replaces all of them
 # and activation.alpha=0.5 changes one.
 SET_BY_ARMS = ("model", "activation", "initializer", "optimizer")
-
-
-def every_name() -> list[str]:
-    return experiments.arm_names(*experiments.names())
 
 
 class PublishedArms(ConfigSource):
@@ -28,7 +24,7 @@ class PublishedArms(ConfigSource):
     def load_config(self, config_path: str) -> ConfigResult:
         """The content that a file conf/<group>/<arm>.yaml would have."""
         group, _, name = config_path.removesuffix(".yaml").partition("/")
-        values: dict[str, Any] = experiments.arm(name, PUBLISHED).protocol.as_dict()
+        values: dict[str, Any] = arm(name, PUBLISHED).protocol.as_dict()
         header = {"package": "_global_" if group == "arm" else None}
         if group == "arm":
             defaults = [{f"override /{key}": name} for key in SET_BY_ARMS]
@@ -46,8 +42,8 @@ class PublishedArms(ConfigSource):
 
     def is_config(self, config_path: str) -> bool:
         group, _, name = config_path.removesuffix(".yaml").partition("/")
-        return group in ("arm", *SET_BY_ARMS) and name in every_name()
+        return group in ("arm", *SET_BY_ARMS) and name in arm_names()
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> Any:
         """The arms, as options of the group `arm` only."""
-        return every_name() if config_path == "arm" and results_filter != ObjectType.GROUP else []
+        return arm_names() if config_path == "arm" and results_filter != ObjectType.GROUP else []

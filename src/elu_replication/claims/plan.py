@@ -4,13 +4,9 @@ What bears on stored fresh runs changes only by an amendment, which the file kee
 """
 
 import ast
-import hashlib
-import json
 import os
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -18,7 +14,8 @@ from elu_replication import atomic
 from elu_replication.claims import identification, schema, verdicts
 from elu_replication.claims.schema import Claim
 from elu_replication.config import documents, experiments
-from elu_replication.config.documents import Strict
+from elu_replication.config.documents import Strict, unlike
+from elu_replication.config.experiments import digest
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import UserError, one_line
 from elu_replication.runs import evidence, frames, store
@@ -57,11 +54,6 @@ class Plan(Strict):
 
     entries: dict[str, Entry]
     amendments: list[Amendment]
-
-
-def digest(content: Any) -> str:
-    """16 hexadecimal digits for JSON values."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def of_code(module: Path) -> str:
@@ -122,14 +114,9 @@ def fresh_runs() -> Runs:
     return runs
 
 
-def changed(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> list[str]:
-    """The names of the entries that are not the same in both."""
-    return [name for name in dict.fromkeys((*new, *old)) if old.get(name) != new.get(name)]
-
-
 def check() -> None:
     """Raise UserError naming what differs from the frozen plan; nothing where none is frozen."""
-    if (frozen := load().entries) and (names := changed(frozen, entries())):
+    if (frozen := load().entries) and (names := unlike(entries(), frozen)):
         raise UserError(
             f"{store.PLAN} is not what the tree holds: {', '.join(names)}; `make freeze` renews it"
         )
@@ -154,7 +141,7 @@ def freeze(reason: str) -> list[str]:
     Raises UserError, writing nothing, where one of them bears on stored fresh runs and `reason` is empty.
     """
     old, new, stored = load(), entries(), fresh_runs()
-    names = changed(old.entries, new)
+    names = unlike(new, old.entries)
     changes: dict[str, tuple[str | None, str | None]] = {}
     seen: Runs = {}
     for name in names:

@@ -124,7 +124,6 @@ class ContrastResult(Strict, frozen=False):
     """
 
     test: Test
-
     metric: str
     meaning: str
     arms: dict[str, float]

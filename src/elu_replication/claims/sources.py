@@ -23,7 +23,7 @@ class Source(Strict):
 
 
 class Sources(Strict):
-    """The sources by id, the ids of the best-known claims, and published seconds to learn by arm."""
+    """The sources by id, and published seconds to learn by arm."""
 
     sources: dict[str, Source]
     training_seconds: dict[str, Positive]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 from elu_replication.config import experiments
+from elu_replication.config.options import require_root
 from elu_replication.config.schema import LOCAL, PUBLISHED, Arm, Campaign
 from elu_replication.console import say
 from elu_replication.datasets import fetch
@@ -53,7 +54,7 @@ def sample(jobs: Sequence[Job], minutes: float) -> list[Job]:
     left = minutes * 60 * cost.cores()
     drawn: list[Job] = []
     for job in random.sample(jobs, len(jobs)):
-        left -= cost.START_SECONDS + job.audited_epochs * cost.epoch_seconds(job.arm.protocol)
+        left -= cost.seconds(job.arm.protocol, job.audited_epochs)
         if left >= 0 or not drawn:
             drawn.append(job)
     return drawn
@@ -172,6 +173,7 @@ def main() -> None:
     parser.add_argument("--arms", default="", help="these arms or experiments, or all; else a sample")
     parser.add_argument("--epochs", default="1", help="how many epochs of each run")
     options = parser.parse_args()
+    require_root()
     if not options.epochs.isdecimal() or not int(options.epochs):
         raise UserError(f"EPOCHS={options.epochs}: must be a number, 1 or more")
     named = options.arms.replace(",", " ").split() or ["all"]

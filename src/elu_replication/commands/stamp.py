@@ -21,6 +21,7 @@ import numpy as np
 
 from elu_replication.commands.audit import stored_jobs
 from elu_replication.config import experiments
+from elu_replication.config.documents import unlike
 from elu_replication.config.options import require_root
 from elu_replication.config.schema import PUBLISHED, Arm, Campaign
 from elu_replication.console import say
@@ -127,11 +128,6 @@ def made_by(folder: Path, jobs: Sequence[Job]) -> list[Job]:
     return [job for job, record in records if record and record.code_version == versions[job.arm.name]]
 
 
-def differences(old: Trace, new: Trace) -> list[str]:
-    """The parts in which two traces of a run differ."""
-    return [part for part in {**old, **new} if old.get(part) != new.get(part)]
-
-
 def compare(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Each run and the parts of it that the engines of another checkout and of this one, side by side,
     do not give alike; raises UserError where an engine fails."""
@@ -146,7 +142,7 @@ def compare(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, list[str]
                     again = f"python -m elu_replication.commands.stamp --trace {name}"
                     raise UserError(f"stamp: the engine {which} failed; `{again}` there says why")
                 traces.append(json.loads(line)[name])
-            yield name, differences(*traces)
+            yield name, unlike(*traces)
     finally:
         for engine in engines.values():
             engine.kill()
@@ -184,7 +180,7 @@ def stamp(commit: str, arms: Sequence[Arm]) -> None:
         if not (proved := made_by(folder, stale)):
             raise UserError(f"FROM={commit}: its engine made none of the {len(stale)} stale runs")
         first = list({job.arm.name: job for job in reversed(proved)}.values())
-        seconds = sum(cost.START_SECONDS + cost.epoch_seconds(job.arm.protocol) for job in first)
+        seconds = sum(cost.seconds(job.arm.protocol, 1) for job in first)
         say(f"stamp: {len(first)} arms, about {seconds / 60:.0f} min")
         prove(folder, first)
     renew(commit, proved)

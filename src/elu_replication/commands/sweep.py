@@ -19,10 +19,10 @@ from omegaconf import DictConfig
 from elu_replication.config import documents
 from elu_replication.config.compose import COMPOSITION_ERRORS, configuration, explain
 from elu_replication.config.experiments import CUSTOM, custom_arm
-from elu_replication.config.options import CONF, has, require_root
-from elu_replication.config.params import default_campaign
-from elu_replication.config.schema import PARAMETERS, PUBLISHED, Arm
+from elu_replication.config.options import CONF, has, option, require_root
+from elu_replication.config.schema import PARAMETERS, PUBLISHED, Arm, Campaign
 from elu_replication.console import say, table
+from elu_replication.datasets import fetch
 from elu_replication.errors import UserError, brief
 from elu_replication.runs import store
 from elu_replication.training import campaign
@@ -49,7 +49,7 @@ def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
     """Train the missing runs of the configurations' custom arms; returns the arms, each once."""
     jobs_values = [configuration(config) for config in configs]
     for values in jobs_values:
-        for key, default in (("scale", PUBLISHED), ("campaign", default_campaign())):
+        for key, default in (("scale", PUBLISHED), ("campaign", option(Campaign, "campaign", "core"))):
             if getattr(values, key) != default:
                 remedy = "is for `make replicate SET=...`; here set epochs, train_images or seeds"
                 raise UserError(f"{key}: {remedy}")
@@ -64,10 +64,7 @@ def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
     stored = sum(len(arm.seeds) for arm in arms) - len(jobs)
     about = f", about {campaign.minutes(jobs):.1f} min" if jobs else ""
     say(f"{len(arms)} arms: {len(jobs)} runs to train{about}, {stored} stored already")
-    if jobs:
-        from elu_replication.datasets import fetch  # only where something is trained
-
-        fetch.ensure_all((job.arm.protocol for job in jobs), *(values.dataset for values in jobs_values))
+    fetch.ensure_all((job.arm.protocol for job in jobs), *(values.dataset for values in jobs_values))
     campaign.train(jobs, jobs_values[0].launcher)
     return arms
 

@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -35,16 +34,12 @@ def composed(overrides: Iterable[str] = ()) -> DictConfig:
 
 def configuration(config: DictConfig) -> Configuration:
     """A composed configuration, checked, without the derived keys; raises UserError on a wrong value."""
-    nodes = {key: config._get_node(key) for key in config if key not in (*DERIVED, "hydra")}
+    keys = [str(key) for key in config if key not in (*DERIVED, "hydra")]
     try:
-        values = {key: _plain(node) for key, node in nodes.items()}
+        values = OmegaConf.to_container(OmegaConf.masked_copy(config, keys), resolve=True)
     except OmegaConfBaseException as error:  # of an interpolation
         raise UserError(explain(error)) from error
     return validated(Configuration, values)
-
-
-def _plain(node: Any) -> Any:
-    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node._value()
 
 
 def explain(error: Exception, overrides: Iterable[str] = ()) -> str:

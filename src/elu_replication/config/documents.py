@@ -1,7 +1,7 @@
 """YAML documents and other values, checked against a schema; an error is one line."""
 
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -65,6 +65,11 @@ def _keys_at(schema: Any, path: tuple[int | str, ...]) -> list[str]:
     for part in path:
         schema = get_type_hints(schema).get(str(part)) if isinstance(schema, type) else None
     return list(get_type_hints(schema)) if isinstance(schema, type) and schema is not dict else []
+
+
+def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The keys whose values are not the same in both, in the order of `one`, then of `other`."""
+    return [key for key in {**one, **other} if one.get(key) != other.get(key)]
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

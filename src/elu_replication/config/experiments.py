@@ -4,7 +4,6 @@ import fnmatch
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, StrictFloat, StrictInt, StrictStr
 
 from elu_replication.config import documents
-from elu_replication.config.documents import Strict, validated
+from elu_replication.config.documents import Strict
 from elu_replication.config.options import group_option
 from elu_replication.config.schema import (
     GROUPS,
@@ -129,12 +128,6 @@ def _read(path: Path, *extending: Path) -> dict[str, Any]:
     return {**base, **fields}
 
 
-def overridden(base: Overrides, overrides: Overrides) -> Overrides:
-    """Overrides on top of `base`; another option of a group drops the values of `base` in that group."""
-    kept = {key: value for key, value in base.items() if key.partition(".")[0] not in overrides}
-    return {**kept, **overrides}
-
-
 def resolved(overrides: Overrides) -> Protocol:
     """The protocol of flat overrides: a group's option ("activation": "elu"), a value
     in a group ("activation.alpha": 0.1) or a plain value ("dropout": 0.5)."""
@@ -174,8 +167,10 @@ def arm(full_name: str, scale: Scale) -> Arm:
     where = f"{FOLDER / experiment_name}.yaml: arm {arm_name}"
     overrides = dict(experiment.arms[arm_name])
     same_as = overrides.pop("same_as", None)
+    # Another option of a group drops the protocol's values in that group.
+    kept = {k: value for k, value in experiment.protocol.items() if k.partition(".")[0] not in overrides}
     try:
-        protocol = scaled(resolved(overridden(experiment.protocol, overrides)), scale)
+        protocol = scaled(resolved({**kept, **overrides}), scale)
         shared = None if same_as is None else _shared(str(same_as), scale)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
@@ -200,8 +195,8 @@ def _shared(full_name: str, scale: Scale) -> Arm:
 
 
 def arm_names(*experiments: str) -> list[str]:
-    """The full names of the arms of some experiments."""
-    return [f"{name}-{arm}" for name in experiments for arm in load(name).arms]
+    """The full names of the arms of some experiments, or of all."""
+    return [f"{name}-{arm}" for name in experiments or names() for arm in load(name).arms]
 
 
 def declared(scale: Scale) -> dict[str, dict[str, Arm]]:
@@ -211,16 +206,13 @@ def declared(scale: Scale) -> dict[str, dict[str, Arm]]:
 
 def every_arm(scale: Scale) -> list[Arm]:
     """Every declared arm at `scale`, shared arms once."""
-    arms = [arm(name, scale) for name in arm_names(*names())]
+    arms = [arm(name, scale) for name in arm_names()]
     return list({a.folder: a for a in arms}.values())
 
 
 def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
     """The arms that `campaign` trains, by name; raises UserError on an unknown name."""
-    everything = arm_names(
-        *names()
-    )  # reads every document, so that an error shows before hours of training
-    chosen = everything
+    chosen = arm_names()  # reads every document, so that an error shows before hours of training
     if campaign.arms != ("all",):
         chosen = [arm for name in campaign.arms for arm in ([name] if "-" in name else arm_names(name))]
     for pattern in campaign.exclude:
@@ -235,15 +227,12 @@ def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
     return {a.name: replace(a, seeds=a.seeds[: campaign.max_seeds]) for a in arms}
 
 
-def digest(arms: Iterable[Arm]) -> str:
-    """16 hexadecimal digits for the names, protocols and seeds of some arms."""
-    content = json.dumps({a.name: a.as_params() for a in arms}, sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+def digest(content: Any) -> str:
+    """16 hexadecimal digits for JSON values."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def custom_arm(configuration: Configuration) -> Arm:
     """The custom arm, which the top level of the configuration describes."""
-    protocol = configuration.protocol
-    name = custom_name(protocol)
-    values = {"seeds": configuration.seeds, "save_model": configuration.save_model}
-    return validated(Arm, {"name": name, "protocol": protocol, "folder": CUSTOM / name, **values})
+    name = custom_name(configuration.protocol)
+    return Arm(name, configuration.protocol, configuration.seeds, CUSTOM / name, configuration.save_model)

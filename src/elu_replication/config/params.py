@@ -6,14 +6,13 @@ registers them, so that DVC's own composition of conf/config.yaml has them too.
 
 import argparse
 import fcntl
-import itertools
 import json
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,8 @@ from omegaconf.errors import OmegaConfBaseException
 from elu_replication import atomic
 from elu_replication.config import documents
 from elu_replication.config.compose import composed, configuration, explain
-from elu_replication.config.documents import parsed
+from elu_replication.config.documents import parsed, unlike
 from elu_replication.config.experiments import RESULTS, arm, custom_arm, digest, selected
-from elu_replication.config.options import option
 from elu_replication.config.schema import (
     PUBLISHED,
     Arm,
@@ -55,8 +53,7 @@ def experiment_of(arm: Arm) -> str:
 def stages(scale: Scale, campaign: Campaign) -> dict[str, Stage]:
     """The `experiments` that DVC trains for a campaign."""
     arms = sorted(selected(scale, campaign).values(), key=experiment_of)
-    grouped = {name: list(group) for name, group in groupby(arms, experiment_of)}
-    return {name: stage(name, group) for name, group in grouped.items()}
+    return {name: stage(name, list(group)) for name, group in groupby(arms, experiment_of)}
 
 
 def stage(name: str, arms: list[Arm]) -> Stage:
@@ -65,7 +62,8 @@ def stage(name: str, arms: list[Arm]) -> Stage:
     if len(datasets) > 1:
         raise UserError(f"{name}: its arms need one data set, not {' and '.join(datasets)}")
     folder = str(arms[0].folder.parent)
-    return Stage(dataset=datasets[0], folder=folder, arms=len(arms), protocols=digest(arms))
+    protocols = digest({arm.name: arm.as_params() for arm in arms})
+    return Stage(dataset=datasets[0], folder=folder, arms=len(arms), protocols=protocols)
 
 
 def experiments(config: DictConfig) -> dict[str, Any]:
@@ -80,11 +78,6 @@ def custom(config: DictConfig) -> dict[str, Any]:
     custom = custom_arm(configuration(config))
     unchanged = replace(custom, protocol=arm(UNCHANGED, PUBLISHED).protocol, seeds=(0,), save_model=False)
     return {} if custom == unchanged else {"arm": custom.as_params()}
-
-
-def default_campaign() -> Campaign:
-    """The campaign of a plain `make replicate`."""
-    return option(Campaign, "campaign", "core")
 
 
 def datasets(config: DictConfig) -> dict[str, str]:
@@ -143,7 +136,7 @@ def running_dvc() -> list[str]:
     """The commands of DVC that are at a stage here: DVC lists them with their process in a file."""
     try:
         locks = json.loads(RWLOCK.read_text())
-        holders = [*locks.get("write", {}).values(), *itertools.chain(*locks.get("read", {}).values())]
+        holders = [*locks.get("write", {}).values(), *chain(*locks.get("read", {}).values())]
     except (OSError, ValueError, AttributeError):
         return []
     return [holder["cmd"] for holder in holders if atomic.alive(int(holder["pid"]))]
@@ -189,14 +182,12 @@ def read() -> Params:
     with made_again():
         params = documents.checked(FILE, Params)
         custom_arms(params)
-    today = stages(params.scale, params.campaign)
-    either = {**today, **params.experiments}
-    if changed := [name for name in either if params.experiments.get(name) != today.get(name)]:
+    if changed := unlike(stages(params.scale, params.campaign), params.experiments):
         names = ", ".join(changed)
         raise UserError(f"{FILE} was made before {names} changed: `make params` brings it up to date")
     if params.custom and params.custom != (described := {"arm": custom_arm(params).as_params()}):
-        unlike = difference(params.custom, described, "custom")
-        raise UserError(f"{FILE}: {unlike}; `make params` makes it again")
+        first = difference(params.custom, described, "custom")
+        raise UserError(f"{FILE}: {first}; `make params` makes it again")
     return params
 
 
@@ -225,10 +216,9 @@ def check() -> None:
 
 def difference(stored: Any, correct: Any, key: str = "") -> str:
     """The first key at which two nested values differ, with both values."""
-    if isinstance(stored, dict) and isinstance(correct, dict):
-        for name in {**correct, **stored}:
-            if stored.get(name) != correct.get(name):
-                return difference(stored.get(name), correct.get(name), f"{key}.{name}".lstrip("."))
+    if isinstance(stored, dict) and isinstance(correct, dict) and (names := unlike(correct, stored)):
+        name = names[0]
+        return difference(stored.get(name), correct.get(name), f"{key}.{name}".lstrip("."))
     old, new = (textwrap.shorten(str(value), 60) for value in (stored, correct))
     return f"{key} is {old}, should be {new}"
 

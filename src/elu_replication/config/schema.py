@@ -142,9 +142,7 @@ class Protocol:
     initializer: Initializer
     optimizer: Optimizer
     loss: Annotated[str, must(f"one of {', '.join(LOSSES)}", lambda name: name in LOSSES)]
-    dropout: Annotated[
-        Number, must("in [0, 1)", lambda rate: 0 <= rate < 1)
-    ]  # share of units that is dropped
+    dropout: Annotated[Number, must("in [0, 1)", lambda rate: 0 <= rate < 1)]  # share of dropped units
     batch_size: Count
     epochs: Count
     train_images: Count  # the first N images of the data set, validation images included
@@ -184,13 +182,8 @@ class Protocol:
             raise ValueError(
                 f"patience = {self.patience} needs validation_images above 0; or set patience=null"
             )
-        fitted = self.train_images - validation
-        require(
-            "batch_size",
-            self.batch_size,
-            self.batch_size <= fitted,
-            f"1 to {fitted}, the images trained on",
-        )
+        batch, fitted = self.batch_size, self.train_images - validation
+        require("batch_size", batch, batch <= fitted, f"1 to {fitted}, the images trained on")
         return self
 
     def as_dict(self) -> dict[str, Any]:

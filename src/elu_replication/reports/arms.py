@@ -1,5 +1,6 @@
 """Which arms tables and figures show, as experiments name them, and their histories."""
 
+import argparse
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import attrgetter
@@ -33,7 +34,8 @@ def declared(scope: str) -> list[Row]:
     """The rows of a scope: "custom" for the custom arm of params.yaml, or the name of its scale for
     every declared arm at that scale. Published scores stand beside arms at published scale only.
 
-    Raises UserError where params.yaml is at another scale, or a stored run is not whole."""
+    Raises UserError where params.yaml is at another scale or describes no custom arm, or a stored run is
+    not whole."""
     values = params.read()
     if scope == "custom":
         arms = params.custom_arms(values)
@@ -60,6 +62,25 @@ def declared_at(scale: Scale) -> list[Row]:
         counted = zip(arms, evidence.counting(arms.values()), strict=True)
         rows += [Row(experiment, label, arm, published.get(label)) for label, arm in counted]
     return rows
+
+
+def runs(rows: Iterable[Row]) -> list[tuple[Arm, store.Record]]:
+    """The stored runs of some rows, each once: experiments share arms, and of an arm that two of them share
+    one may count exploration's seeds and the other the fresh ones."""
+    runs = {
+        (row.arm.folder, record.seed): (row.arm, record)
+        for row in rows
+        for record in store.current(row.arm)
+    }
+    return list(runs.values())
+
+
+def asked(description: str) -> tuple[str, list[Row]]:
+    """The scope that the command line names, and its rows."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("scope", help="custom, or the scale of params.yaml")
+    scope = parser.parse_args().scope
+    return scope, declared(scope)
 
 
 def grouped(rows: Iterable[Row]) -> Mapping[str, list[Row]]:

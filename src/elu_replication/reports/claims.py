@@ -11,23 +11,17 @@ from elu_replication.claims import results as stored
 from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results, Verdict, counts
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
-from elu_replication.reports import captions, columns, findings, tables
+from elu_replication.reports import captions, columns, findings
 from elu_replication.reports.columns import Rows, table
 from elu_replication.reports.forest import forest
 from elu_replication.reports.style import save
+from elu_replication.reports.tables import csv
 
 SOURCES = (
     "The article is MachineCurve's, on a CNN. The student report is from ASU, on a deep MLP. The paper"
     " behind both is Clevert et al. 2015."
 )
 HEDGES = "How much is *much*, and how little *slightly*, is not tested."
-
-
-def csv(rows: Rows) -> str:
-    """A table for machines, of eight significant digits."""
-    frame = pd.DataFrame(rows)
-    whole = {"seeds_needed": "Int64"} if "seeds_needed" in frame else {}  # empty where none is needed
-    return tables.csv(frame.astype(whole), 8)
 
 
 def markdown(rows: Rows) -> str:
@@ -136,10 +130,11 @@ def details(claim: ClaimResult, results: Results) -> str:
 
 def write(results: Results, folder: Path) -> None:
     """Write claims.csv, claim_tests.csv, claims.md, claims_overview.md and the forest plot."""
-    claims = table(columns.for_claims(results), results.claims, "csv")
-    contrasts = table(columns.CONTRASTS, columns.lines(results.claims), "csv")
-    atomic.write_text(folder / "claims.csv", csv(claims))
-    atomic.write_text(folder / "claim_tests.csv", csv(contrasts))
+    claims = pd.DataFrame(table(columns.for_claims(results), results.claims, "csv"))
+    contrasts = pd.DataFrame(table(columns.CONTRASTS, columns.lines(results.claims), "csv"))
+    contrasts = contrasts.astype({"seeds_needed": "Int64"})  # empty where none is needed
+    atomic.write_text(folder / "claims.csv", csv(claims, 8))
+    atomic.write_text(folder / "claim_tests.csv", csv(contrasts, 8))
     atomic.write_text(folder / "claims.md", document(results))
     atomic.write_text(folder / "claims_overview.md", overview(results))
     save(forest(results), folder / "claims", captions.CLAIMS, ("png", "svg"))

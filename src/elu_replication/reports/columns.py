@@ -21,7 +21,7 @@ EFFECT = "Effect [95% interval]"
 class Column(NamedTuple):
     """`key` is its name in files for machines and, without a `value`, the field that it shows; `heading` is
     that for people, who read `text`, or else the value. `outputs` names the tables that have it: csv;
-    markdown, latex and page of claims; details (of one claim, on the page and in claims.md),
+    markdown, latex and page of claims; details (of one claim, on the page and in claims.md; of the ledger),
     terminal and power (what undecided claims wait for) of contrasts. `width` is LaTeX's."""
 
     key: str
@@ -74,11 +74,8 @@ def effect(contrast: ContrastResult) -> str:
 
 def claimed(contrast: ContrastResult) -> str:
     """What the claim says of the weighted sum."""
-    if contrast.expect is None:
-        return f"{contrast.than:.5g}"
-    return (
-        f"{ {'higher': 'above', 'lower': 'below', 'equal': 'equal to'}[contrast.expect] } {contrast.than:g}"
-    )
+    words = {"higher": "above", "lower": "below", "equal": "equal to"}
+    return f"{words[contrast.expect]} {contrast.than:g}" if contrast.expect else f"{contrast.than:.5g}"
 
 
 def detectable(contrast: ContrastResult) -> str:
@@ -136,11 +133,6 @@ def lines(claims: Iterable[ClaimResult]) -> list[Line]:
     return [
         Line(claim, r, contrast) for claim in claims for r in claim.readings for contrast in r.contrasts
     ]
-
-
-def waiting(claims: Iterable[ClaimResult]) -> list[Line]:
-    """The contrasts that undecided claims wait for."""
-    return [Line(claim, claim.readings[0], contrast) for claim in claims for contrast in claim.undecided]
 
 
 def of_line(column: Column) -> Column:

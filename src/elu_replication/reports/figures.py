@@ -1,6 +1,5 @@
 """Figures of the training curves, one for each experiment with runs; the DVC stage `figures`."""
 
-import argparse
 import math
 import textwrap
 from collections.abc import Sequence
@@ -18,17 +17,9 @@ from elu_replication import atomic
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
 from elu_replication.reports import captions
-from elu_replication.reports.arms import Row, declared, grouped, histories
+from elu_replication.reports.arms import Row, asked, grouped, histories
 from elu_replication.reports.identification import published_losses
-from elu_replication.reports.style import (
-    BAND,
-    Line,
-    band,
-    bundles,
-    panel_figures,
-    panels_of,
-    save_all,
-)
+from elu_replication.reports.style import BAND, Line, band, bundles, panel_figures, panels_of, save_all
 from elu_replication.runs import frames, store
 
 ACCURACY_TICKS = (0.0, 0.5, 0.9, 0.97, 0.99, 0.997, 0.999, 1.0)
@@ -168,12 +159,9 @@ def figures(name: str, rows: Sequence[Row]) -> list[Figure]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Draw the figures of a scope.")
-    parser.add_argument("scope", help="custom, or the scale of params.yaml")
-    scope = parser.parse_args().scope
-    groups = grouped(declared(scope))
+    scope, rows_of_scope = asked("Draw the figures of a scope.")
     with atomic.replaced_folder(RESULTS / scope / "figures") as folder:
-        for name, rows in groups.items():
+        for name, rows in grouped(rows_of_scope).items():
             if any(store.current(row.arm) for row in rows):
                 save_all(figures(name, rows), folder / name, captions.of_experiment(name, "curves"))
 

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from elu_replication.claims.results import UNDECIDED, ContrastResult, ReadingResult, Results
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import UserError
+from elu_replication.runs.evidence import FRESH
 
 CURVES = RESULTS / "identification" / "curves.csv"
 EXPLORATION = RESULTS / "exploration.csv"
@@ -72,17 +73,15 @@ def find(results: Results, claim: str, metric: str, *arms: str) -> tuple[Reading
 def joint(parts: Iterable[ReadingResult | ContrastResult]) -> State:
     """ "holds" where all are replicated, "fails" where none is and all are decided, else "undecided"."""
     verdicts = {part.verdict for part in parts}
-    states: dict[frozenset[str], State] = {
-        frozenset({"replicated"}): "holds",
-        frozenset({"not replicated"}): "fails",
-    }
-    return states.get(frozenset(verdicts), "undecided")
+    if verdicts == {"replicated"}:
+        return "holds"
+    return "fails" if verdicts == {"not replicated"} else "undecided"
 
 
 def replicated(parts: Iterable[ReadingResult | ContrastResult]) -> str:
     """How many are replicated, e.g. "4 of 6"."""
     verdicts = [part.verdict for part in parts]
-    return share(verdicts.count("replicated"), len(verdicts))
+    return f"{verdicts.count('replicated')} of {len(verdicts)}"
 
 
 def side(contrast: ContrastResult) -> str:
@@ -106,11 +105,6 @@ def value(contrast: ContrastResult) -> str:
     return f"{effect} [{low}, {high}]" if contrast.n > 1 else f"{effect} (one seed)"
 
 
-def share(count: int, total: int) -> str:
-    """E.g. "4 of 6"."""
-    return f"{count} of {total}"
-
-
 def points(contrasts: Sequence[ContrastResult]) -> str:
     """The least and the largest of some differences of accuracy, e.g. "0.23 to 0.39 percentage points"."""
     ends = (100 * end(contrast.effect for contrast in contrasts) for end in (min, max))
@@ -121,14 +115,14 @@ def kind(results: Results, *claims: str) -> str:
     """What the seeds of some claims are, of all published ones where none is named."""
     known = [results.by_id[claim] for claim in claims] or results.published
     kinds = {claim.evidence.partition(";")[0] for claim in known} - {""}
-    if kinds == {"fresh seeds"}:
-        return "fresh seeds"
-    return "exploration in part" if "fresh seeds" in kinds else "exploration"
+    if kinds == {FRESH}:
+        return FRESH
+    return "exploration in part" if FRESH in kinds else "exploration"
 
 
 def outlook(results: Results, *claims: str) -> str:
     """What could still change a finding on some claims."""
-    if kind(results, *claims) == "fresh seeds":
+    if kind(results, *claims) == FRESH:
         return "a replication elsewhere that decides otherwise"
     return "the planned fresh seeds, if they decide otherwise"
 
@@ -230,15 +224,12 @@ def cnn(results: Results, runs: Runs) -> Finding | None:
 
 def dropout(results: Results, runs: Runs) -> Finding:
     """Whether ELU converges faster at equal dropout, as the article saw at unequal rates."""
-    pairs = [
-        (label, f"{folder}{elu}", f"{folder}{relu}")
-        for label, folder, elu, relu in (
-            ("both 0.5, alpha 1", DROPOUT, "elu1_d50", "relu_d50"),
-            ("both 0.5, alpha 0.1", DROPOUT, "elu01_d50", "relu_d50"),
-            ("both 0.25, alpha 1", CNN, "he_elu1", "he_relu"),
-            ("both 0.25, alpha 0.1", CNN, "he_elu01", "he_relu"),
-        )
-    ]
+    pairs = (
+        ("both 0.5, alpha 1", f"{DROPOUT}elu1_d50", f"{DROPOUT}relu_d50"),
+        ("both 0.5, alpha 0.1", f"{DROPOUT}elu01_d50", f"{DROPOUT}relu_d50"),
+        ("both 0.25, alpha 1", f"{CNN}he_elu1", f"{CNN}he_relu"),
+        ("both 0.25, alpha 0.1", f"{CNN}he_elu01", f"{CNN}he_relu"),
+    )
     equal = [find(results, "C11", "validation_area", *arms) for _, *arms in pairs]
     train = [find(results, "C11", "train_area", *arms)[0] for _, *arms in pairs]
     seen, unequal = find(results, "C11", "validation_area", f"{CNN}he_elu01", f"{DROPOUT}relu_d50")
@@ -303,18 +294,17 @@ def mlp(results: Results, runs: Runs) -> Finding | None:
     if not sgd or not adam:
         return None
     more = [contrast for _, contrast in sgd if contrast.verdict == "replicated"]
-    adam_more = [contrast for _, contrast in adam if contrast.verdict == "replicated"]
-    adam_less = [contrast for _, contrast in adam if contrast.verdict == "not replicated"]
+    by_adam = [contrast for _, contrast in adam]
     if more:
         title = (
             "In the student report's MLP trained by SGD, ELU is more accurate than ReLU by"
-            f" {points(more)} in {share(len(more), len(sgd))} readings{but_primary(sgd)}"
+            f" {points(more)} in {replicated(contrast for _, contrast in sgd)} readings{but_primary(sgd)}"
         )
     else:
         title = "In the student report's MLP trained by SGD, ELU is not shown to be more accurate than ReLU"
-    if adam_more:
-        title += f"; with Adam in {share(len(adam_more), len(adam))}"
-    elif len(adam_less) == len(adam):
+    if any(contrast.verdict == "replicated" for contrast in by_adam):
+        title += f"; with Adam in {replicated(by_adam)}"
+    elif joint(by_adam) == "fails":
         title += "; with Adam it is not more accurate"
     else:
         title += "; with Adam no difference is shown"
@@ -339,7 +329,7 @@ def accuracies(results: Results, runs: Runs) -> Finding | None:
         "replicated": "The student report's three accuracies replicate",
         "not replicated": "At least one of the student report's three accuracies does not replicate",
         "protocol-dependent": (
-            f"The student report's three accuracies replicate in {share(holds, count)} readings"
+            f"The student report's three accuracies replicate in {holds} of {count} readings"
         ),
     }.get(claim.verdict, "Whether the student report's three accuracies replicate is undecided")
     if claim.pattern and claim.pattern.fails == count:
@@ -357,7 +347,7 @@ def accuracies(results: Results, runs: Runs) -> Finding | None:
     ours = "; ".join(f"{row.label} {row.contrast.effect:.4f}" for row in rows)
     why = f"The report prints {printed}, one run each. The mean over seeds here: {ours}."
     above = sum(row.contrast.interval.low > row.contrast.than for row in rows)
-    why += f" In {share(above, len(rows))} of these, a new run is expected above the printed value."
+    why += f" In {above} of {len(rows)} of these, a new run is expected above the printed value."
     rows = [row for row in rows if abs(row.contrast.effect - row.contrast.than) < 0.1]
     changes = "a protocol that the report does not state and that gives all three."
     return Finding("accuracies", title, why, ("C42",), rows, changes)
@@ -380,7 +370,7 @@ def sigmoid(results: Results, runs: Runs) -> Finding | None:
     constant = {arm: score for arm, score in scores.items() if flat[arm].verdict == "replicated"}
     begin = "The student report says that sigmoid's loss stays constant and that its accuracy is 0.936: "
     if both:
-        title = begin + f"{share(len(both), len(scores))} protocols give both"
+        title = begin + f"{len(both)} of {len(scores)} protocols give both"
     else:
         title = begin + f"none of {len(scores)} protocols gives both"
     learned = [score.effect for arm, score in scores.items() if arm not in constant]
@@ -388,7 +378,7 @@ def sigmoid(results: Results, runs: Runs) -> Finding | None:
     if constant:
         best = max(score.effect for score in constant.values())
         why = (
-            f"In {share(len(constant), len(scores))} the loss stays constant, and sigmoid's accuracy is at"
+            f"In {len(constant)} of {len(scores)} the loss stays constant, and sigmoid's accuracy is at"
             f" most {best:.4f}; always guessing the digit 1 gives 0.1135. "
         )
     if learned:
@@ -408,20 +398,13 @@ def activations(results: Results, runs: Runs) -> Finding | None:
     groups = [by_optimizer(results, "C23", name) for name in ("sgd", "adam")]
     if not all(groups):
         return None
-    words = []
-    for pairs in groups:
-        holds = sum(reading.verdict == "replicated" for reading, _ in pairs)
-        fails = sum(reading.verdict == "not replicated" for reading, _ in pairs)
-        words.append(
-            "nearer zero" if holds == len(pairs) else "farther" if fails == len(pairs) else "mixed"
-        )
-    sgd, adam = words
+    sgd, adam = (joint(reading for reading, _ in pairs) for pairs in groups)
     begin = "In the student report's MLP, ELU's mean activations"
-    if sgd == adam == "nearer zero":
+    if sgd == adam == "holds":
         title = f"{begin} are nearer zero than ReLU's with SGD and with Adam"
-    elif (sgd, adam) == ("nearer zero", "farther"):
+    elif (sgd, adam) == ("holds", "fails"):
         title = f"{begin} are nearer zero than ReLU's with SGD, but not with Adam"
-    elif sgd == adam == "farther":
+    elif sgd == adam == "fails":
         title = f"{begin} are not nearer zero than ReLU's"
     else:
         title = "Whether ELU's mean activations are nearer zero depends on the protocol"
@@ -431,11 +414,10 @@ def activations(results: Results, runs: Runs) -> Finding | None:
         for reading in results.by_id["C23"].readings
         if next(iter(reading.contrasts[0].arms)).startswith(CNN) and reading.verdict != "not run"
     ]
-    holding = sum(reading.verdict == "replicated" for reading in others)
     why = (
         "The distance from zero of the median unit's mean activation, ELU minus ReLU, is"
         f" {value(primary)} with SGD and {value(other)} with Adam. In the article's CNN, trained by Adam"
-        f" for 25 epochs, ELU is nearer zero in {share(holding, len(others))} readings."
+        f" for 25 epochs, ELU is nearer zero in {replicated(others)} readings."
     )
     rows = [
         Labelled(reading.label, contrast)
@@ -454,7 +436,7 @@ def epoch(results: Results, runs: Runs) -> Finding | None:
     percent = 100 * math.expm1(contrast.effect)
     faster = "is faster" if contrast.verdict == "replicated" else "is not faster"
     title = f"An epoch of ELU {faster} than one of ReLU"
-    why = f"It takes {percent:+.1f}% as long, the mean of {contrast.n} measurements in turns."
+    why = f"Its time differs by {percent:+.1f}%, the mean of {contrast.n} measurements in turns."
     rows = [Labelled("ln of time, ELU / ReLU", contrast)]
     return Finding("epoch", title, why, ("C44",), rows, "measurements on other processors.")
 
@@ -494,10 +476,13 @@ TEMPLATES: tuple[Callable[[Results, Runs], Finding | None], ...] = (
 
 
 def rests_on(finding: Finding, results: Results) -> str:
-    """The seeds of what a finding shows, and whether they were planned: e.g. "6 seeds, exploration"."""
+    """The runs that a finding rests on, e.g. "6 seeds, exploration", or "4 measurements"."""
     counts = sorted({row.contrast.n for row in finding.rows})
-    seeds = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else "all"
-    return f"{seeds} seeds, {kind(results, *finding.claims)}"
+    number = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else "all"
+    if finding.name == "epoch":
+        return f"{number} measurements"
+    of = kind(results, *finding.claims)
+    return f"{number} {of}" if of == FRESH else f"{number} seeds, {of}"
 
 
 def findings(results: Results, runs: Runs) -> list[Finding]:
@@ -532,7 +517,7 @@ def practice(results: Results) -> list[str]:
     if more := [contrast for _, contrast in sgd if contrast.verdict == "replicated"]:
         advice.append(
             f"For a deep MLP trained by plain SGD, choose ELU: it is more accurate by {points(more)} in"
-            f" {share(len(more), len(sgd))} readings{but_primary(sgd)}."
+            f" {replicated(contrast for _, contrast in sgd)} readings{but_primary(sgd)}."
         )
     else:
         advice.append("For a deep MLP trained by plain SGD, no gain from ELU is shown.")
@@ -541,10 +526,10 @@ def practice(results: Results) -> list[str]:
     return [*advice, LIMITS]
 
 
-def explored(path: Path = EXPLORATION) -> dict[str, str]:
+def explored() -> dict[str, str]:
     """The verdicts of exploration by claim, by the version of the rules that the plan has; without those
     that left a claim undecided."""
-    with path.open(newline="") as file:
+    with EXPLORATION.open(newline="") as file:
         verdicts = {row["claim"]: row["version_2"] for row in csv.DictReader(file)}
     return {claim: verdict for claim, verdict in verdicts.items() if verdict not in UNDECIDED}
 
@@ -553,14 +538,14 @@ def stood(results: Results, before: Mapping[str, str]) -> str:
     """How many verdicts of exploration (`before`, by claim) are still those of claims that fresh seeds have
     judged since, and which are not."""
     by_runs = [claim for claim in results.claims if claim.decided_by == "runs" and claim.id in before]
-    judged = [claim for claim in by_runs if claim.evidence.startswith("fresh seeds")]
+    judged = [claim for claim in by_runs if claim.evidence.startswith(FRESH)]
     if not judged:
         return (
             f"None of the {len(by_runs)} exploratory verdicts on claims that runs decide has been tested on"
             " fresh seeds yet."
         )
     others = [claim for claim in judged if claim.verdict != before[claim.id]]
-    text = f"{share(len(judged) - len(others), len(judged))} exploratory verdicts stood on fresh seeds"
+    text = f"{len(judged) - len(others)} of {len(judged)} exploratory verdicts stood on fresh seeds"
     if others:
         changes = [f"{claim.id} ({before[claim.id]}, now {claim.verdict})" for claim in others]
         text += f"; not {', '.join(changes)}"
@@ -571,7 +556,7 @@ def stood(results: Results, before: Mapping[str, str]) -> str:
 def evidence(results: Results) -> str:
     """What today's verdicts rest on: exploration, or fresh seeds planned before they were trained."""
     kinds = [claim.evidence.partition(";")[0] for claim in results.claims if claim.evidence]
-    fresh = kinds.count("fresh seeds")
+    fresh = kinds.count(FRESH)
     if kinds and fresh == len(kinds):
         return (
             "All verdicts on runs come from fresh seeds, trained after the claims and rules were written."

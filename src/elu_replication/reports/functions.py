@@ -58,6 +58,6 @@ def sum_figure() -> Figure:
 
 
 def write(folder: Path) -> None:
-    """Write both figures, as PNG and SVG, in `folder`."""
+    """Write both figures, as PNG, in `folder`."""
     save(functions_figure(), folder / "functions", captions.FUNCTIONS)
     save(sum_figure(), folder / "sum_of_sigmoids", captions.SUM_OF_SIGMOIDS)

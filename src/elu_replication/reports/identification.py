@@ -205,16 +205,11 @@ def draw(axes: Axes, result: Identification, losses: Losses, split: str) -> list
     dashes = iter(DASHES * len(result.candidates))
     labels = []
     judged = evidence.counted(arm.judged_by for arm in [*result.candidates, *result.controls])
-    for candidate in sorted(
-        result.candidates, key=lambda candidate: not candidate.excluded
-    ):  # the excluded below
+    for candidate in sorted(result.candidates, key=lambda one: not one.excluded):  # the excluded below
         colour = EXCLUDED if candidate.excluded else IDENTIFIED if len(result.left) == 1 else LEFT
         line = next(dashes) if candidate.excluded else "-"
-        whole = evidence.counted([candidate.arm])
-        seeds, longer = (
-            _losses(arm, split).loc[: len(losses)]
-            for arm in (judged[candidate.judged_by], whole[candidate.arm])
-        )
+        arms = judged[candidate.judged_by], evidence.counted([candidate.arm])[candidate.arm]
+        seeds, longer = (_losses(arm, split).loc[: len(losses)] for arm in arms)
         opacity = 0.18 if candidate.excluded else 0.3
         band = (seeds.min(axis=1), seeds.max(axis=1))
         axes.fill_between(seeds.index, *band, color=colour, alpha=opacity, linewidth=0)
@@ -286,18 +281,18 @@ def figure(results: Results) -> Figure:
         else:
             layout.append([name, "."])
     heights = [3.7 if left == right else 3.2 for left, right in layout]
-    result = Figure(figsize=(11, sum(heights) + 1), layout="constrained")
-    for name, axes in result.subplot_mosaic(layout, height_ratios=heights).items():
+    drawing = Figure(figsize=(11, sum(heights) + 1), layout="constrained")
+    for name, axes in drawing.subplot_mosaic(layout, height_ratios=heights).items():
         panel(axes, curves[name], results[name])
     seeds = sorted({candidate.seeds for result in results.values() for candidate in result.candidates})
-    result.suptitle(headline(results).replace(", and ", ",\nand "), fontsize=14, weight="bold")
+    drawing.suptitle(headline(results).replace(", and ", ",\nand "), fontsize=14, weight="bold")
     counts = " or ".join(map(str, seeds))
     kinds = " or ".join(sorted({result.evidence.partition(";")[0] for result in results.values()}))
     caption = CAPTION.format(
         kinds=kinds, seeds=counts, last=LAST, level=f"{LEVEL:.0%}", meanings=meanings()
     )
-    result.supxlabel(textwrap.fill(caption, 150), fontsize=9.5, x=0.01, ha="left")
-    return result
+    drawing.supxlabel(textwrap.fill(caption, 150), fontsize=9.5, x=0.01, ha="left")
+    return drawing
 
 
 def main() -> None:

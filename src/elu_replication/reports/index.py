@@ -7,12 +7,6 @@ from elu_replication.config import experiments
 from elu_replication.reports import captions, claims, internals
 
 CURVES = "[The distances of each curve from each protocol](identification/curves.md)."
-# Where an experiment's figures of each kind are, below the results.
-PLACES = {
-    "curves": "published/figures/{name}",
-    "activity": f"published/{internals.FOLDER}/{{name}}_activity",
-    "perturbations": f"published/{internals.FOLDER}/{{name}}_perturbations",
-}
 FUNCTIONS = {"functions": captions.FUNCTIONS, "sum_of_sigmoids": captions.SUM_OF_SIGMOIDS}
 
 
@@ -29,7 +23,8 @@ def markdown(folder: Path, about_scores: str) -> str:
     for kind, caption in captions.OF_EXPERIMENTS.items():
         text += [f"## {caption.title}\n", f"{caption.text}\n"]
         for name in experiments.names():
-            if paths := parts(folder, PLACES[kind].format(name=name)):
+            figure = f"figures/{name}" if kind == "curves" else f"{internals.FOLDER}/{name}_{kind}"
+            if paths := parts(folder, f"published/{figure}"):
                 document = experiments.load(name)
                 title = captions.of_experiment(name, kind).title
                 text += [f"### {title}\n", f"{document.question}\n", images(paths, title)]

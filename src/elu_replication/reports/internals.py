@@ -1,6 +1,5 @@
 """Probes of stored runs, as tables and figures by experiment; the DVC stage `internals`."""
 
-import argparse
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from elu_replication import atomic
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
 from elu_replication.reports import captions, functions
-from elu_replication.reports.arms import Row, declared, grouped
+from elu_replication.reports.arms import Row, asked, grouped
 from elu_replication.reports.style import (
     BAND,
     Line,
@@ -198,7 +197,7 @@ def figures(name: str, rows: Sequence[Row], kind: Kind) -> list[Figure]:
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:
-    """Write, in `folder`, <experiment>_activity and _perturbations as tables (CSV) and figures (PNG, SVG),
+    """Write, in `folder`, <experiment>_activity and _perturbations as tables (CSV) and figures (PNG),
     and the figures of the activation functions."""
     for name, group in grouped(rows).items():
         for kind in QUANTITIES:
@@ -210,10 +209,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Tables and figures of the probes of a scope.")
-    parser.add_argument("scope", help="custom, or the scale of params.yaml")
-    scope = parser.parse_args().scope
-    rows = declared(scope)
+    scope, rows = asked("Tables and figures of the probes of a scope.")
     with atomic.replaced_folder(RESULTS / scope / FOLDER) as folder:
         write(rows, folder)
 

@@ -25,7 +25,7 @@ from elu_replication.config.schema import PUBLISHED
 from elu_replication.engine.activations import ACTIVATIONS
 from elu_replication.errors import run_main
 from elu_replication.reports import captions, claims, columns, findings, index, plots
-from elu_replication.reports.arms import Row, alike, at_chance, declared_at, grouped, histories
+from elu_replication.reports.arms import Row, alike, at_chance, declared_at, grouped, histories, runs
 from elu_replication.reports.findings import Finding
 from elu_replication.reports.identification import published_losses
 from elu_replication.reports.internals import depth_profile, levels, probed
@@ -67,26 +67,20 @@ def seeds_apart(table: pd.DataFrame, rows: Iterable[Row]) -> pd.DataFrame:
     return table.assign(arm=table.arm.where(~table.arm.isin(mixed), names))
 
 
-def points_of(x: pd.Series, rows: pd.DataFrame, name: str) -> dict[str, Any]:
-    """Points of a chart as plain columns, five digits each, null where there is no number: the place among
-    `lines` (an arm, or one seed of it as seeds_apart() names it), x, the column `name`, and the least and
-    the largest seed's value where the frame has them."""
+def view(title: str, label: str, x: pd.Series, rows: pd.DataFrame, name: str, log: bool) -> dict[str, Any]:
+    """What a chart can show of a column by `x`, whose axis has a label: points as plain columns, five
+    digits each, null where there is no number: the place among `lines` (an arm, or one seed of it as
+    seeds_apart() names it), x, the mean, and the least and the largest seed's value where the frame has
+    them. What was published beside them, curve_views adds."""
 
     def plain(values: pd.Series) -> list[float | None]:
         return [None if pd.isna(value) else float(f"{value:.5g}") for value in values]
 
-    mean = rows[name]
-    low, high = (plain(rows.get(f"{name}_{edge}", mean)) for edge in ("min", "max"))
-    lines = rows.arm.unique().tolist()
-    places = rows.arm.map(lines.index).tolist()
-    return {"lines": lines, "line": places, "x": plain(x), "mean": plain(mean), "low": low, "high": high}
-
-
-def view(
-    title: str, x: str, points: dict[str, Any], log: bool, published: Any = (), curves: Any = ()
-) -> dict[str, Any]:
-    """What a chart can show: its points, and the scores and the curves that were published beside them."""
-    return {"title": title, "x": x, "log": log, "points": points, "published": published, "curves": curves}
+    places, lines = pd.factorize(rows.arm)
+    points: dict[str, Any] = {"lines": lines.tolist(), "line": places.tolist(), "x": plain(x)}
+    for key, column in (("mean", name), ("low", f"{name}_min"), ("high", f"{name}_max")):
+        points[key] = plain(rows.get(column, rows[name]))
+    return {"title": title, "x": label, "log": log, "points": points, "published": (), "curves": ()}
 
 
 def xy(numbers: pd.Series) -> dict[str, list[float]]:
@@ -103,12 +97,12 @@ def curve_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             if scored.empty:
                 continue
             mine = thinned(scored)
-            points = points_of(mine.epoch, mine, metric)
             published = [(r.label, getattr(r.published, f"test_{metric}", None)) for r in rows]
             marks = [{"arm": arm, "y": y} for arm, y in published if y is not None and split == "test"]
             lines = published_losses(rows, split) if metric == "loss" else []
             drawn = [{"run": run, "arms": arms, **xy(losses.dropna())} for run, arms, losses in lines]
-            views.append(view(f"{split} {metric}", "epoch", points, metric == "loss", marks, drawn))
+            shown = view(f"{split} {metric}", "epoch", mine.epoch, mine, metric, metric == "loss")
+            views.append({**shown, "published": marks, "curves": drawn})
     return views
 
 
@@ -124,7 +118,7 @@ def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             ("saturated", "share of units with no derivative of 0.01 or more"),
         ):
             mine = whole[whole[name].notna()]
-            views.append(view(title, "epoch", points_of(mine.epoch, mine, name), False))
+            views.append(view(title, "epoch", mine.epoch, mine, name, False))
         profile = depth_profile(activity)
         for title, chosen in (
             ("gradient norm by layer, initially", profile.epoch == 0),
@@ -132,7 +126,7 @@ def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
         ):
             mine = profile[chosen]
             of_last = f"{title} (ratio to the last layer's)"
-            views.append(view(of_last, "layer", points_of(mine.layer, mine, "ratio"), True))
+            views.append(view(of_last, "layer", mine.layer, mine, "ratio", True))
     if not (perturbations := seeds_apart(probed(rows, "perturbations"), rows)).empty:
         perturbed = levels(perturbations)
         for kind, name, title in (
@@ -143,15 +137,17 @@ def probe_views(rows: Sequence[Row]) -> list[dict[str, Any]]:
             mine = perturbed[(perturbed.kind == kind) & perturbed[name].notna()]
             x = "log10 of how far below zero" if kind == "planted" else "standard deviation of the noise"
             level = np.log10(mine.level) if kind == "planted" else mine.level
-            views.append(view(title, x, points_of(level, mine, name), name != "accuracy"))
+            views.append(view(title, x, level, mine, name, name != "accuracy"))
     return views
 
 
 def chart(name: str, rows: Sequence[Row]) -> dict[str, Any]:
     """All that the page draws of an experiment: its arms that have runs, with their looks, and views."""
     ran = [row for row in rows if store.current(row.arm)]
-    panels = experiments.load(name).panels.values()
-    first = next((set(arms) for arms in panels if {row.label for row in ran} & set(arms)), set())
+    document = experiments.load(name)
+    first = next(
+        (set(arms) for arms in document.panels.values() if {row.label for row in ran} & set(arms)), set()
+    )
     arms = [
         {
             "label": line.row.label,
@@ -163,7 +159,6 @@ def chart(name: str, rows: Sequence[Row]) -> dict[str, Any]:
         }
         for line in lines(ran)
     ]
-    document = experiments.load(name)
     idle = [row.label for row in rows if row not in ran]
     views = [*curve_views(ran), *probe_views(ran)] if ran else []
     return {"id": name, "document": document, "arms": arms, "idle": idle, "views": views}
@@ -179,9 +174,7 @@ def scores(rows: Sequence[Row]) -> pd.DataFrame:
 
 def environments(rows: Sequence[Row]) -> pd.DataFrame:
     """Each distinct environment of the stored runs, with how many runs it made."""
-    folders = {row.arm.folder: row.arm for row in rows}
-    records = [record for arm in folders.values() for record in store.current(arm)]
-    listed = pd.DataFrame([record.environment.model_dump() for record in records])
+    listed = pd.DataFrame([record.environment.model_dump() for _, record in runs(rows)])
     return listed.fillna("-").value_counts(sort=False).rename("runs").reset_index()
 
 
@@ -259,6 +252,7 @@ def render(rows: Sequence[Row], results: Results) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    waiting = [columns.Line(c, c.readings[0], contrast) for c in results.claims for contrast in c.undecided]
     charts = [chart(name, group) for name, group in grouped(rows).items()]
     digests = group_option("dataset", "mnist")["digests"]
     bench = pd.read_csv(RESULTS / "bench/bench.csv") if (RESULTS / "bench/bench.csv").is_file() else None
@@ -267,11 +261,6 @@ def render(rows: Sequence[Row], results: Results) -> str:
         bench=bench,
         captions=captions,
         charts=charts,
-        claimants={
-            key: source.name
-            for key, source in results.sources.items()
-            if any(key in claim.sources for claim in results.claims)
-        },
         claim_columns=columns.for_claims(results),
         columns=columns,
         digests=digests,
@@ -298,7 +287,7 @@ def render(rows: Sequence[Row], results: Results) -> str:
         about_scores=SCORES,
         script=(PAGE / "page.js").read_text(),
         style=(PAGE / "page.css").read_text(),
-        power=columns.table(columns.CONTRASTS, columns.waiting(results.claims), "power"),
+        power=columns.table(columns.CONTRASTS, waiting, "power"),
         to_train=to_train(results.claims),
         undecided=undecided(results),
     )

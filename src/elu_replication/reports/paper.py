@@ -16,11 +16,10 @@ from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import run_main
 from elu_replication.reports import captions, columns
-from elu_replication.reports.arms import Row, declared_at
+from elu_replication.reports.arms import Row, declared_at, runs
 from elu_replication.reports.forest import forest
 from elu_replication.reports.style import save
 from elu_replication.reports.tables import csv
-from elu_replication.runs import store
 
 SOURCES_BIB = experiments.FOLDER / "sources.bib"
 # What the columns of runs.csv mean; every column must be here.
@@ -90,24 +89,22 @@ def in_mathematics(text: str) -> str:
 def tidy(rows: Sequence[Row]) -> pd.DataFrame:
     """One line a stored run, each run once, with the columns of DICTIONARY."""
     lines: list[dict[str, Any]] = []
-    for row in {row.arm.folder: row for row in reversed(rows)}.values():
-        settings = {key.rpartition(".")[2]: value for key, value in row.arm.protocol.flat().items()}
-        for record in store.current(row.arm):
-            scores = record.final.model_dump()
-            best = record.best
-            lines.append(
-                {"experiment": row.arm.folder.parent.name, "arm": row.arm.folder.name, "seed": record.seed}
-                | {"status": record.status}
-                | settings
-                | {"last_epoch": scores.pop("epoch")}
-                | scores
-                | {
-                    "best_epoch": best and best.epoch,
-                    "best_epoch_test_loss": best and best.test_loss,
-                    "best_epoch_test_accuracy": best and best.test_accuracy,
-                    "wall_seconds": record.wall_seconds,
-                }
-            )
+    for arm, record in runs(rows):
+        settings = {key.rpartition(".")[2]: value for key, value in arm.protocol.flat().items()}
+        scores, best = record.final.model_dump(), record.best
+        lines.append(
+            {"experiment": arm.folder.parent.name, "arm": arm.folder.name, "seed": record.seed}
+            | {"status": record.status}
+            | settings
+            | {"last_epoch": scores.pop("epoch")}
+            | scores
+            | {
+                "best_epoch": best and best.epoch,
+                "best_epoch_test_loss": best and best.test_loss,
+                "best_epoch_test_accuracy": best and best.test_accuracy,
+                "wall_seconds": record.wall_seconds,
+            }
+        )
     table = pd.DataFrame(lines, columns=list(DICTIONARY))
     whole = ["hidden_layers", "best_epoch"]
     return table.astype(dict.fromkeys(whole, "Int64")).sort_values(["experiment", "arm", "seed"])

@@ -132,39 +132,25 @@ def panel_figures(
     there are none. A panel has its name, one pair of axes for each function of `columns`, which draws the
     `measured` arms there, and a legend."""
     count = max(1, math.ceil(len(panels) / MOST_PANELS))
-    names = np.array_split([*panels], count)
-    return [
-        panel_figure(
-            numbered(title, number, count), {name: panels[name] for name in shown}, measured, columns, width
-        )
-        for number, shown in enumerate(names, 1)
-    ]
+    figures = []
+    for number, shown in enumerate(np.array_split([*panels], count), 1):
+        figure = Figure(figsize=(width, PANEL_HEIGHT * max(1, len(shown)) + 0.9), layout="constrained")
+        figure.suptitle(numbered(title, number, count), fontsize=11)
+        parts = figure.subfigures(max(1, len(shown)), squeeze=False).flat
+        for part, panel in zip(parts, shown, strict=False):
+            drawn = lines([row for row in panels[panel] if row.label in measured])
+            part.suptitle(panel, fontsize=10, x=0.01, ha="left")
+            for axes, draw in zip(part.subplots(1, len(columns), squeeze=False).flat, columns, strict=True):
+                draw(axes, drawn)
+            panel_legend(part, drawn, [row for row in panels[panel] if row.label not in measured])
+        figures.append(figure)
+    return figures
 
 
 def numbered(title: str, number: int, count: int) -> str:
     """The title of one of several figures, e.g. "ASU MLP, 300 epochs (2 of 3)"; of a single one, as is."""
     first, *others = title.split("\n")
     return "\n".join([f"{first} ({number} of {count})" if count > 1 else first, *others])
-
-
-def panel_figure(
-    title: str,
-    panels: Mapping[str, Sequence[Row]],
-    measured: Container[str],
-    columns: Sequence[Callable[[Axes, list[Line]], None]],
-    width: float,
-) -> Figure:
-    """One figure of some panels, one below the other."""
-    figure = Figure(figsize=(width, PANEL_HEIGHT * max(1, len(panels)) + 0.9), layout="constrained")
-    figure.suptitle(title, fontsize=11)
-    parts = figure.subfigures(max(1, len(panels)), squeeze=False).flat
-    for part, (panel, mine) in zip(parts, panels.items(), strict=False):
-        drawn = lines([row for row in mine if row.label in measured])
-        part.suptitle(panel, fontsize=10, x=0.01, ha="left")
-        for axes, draw in zip(part.subplots(1, len(columns), squeeze=False).flat, columns, strict=True):
-            draw(axes, drawn)
-        panel_legend(part, drawn, [row for row in mine if row.label not in measured])
-    return figure
 
 
 def save(figure: Figure, path: Path, caption: Caption, kinds: Sequence[str] = ("png",)) -> None:

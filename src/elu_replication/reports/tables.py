@@ -1,6 +1,5 @@
 """Tables of the scores of all arms and of the curves of each experiment; the DVC stage `tables`."""
 
-import argparse
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +14,7 @@ from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import Arm
 from elu_replication.console import table
 from elu_replication.errors import run_main
-from elu_replication.reports.arms import Row, at_chance, declared, grouped, histories
+from elu_replication.reports.arms import Row, asked, at_chance, grouped, histories
 from elu_replication.runs import evidence, frames, store
 from elu_replication.training.early_stopping import stop
 
@@ -28,11 +27,7 @@ FORMULA = r"^(?=[=+@\t\r]|-(?![\d.e ±]*$))"
 def csv(frame: pd.DataFrame, digits: int) -> str:
     """A table for machines, its numbers to so many significant digits. A text that a spreadsheet would take
     for a formula begins with an apostrophe."""
-    texts = {
-        name: frame[name].str.replace(FORMULA, "'", regex=True)
-        for name in frame.columns
-        if frame[name].dtype == "str"
-    }
+    texts: pd.DataFrame = frame.select_dtypes("str").replace(FORMULA, "'", regex=True)
     return frame.assign(**texts).to_csv(index=False, float_format=f"%.{digits}g")
 
 
@@ -221,10 +216,8 @@ def write(rows: Sequence[Row], folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write the tables of a scope.")
-    parser.add_argument("scope", help="custom, or the scale of params.yaml")
-    scope = parser.parse_args().scope
-    write(declared(scope), RESULTS / scope)
+    scope, rows = asked("Write the tables of a scope.")
+    write(rows, RESULTS / scope)
 
 
 if __name__ == "__main__":

@@ -107,11 +107,6 @@ def plan_digest() -> str | None:
     return hashlib.sha256(PLAN.read_bytes()).hexdigest()[:16] if os.path.lexists(PLAN) else None
 
 
-def expected_digest(dataset: str) -> str:
-    """The data digest that a run on `dataset` must have been trained on, from conf/dataset."""
-    return dataset_facts(dataset).digest
-
-
 def run_folder(arm: Arm, seed: int) -> Path:
     """Where a run is: its files appear there together, or not at all. Runs of a custom arm by other engines
     have other folders, since git has none of them: a trial of changed code must not replace them."""
@@ -216,7 +211,7 @@ def _outdated(arm: Arm, seed: int, record: Record) -> str | None:
     """What has changed since a stored run was made, or None."""
     if record.protocol != arm.protocol or record.seed != seed:
         return "protocol changed"
-    if record.data_digest != expected_digest(arm.protocol.dataset.name):
+    if record.data_digest != dataset_facts(arm.protocol.dataset.name).digest:
         return "data changed"
     if record.code_version != code_version(arm.protocol):
         return OTHER_CODE

@@ -5,9 +5,10 @@ import os
 import statistics
 from contextlib import suppress
 from functools import cache
+from itertools import chain
 
 from elu_replication.config import experiments
-from elu_replication.config.schema import Protocol, dataset_facts
+from elu_replication.config.schema import PUBLISHED, Protocol
 
 START_SECONDS = 3.0  # per run: tracing, and a share of importing TensorFlow
 
@@ -27,22 +28,23 @@ def measured() -> dict[str, list[float]]:
 
 
 @cache
-def seconds_per_image(model: str) -> float:
-    """Seconds per declared image (validation included) and epoch of a model on one core: the median over
-    stored runs or, if there are none, over the experiments' documents."""
-    return statistics.median(measured().get(model) or stated(model))
-
-
-def stated(model: str) -> list[float]:
-    """Seconds per image and epoch by the `minutes_per_run` of every experiment with the model."""
-    rates = []
+def stated() -> dict[str, list[float]]:
+    """The same by `minutes_per_run` of every experiment, by the model of its first arm."""
+    rates: dict[str, list[float]] = {}
     for name in experiments.names():
         document = experiments.load(name)
-        if document.protocol["model"] == model:
-            epochs = float(document.protocol["epochs"])
-            images = dataset_facts(str(document.protocol["dataset"])).images.train
-            rates.append(document.minutes_per_run * 60 / (epochs * images))
+        protocol = experiments.arm(f"{name}-{next(iter(document.arms))}", PUBLISHED).protocol
+        images = protocol.epochs * protocol.train_images
+        rates.setdefault(protocol.model.name, []).append(document.minutes_per_run * 60 / images)
     return rates
+
+
+@cache
+def seconds_per_image(model: str) -> float:
+    """Seconds per declared image (validation included) and epoch of a model on one core: the median over
+    stored runs or, if there are none, over the experiments with the model, or over all."""
+    known = measured().get(model) or stated().get(model) or chain.from_iterable(stated().values())
+    return statistics.median(known)
 
 
 def epoch_seconds(protocol: Protocol) -> float:
@@ -50,9 +52,9 @@ def epoch_seconds(protocol: Protocol) -> float:
     return seconds_per_image(protocol.model.name) * protocol.train_images
 
 
-def seconds(protocol: Protocol) -> float:
-    """Estimated seconds for one run of a protocol on one core."""
-    return START_SECONDS + protocol.epochs * epoch_seconds(protocol)
+def seconds(protocol: Protocol, epochs: int | None = None) -> float:
+    """Estimated seconds for one run of a protocol, or for its first epochs, on one core."""
+    return START_SECONDS + (epochs or protocol.epochs) * epoch_seconds(protocol)
 
 
 def cores() -> int:

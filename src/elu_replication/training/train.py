@@ -1,15 +1,15 @@
 """Train the missing runs of an experiment in params.yaml, or of the custom arm; the stage `train`."""
 
 import argparse
-from pathlib import Path
 
 from elu_replication import atomic
 from elu_replication.config import params
 from elu_replication.config.experiments import CUSTOM
 from elu_replication.config.schema import Arm
+from elu_replication.datasets import fetch
 from elu_replication.errors import UserError, run_main
 from elu_replication.runs import store
-from elu_replication.training import campaign
+from elu_replication.training import campaign, checkpoints
 
 OUTPUT = CUSTOM.with_name("arm")  # of the stage `custom`
 
@@ -18,7 +18,7 @@ def share_runs() -> None:
     """In an experiment that DVC runs apart, use the custom arms' runs and the checkpoints of the clone
     where it was asked for: what is trained is not trained again, and outlives the experiment's folder."""
     if clone := params.asking_clone():
-        for folder in (CUSTOM, Path(".checkpoints")):
+        for folder in (CUSTOM, checkpoints.FOLDER):
             if not folder.exists():
                 (clone / folder).mkdir(parents=True, exist_ok=True)
                 folder.parent.mkdir(parents=True, exist_ok=True)
@@ -49,10 +49,8 @@ def main() -> None:
     chosen = [arm for arm in arms if experiment in (arm.name, params.experiment_of(arm))]
     store.require_whole(chosen)
     campaign.take_published(chosen)
-    if jobs := campaign.pending(chosen):
-        from elu_replication.datasets import fetch  # only where something is trained
-
-        fetch.ensure_all((job.arm.protocol for job in jobs), values.dataset)
+    jobs = campaign.pending(chosen)
+    fetch.ensure_all((job.arm.protocol for job in jobs), values.dataset)
     campaign.train(jobs, values.launcher)
     if experiment in values.custom:
         copy_out(chosen[0])

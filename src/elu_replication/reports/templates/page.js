@@ -19,7 +19,7 @@ function filterClaims() {
 }
 for (const id of Object.values(filters)) document.getElementById(id).addEventListener("change", filterClaims);
 search.addEventListener("input", filterClaims);
-document.querySelector("form.filters").addEventListener("submit", event => event.preventDefault());
+addEventListener("submit", event => event.preventDefault());  // no form leaves the page
 // A link to a claim opens it.
 function openTarget() {
   const target = location.hash && document.getElementById(location.hash.slice(1));
@@ -27,7 +27,7 @@ function openTarget() {
 }
 addEventListener("hashchange", openTarget);
 openTarget();
-// On paper each claim is a line, but for those that the reader has opened.
+// On paper all charts are drawn, those that were not reached too.
 addEventListener("beforeprint", () => document.querySelectorAll(".chart").forEach(drawChart));
 
 // Charts: drawn when they come into view, and again when their controls change.
@@ -139,7 +139,6 @@ document.querySelectorAll("[data-controls]").forEach(form => {
     if (event.target === select) form.querySelector(".log").checked = views[select.selectedIndex].log;
     drawChart(element);
   });
-  form.addEventListener("submit", event => event.preventDefault());
 });
 dark.addEventListener("change", () => document.querySelectorAll(".chart[data-drawn]").forEach(drawChart));
 
@@ -162,7 +161,7 @@ function explore() {
     + [-1, 1, 2, 3, 4].map(y => `<text x="326" y="${216 - y * 50}">${y}</text>`).join("");
   document.getElementById("drawing").innerHTML = `<title id="drawing-title">${label} and its derivative</title>
     <line class="axis" x1="0" y1="220" x2="640" y2="220"/><line class="axis" x1="320" y1="0" x2="320" y2="320"/>${ticks}
-    <path id="value" d="${path(values)}" fill="none" stroke="${dark.matches && colour === "#000000" ? "#ffffff" : colour}" stroke-width="2.5"/>
+    <path id="value" d="${path(values)}" fill="none" stroke="${ink(colour)}" stroke-width="2.5"/>
     <path id="slope" d="${path(slopes)}" fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="6 4"/>`;
   document.getElementById("readout").textContent =
     `At x = -1: value ${at(values, -1).toFixed(4)}, slope ${at(slopes, -1).toFixed(4)}.`;

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import submitit
-from submitit.core.utils import FailedJobError, UncompletedJobError
+from submitit.core.utils import UncompletedJobError
 
 from elu_replication.config.schema import Launcher
 from elu_replication.engine import kernels
@@ -42,7 +42,10 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
             for handle, job in list(submitted.items()):
                 if _done(handle):
                     del submitted[handle]
-                    yield _ended(handle, job)
+                    try:
+                        yield remote.received(job, handle.result())
+                    except UncompletedJobError as error:
+                        yield Event(job, "failed", detail=one_line(error))
                 elif (epoch := _epoch(handle)) > reached[handle]:
                     reached[handle] = epoch
                     yield Event(job, "epoch", epoch)
@@ -73,7 +76,7 @@ def _submit(jobs: Sequence[Job], launcher: Launcher) -> dict["submitit.Job[remot
             batch = jobs[start : start + ARRAY_JOBS]
             handles = executor.map_array(Run(), [remote.task(job, folder) for job in batch])
             submitted |= dict(zip(handles, batch, strict=True))
-    except (OSError, subprocess.SubprocessError, RuntimeError, FailedJobError) as error:
+    except (OSError, subprocess.SubprocessError, RuntimeError) as error:
         raise UserError(
             f"launcher = slurm: {one_line(error)}; is this a node of a Slurm cluster that keeps accounts?"
         ) from error
@@ -96,10 +99,3 @@ def _epoch(handle: "submitit.Job[remote.Result]") -> int:
     """The last epoch in the job's log; 0 before the first."""
     lines = [line for line in (handle.stdout() or "").splitlines() if line.startswith("epoch ")]
     return int(lines[-1].split()[1]) if lines else 0
-
-
-def _ended(handle: "submitit.Job[remote.Result]", job: Job) -> Event:
-    try:
-        return remote.received(job, handle.result())
-    except UncompletedJobError as error:
-        return Event(job, "failed", detail=one_line(error))
