@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from submitit.slurm.slurm import SlurmJob
 
 from elu_replication.config.schema import Launcher
 
@@ -58,6 +59,7 @@ def slurm_cluster(folder: Path, tmp: Path, workers: int = 2) -> Iterator[Cluster
     if missing := [name for name in SLURM_DAEMONS if not shutil.which(name)]:
         pytest.skip(f"no {missing[0]}: install slurm-wlm, slurmdbd, munge and mariadb-server")
     os.environ |= {"SLURM_CONF": str(tmp / "slurm.conf"), "CHECKPOINT_SECONDS": "0.5"}
+    SlurmJob.watcher.clear()  # jobs of an earlier cluster of this process had the same numbers
     with ExitStack() as running:
 
         def start(*command: str) -> subprocess.Popen[bytes]:
