@@ -99,15 +99,15 @@ def steps() -> list[tuple[str, list[str]]]:
     """The timed commands, by what they do."""
     python, dvc = [sys.executable, "-m"], [sys.executable, "-m", "dvc"]
     reports = ("tables published", "figures published", "internals published", "claims", "page")
-    modules = ("claims.verdicts", *(f"reports.{name}" for name in reports))
+    modules = ("claims.verdicts", "reports.identification", *(f"reports.{name}" for name in reports))
     stages = [f"train@{name}" for name in sorted({arm.folder.parent.name for arm in arms()})]
     return [
+        ("dvc init", [*dvc, "init", "--quiet", "--no-scm"]),
         (
             "params.yaml with every run",
             [*python, "elu_replication.config.params", "--set", "campaign=full"],
         ),
         *((name, [*python, *f"elu_replication.{name}".split()]) for name in modules),
-        ("dvc init", [*dvc, "init", "--quiet", "--no-scm"]),
         ("dvc commit: every run hashed", [*dvc, "commit", "--force", *stages]),
         ("dvc status: nothing to do", [*dvc, "status", "--quiet", *stages]),
     ]
@@ -118,7 +118,7 @@ def main() -> None:
     lines = []
     with repository() as count:
         environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
-        files = list(RESULTS.glob("published/runs/*/*/*"))
+        files = list(RESULTS.glob("published/runs/*/*/*/*"))
         size = sum(path.stat().st_size for path in files) / 1e6
         say(f"{count} generated runs, {len(files)} files, {size:.0f} MB")
         for name, command in steps():

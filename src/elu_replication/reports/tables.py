@@ -180,12 +180,14 @@ def early_stopping(history: pd.DataFrame) -> pd.DataFrame:
         by_seed = curves.pivot(index="epoch", columns=["split", "seed"], values=["loss", "accuracy"])
         if "validation" not in by_seed.loss:
             continue
+        scores = [
+            (losses.dropna(), by_seed["accuracy", "test", seed], by_seed["loss", "test", seed])
+            for seed, losses in by_seed.loss.validation.items()
+        ]
         for patience in PATIENCES:
             results = []
-            for seed, losses in by_seed.loss.validation.items():
-                trained = losses.dropna()  # with patience, seeds end at epochs of their own
+            for trained, accuracy, loss in scores:  # with patience, seeds end at epochs of their own
                 stopped = stop(trained.tolist(), patience)
-                accuracy, loss = by_seed.accuracy.test[seed], by_seed.loss.test[seed]
                 excess = loss[trained.index[-1]] - loss[stopped.best]
                 results.append([*stopped, accuracy[stopped.best], loss[stopped.best], excess])
             lines.append([arm, patience, *np.mean(results, axis=0)])
