@@ -23,7 +23,7 @@ from elu_replication.config.documents import validated
 from elu_replication.config.options import group_option
 from elu_replication.config.schema import PUBLISHED, Arm, Campaign, Scale
 from elu_replication.errors import UserError
-from elu_replication.reports.arms import declared_at
+from elu_replication.reports.arms import declared_at, runs
 from elu_replication.reports.tables import summary
 from elu_replication.runs import evidence, store
 from elu_replication.training import campaign
@@ -134,6 +134,26 @@ def test_fresh_seeds_count_alone_and_only_once_all_are_stored(trial: dict[str, A
     (contrast,) = schema.load_claims()["C1"].readings["as published"]
     assert [arm.seeds for arm in arms_of(contrast).values()] == [(100, 101, 102), (100, 101)]
     assert [*weighted_sums(contrast)] == [100, 101]
+
+
+def test_a_shared_arm_has_the_seeds_that_count_in_the_experiment_that_shows_it(
+    trial: dict[str, Arm],
+) -> None:
+    other = TRIAL.replace("  - {number: 3, arms: [elu], because: more}\n", "")
+    other = other.replace("elu: {activation: elu}", "elu: {activation: elu, same_as: trial-elu}", 1)
+    (experiments.FOLDER / "other.yaml").write_text(other)
+    forget()
+    for arm in trial.values():
+        train(arm, *arm.seeds, *arm.fresh_seeds)
+    rows = [row for row in declared_at(PUBLISHED) if row.experiment in ("other", "trial")]
+    table = summary(rows).set_index(["experiment", "arm"])
+    assert table.seeds.tolist() == [2, 0, 3, 2]
+    assert table.evidence.tolist() == [
+        *("exploration; fresh seeds: 3 of 3", "exploration; fresh seeds: 0 of 2"),
+        *("fresh seeds", "fresh seeds"),
+    ]
+    listed = [(arm.folder.name, record.seed) for arm, record in runs(rows)]
+    assert sorted(listed) == [*(("elu", s) for s in (0, 1, 100, 101, 102)), ("relu", 100), ("relu", 101)]
 
 
 def test_a_fresh_seed_of_other_kernels_does_not_complete_an_experiment(trial: dict[str, Arm]) -> None:

@@ -40,6 +40,15 @@ def status(arm: Arm) -> str:
     return f"{stored} of {len(reasons)}{note}" if stored or stale else "not run"
 
 
+def seeds_of(arm: Arm) -> str:
+    """What the seeds of a row's arm are. An arm that experiments share may have fresh seeds enough, and
+    still be shown with exploration's in the one that is not complete."""
+    text = evidence.evidence([arm])
+    if text == evidence.FRESH and arm.seeds != arm.fresh_seeds:
+        return f"{evidence.EXPLORATION}; {text}: {evidence.stored_fresh(arm)} of {len(arm.fresh_seeds)}"
+    return text
+
+
 def summary(rows: Iterable[Row]) -> pd.DataFrame:
     """One line an arm: mean, sample standard deviation (_sd), least (_min) and largest (_max) over the
     stored seeds of the test scores after the last epoch, and mean and _sd of those after the epoch of
@@ -60,7 +69,7 @@ def summary(rows: Iterable[Row]) -> pd.DataFrame:
             "experiment": row.experiment,
             "arm": row.label,
             "status": status(row.arm),
-            "evidence": evidence.evidence([row.arm]),
+            "evidence": seeds_of(row.arm),
             "seeds": len(finished),
             "diverged": len(records) - len(finished),
             "at_chance": int(idle.sum()),
