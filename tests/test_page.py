@@ -315,7 +315,7 @@ def test_did_the_accuracies_of_the_report_replicate(page: Page) -> None:
     claim = results.load().by_id["C42"]
     finding = page.locator("#finding-accuracies")
     said = finding.locator("h3").text_content() or ""
-    assert ("do not replicate" in said) == (claim.verdict == "not replicated")
+    assert ("not replicate" in said) == (claim.verdict == "not replicated")
     finding.get_by_role("link", name="C42", exact=True).click()
     opened = page.locator("#C42")
     assert opened.locator("tbody tr:visible").count() == len(claim.contrasts)
