@@ -33,3 +33,13 @@ def test_this_machine_gives_the_committed_fingerprint(mnist: Path) -> None:
     process = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
     assert process.stdout.splitlines()[-1].startswith("this machine gives the project's numbers")
+
+
+@pytest.mark.long
+def test_a_part_of_the_fingerprint_never_replaces_the_committed_one(mnist: Path) -> None:
+    committed = fingerprint.FILE.read_bytes()
+    command = [sys.executable, "scripts/fingerprint.py", "--images", "20", "--no-probes", "--write"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert fingerprint.FILE.read_bytes() == committed
