@@ -27,12 +27,24 @@ def arm(tmp_path: Path, mnist: Path) -> Arm:
     return Arm("tried", tiny(), (0, 1, 2), tmp_path / "tried")
 
 
-def test_histories_do_not_depend_on_the_number_of_workers_or_the_order(arm: Arm, tmp_path: Path) -> None:
+def test_histories_depend_neither_on_the_workers_nor_on_the_order(
+    arm: Arm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor on whether a worker has trained others before: one makes way for another after so many jobs."""
+    monkeypatch.setattr(local, "MOST_JOBS", 2)
+    workers = {}
+    for event in local.launch(campaign.pending([arm]), ONE):
+        if event.kind == "epoch":
+            (worker,) = multiprocessing.active_children()
+            workers[event.job.seed] = worker.pid
+    assert workers[0] == workers[1] != workers[2]
     other = replace(arm, folder=tmp_path / "other")
-    for processes, jobs in ((1, campaign.pending([arm])), (3, campaign.pending([other])[::-1])):
-        kinds = [event.kind for event in local.launch(jobs, Launcher("local", processes=processes))]
-        assert kinds.count("finished") == 3
-        assert kinds.count("epoch") == 9
+    kinds = [
+        event.kind
+        for event in local.launch(campaign.pending([other])[::-1], Launcher("local", processes=2))
+    ]
+    assert kinds.count("finished") == 3
+    assert kinds.count("epoch") == 9
     assert histories(arm) == histories(other)
     assert len(set(histories(arm).values())) == 3
 
@@ -65,18 +77,6 @@ def test_a_killed_worker_fails_its_own_run_only_and_the_next_time_mends_it(
     assert store.why_not_current(long, 0) == "not run"
 
 
-def test_a_worker_makes_way_for_another_after_so_many_jobs(
-    arm: Arm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(local, "MOST_JOBS", 2)
-    workers = {}
-    for event in local.launch(campaign.pending([arm]), ONE):
-        if event.kind == "epoch":
-            (worker,) = multiprocessing.active_children()
-            workers[event.job.seed] = worker.pid
-    assert workers[0] == workers[1] != workers[2]
-
-
 def test_a_run_that_diverges_is_recorded_and_stops(arm: Arm) -> None:
     wild = replace(arm, protocol=tiny(optimizer__learning_rate=1e30, epochs=50), seeds=(0,))
     assert [event.kind for event in local.launch(campaign.pending([wild]), ONE)][-1] == "diverged"
@@ -90,7 +90,7 @@ def test_all_failures_are_listed_at_the_end(arm: Arm, tmp_path: Path) -> None:
     blocked = replace(arm, name="blocked", seeds=(4, 5), folder=tmp_path / "taken")
     jobs = [Job(blocked, 4), Job(arm, 0), Job(blocked, 5)]
     with pytest.raises(UserError, match=r"2 of 3 runs failed: (?=.*blocked seed 4: ).*blocked seed 5: "):
-        campaign.train(jobs)
+        campaign.train(jobs, ONE)
     assert store.why_not_current(arm, 0) is None
 
 

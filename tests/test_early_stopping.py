@@ -74,6 +74,7 @@ def test_an_arm_with_patience_stops_restores_and_saves(mnist: Path, tmp_path: Pa
     assert store.why_not_current(arm, 0) == "model not saved"
 
 
+@pytest.mark.long
 def test_the_network_from_scratch_restores_its_best_weights_too(mnist: Path, tmp_path: Path) -> None:
     protocol = tiny(
         patience=2, epochs=60, model="from_scratch", model__hidden_layers=2, optimizer__learning_rate=0.5

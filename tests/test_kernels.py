@@ -97,6 +97,7 @@ def test_the_worst_environment_and_the_users_keras_change_no_number(tmp_path: Pa
     assert plain.splitlines()[1] == "tensorflow float32 1e-07 channels_last"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not kernels.available(kernels.AVX512), reason="this processor has AVX2 kernels only")
 def test_other_kernels_do_change_numbers() -> None:
     assert printed(COMPUTE, ELU_KERNELS=kernels.AVX512) != printed(COMPUTE)

@@ -5,6 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import psutil
+import pytest
 from conftest import tiny
 
 from elu_replication.config.schema import Arm
@@ -35,6 +36,7 @@ def resident_after_each(folder: Path) -> list[int]:
     return resident
 
 
+@pytest.mark.long
 def test_a_worker_does_not_keep_the_images_of_arms_that_it_has_trained(mnist: Path, tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:

@@ -24,7 +24,7 @@ def opened(protocol: Protocol, seed: int = 0) -> tuple[Trainer, Probes]:
     return trainer, Probes(trainer, parts)
 
 
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
+@pytest.mark.parametrize("model", ["mlp", pytest.param("cnn", marks=pytest.mark.long)])
 def test_a_history_is_the_same_to_the_bit_with_and_without_probes(
     model: str, mnist: Path, tmp_path: Path
 ) -> None:

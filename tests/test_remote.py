@@ -32,6 +32,7 @@ def worker(tmp_path: Path, mnist: Path) -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
+@pytest.mark.long
 def test_a_task_gives_the_files_of_a_run_here_and_is_done_once(
     worker: ProcessPoolExecutor, tmp_path: Path
 ) -> None:

@@ -96,6 +96,7 @@ def test_quick_arms_run_end_to_end_and_are_then_skipped(clone: Path) -> None:
     assert "Skipped, up to date" in replicate(clone)
 
 
+@pytest.mark.long
 def test_more_seeds_train_just_what_is_needed(clone: Path) -> None:
     said = replicate(clone, "--set", f"{TINY} scale.max_seeds=3", "--arms", "asu_mlp-sgd_elu")
     assert "seeds 2 " in said
@@ -115,6 +116,7 @@ FRONTS = (
 )
 
 
+@pytest.mark.long
 def test_an_altered_run_stops_every_front_before_anything_is_written(clone: Path) -> None:
     before = changed_files(clone)
     history = "results/published/runs/asu_mlp/sgd_elu/seed-0/history.csv"
@@ -224,6 +226,7 @@ def test_dvc_repro_alone_does_the_same(clone: Path) -> None:
     run(clone, "git", "commit", "-qam", "tried")
 
 
+@pytest.mark.long
 def test_an_experiment_trains_its_own_arm_only(clone: Path) -> None:
     overrides = [f"-S{value}" for value in (*OWN, "activation=elu", "activation.alpha=0.5")]
     said = dvc(clone, "exp", "run", "--name", "softer", *overrides)
@@ -240,6 +243,7 @@ def test_an_experiment_trains_its_own_arm_only(clone: Path) -> None:
     run(clone, "python", "-m", "elu_replication.config.params")
 
 
+@pytest.mark.long
 def test_an_experiment_apart_runs_its_own_code_and_trains_no_finished_run(clone: Path) -> None:
     campaign_code = clone / "src/elu_replication/training/campaign.py"
     text = campaign_code.read_text()

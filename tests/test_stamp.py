@@ -89,10 +89,11 @@ def test_runs_outlive_a_change_that_changes_no_number(repository: Path) -> None:
     ("old", "new", "unlike"),
     [
         # The optimizer's state, last of the initial variables, holds its learning rate.
-        (
+        pytest.param(
             "learning_rate=optimizer.learning_rate",
             "learning_rate=optimizer.learning_rate * 1.001",
             "initial variable 7, history, variable 0",
+            marks=pytest.mark.long,
         ),
         ("float(loss_sum) / n", "float(loss_sum) / n / 2", "history"),
     ],
@@ -123,6 +124,7 @@ def test_runs_of_another_engine_than_the_commit_s_are_not_stamped(repository: Pa
     assert stored(repository) == before
 
 
+@pytest.mark.long
 def test_an_engine_that_fails_is_named(repository: Path) -> None:
     edit(repository, "n = int(images)", "raise ValueError")
     result = stamp(repository)

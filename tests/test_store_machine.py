@@ -655,15 +655,14 @@ def template(mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield folder
 
 
-def explore(template: Path, examples: int, steps: int) -> None:
-    """Try sequences of steps, the same ones on every machine."""
-    for counter in (EXAMPLES, STEPS, RUNS):
-        counter.clear()
+@pytest.mark.long
+def test_no_history_of_a_store_makes_it_show_a_wrong_number(template: Path) -> None:
+    """Sequences of steps, the same ones on every machine."""
     gc.freeze()  # a worker collects garbage before each arm, and need not go through all of this process
     unchecked = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     tried = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
+        max_examples=120,
+        stateful_step_count=30,
         derandomize=True,
         database=None,
         deadline=None,
@@ -673,14 +672,5 @@ def explore(template: Path, examples: int, steps: int) -> None:
         run_state_machine_as_test(lambda: Store(template), settings=tried)
     finally:
         gc.unfreeze()
-    keep("state_machine", {**EXAMPLES, "steps": STEPS, "runs": RUNS})
-
-
-def test_no_history_of_a_store_makes_it_show_a_wrong_number(template: Path) -> None:
-    explore(template, examples=15, steps=20)
     assert {"current", "not run", "altered", "protocol changed", "engine changed"} <= RUNS.keys()
-
-
-@pytest.mark.long
-def test_no_long_history_of_a_store_makes_it_show_a_wrong_number(template: Path) -> None:
-    explore(template, examples=120, steps=30)
+    keep("state_machine", {**EXAMPLES, "steps": STEPS, "runs": RUNS})

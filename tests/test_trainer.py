@@ -27,7 +27,8 @@ PROTOCOLS = {
         model="autoencoder", loss="summed_squared_error", optimizer__learning_rate=0.0001
     ),
 }
-CLASSIFIERS = [name for name in PROTOCOLS if not name.startswith("autoencoder")]
+AUTOENCODERS = [name for name in PROTOCOLS if name.startswith("autoencoder")]
+CLASSIFIERS = [name for name in PROTOCOLS if name not in AUTOENCODERS]
 
 
 def trainer(protocol: Protocol) -> Trainer:
@@ -40,7 +41,9 @@ def history(trained: Trainer, seed: int, epochs: int) -> list[Observation]:
     return [seen for epoch in range(1, epochs + 1) for seen in trained.epoch(seed, epoch)]
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize(
+    "name", [*CLASSIFIERS, *(pytest.param(name, marks=pytest.mark.long) for name in AUTOENCODERS)]
+)
 def test_an_epoch_is_keras_fit_on_the_same_order(name: str, mnist: Path) -> None:
     protocol, seed = PROTOCOLS[name], 3
     ours = history(trainer(protocol), seed, 2)
