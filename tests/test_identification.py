@@ -164,10 +164,11 @@ def test_a_curve_is_judged_by_the_stored_runs_of_each_arm() -> None:
     assert result.evidence.startswith(("exploration", "fresh seeds"))
     declared = [*curve.candidates, *curve.controls]
     assert any(candidate.begins_as for candidate in declared)
+    arms = evidence.counted(candidate.begins_as or candidate.arm for candidate in declared)
     for candidate, judged in zip(declared, [*result.candidates, *result.controls], strict=True):
         judged_by = candidate.begins_as or candidate.arm
         assert (judged.label, judged.arm, judged.judged_by) == (candidate.label, candidate.arm, judged_by)
-        (arm,) = evidence.counted([judged_by]).values()
+        arm = arms[judged_by]
         histories = [pd.read_csv(store.history_path(arm, seed)) for seed in arm.seeds]
         ends = [h[(h.split == "train") & h.epoch.between(16, 25)].loss.mean() for h in histories]
         assert judged.seeds == len(ends)

@@ -5,6 +5,7 @@ JavaScript, which draws the curves and the explorer.
 """
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -220,18 +221,24 @@ def to_train(claims: Iterable[ClaimResult]) -> tuple[int, float]:
 
 def undecided(results: Results) -> columns.Rows:
     """Each undecided claim with the fresh runs that it waits for, those of the fewest hours first; claims
-    on times wait for measurements instead."""
+    on times wait for measurements instead, and those whose fresh seeds are all stored for nothing."""
     waiting = [claim for claim in results.claims if claim.verdict in UNDECIDED]
     costs = [(claim, *(to_train([claim]) if claim.evidence else (0, 0.0))) for claim in waiting]
+
+    def left(claim: ClaimResult, runs: int) -> str:
+        if not claim.evidence:
+            return "measurements: make times"
+        return str(runs) if runs else "none: its planned seeds leave it open"
+
     return [
         {
             "Claim": claim.id,
             "Statement": claim.statement,
             "Verdict": claim.verdict,
-            "Fresh runs left": str(runs) if claim.evidence else "measurements: make times",
-            "Hours on one core": f"{hours:.1f}" if claim.evidence else "-",
+            "Fresh runs left": left(claim, runs),
+            "Hours on one core": f"{hours:.1f}" if runs else "-",
         }
-        for claim, runs, hours in sorted(costs, key=lambda row: row[-1])
+        for claim, runs, hours in sorted(costs, key=lambda row: row[-1] or math.inf)
     ]
 
 
