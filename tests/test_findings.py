@@ -278,8 +278,10 @@ def test_how_many_exploratory_verdicts_stood(
     results: Results, judged: int | None, changed: int, expected: str
 ) -> None:
     before = findings.explored()
-    assert not {*before.values()} & {*UNDECIDED}
-    by_runs = [claim for claim in results.claims if claim.decided_by == "runs" and claim.id in before]
+    ran = [claim for claim in results.claims if claim.decided_by == "runs" and claim.id in before]
+    by_runs = [claim for claim in ran if before[claim.id] not in UNDECIDED]
+    for claim in ran:
+        put(claim, evidence="exploration")
     for place, claim in enumerate(by_runs):
         fresh = judged is None or place < judged
         put(claim, verdict=before[claim.id], evidence="fresh seeds" if fresh else "exploration")
@@ -289,6 +291,34 @@ def test_how_many_exploratory_verdicts_stood(
     first = by_runs[0]
     rest = len(by_runs) - (judged or 0)
     assert said.startswith(expected.format(n=len(by_runs), rest=rest, name=first.id, old=before[first.id]))
+    assert "left undecided" not in said
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ((), "."),
+        (("inconclusive",), " Fresh seeds decide none of 1 that exploration left undecided."),
+        (
+            ("replicated", "inconclusive", "not replicated"),
+            " Fresh seeds decide 2 of 3 that exploration left undecided:"
+            " {0} (replicated), {2} (not replicated).",
+        ),
+    ],
+)
+def test_which_claims_that_exploration_left_undecided_fresh_seeds_decide(
+    results: Results, verdicts: tuple[Verdict, ...], expected: str
+) -> None:
+    before = findings.explored()
+    ran = [claim for claim in results.claims if claim.decided_by == "runs" and claim.id in before]
+    for claim in ran:
+        put(claim, evidence="exploration" if before[claim.id] in UNDECIDED else "fresh seeds")
+    left = [claim for claim in ran if before[claim.id] in UNDECIDED]
+    for claim, verdict in zip(left, verdicts, strict=False):
+        put(claim, evidence="fresh seeds", verdict=verdict)
+    said = findings.stood(results, before)
+    assert said.endswith(expected.format(*(claim.id for claim in left)))
+    assert ("left undecided" in said) == bool(verdicts)
 
 
 def test_the_exploratory_verdicts_that_stood_are_counted_in_readme_and_terminal(

@@ -527,17 +527,16 @@ def practice(results: Results) -> list[str]:
 
 
 def explored() -> dict[str, str]:
-    """The verdicts of exploration by claim, by the version of the rules that the plan has; without those
-    that left a claim undecided."""
+    """The verdicts of exploration by claim, by the version of the rules that the plan has."""
     with EXPLORATION.open(newline="") as file:
-        verdicts = {row["claim"]: row["version_2"] for row in csv.DictReader(file)}
-    return {claim: verdict for claim, verdict in verdicts.items() if verdict not in UNDECIDED}
+        return {row["claim"]: row["version_2"] for row in csv.DictReader(file)}
 
 
 def stood(results: Results, before: Mapping[str, str]) -> str:
     """How many verdicts of exploration (`before`, by claim) are still those of claims that fresh seeds have
-    judged since, and which are not."""
-    by_runs = [claim for claim in results.claims if claim.decided_by == "runs" and claim.id in before]
+    judged since, which are not, and which of the claims that exploration left undecided are decided now."""
+    ran = [claim for claim in results.claims if claim.decided_by == "runs" and claim.id in before]
+    by_runs = [claim for claim in ran if before[claim.id] not in UNDECIDED]
     judged = [claim for claim in by_runs if claim.evidence.startswith(FRESH)]
     if not judged:
         return (
@@ -550,7 +549,13 @@ def stood(results: Results, before: Mapping[str, str]) -> str:
         changes = [f"{claim.id} ({before[claim.id]}, now {claim.verdict})" for claim in others]
         text += f"; not {', '.join(changes)}"
     waiting = len(by_runs) - len(judged)
-    return text + (f"; {waiting} wait for theirs." if waiting else ".")
+    text += f"; {waiting} wait for theirs." if waiting else "."
+    left = [claim for claim in ran if claim not in by_runs and claim.evidence.startswith(FRESH)]
+    if left:
+        now = [f"{claim.id} ({claim.verdict})" for claim in left if claim.verdict not in UNDECIDED]
+        text += f" Fresh seeds decide {len(now) or 'none'} of {len(left)} that exploration left undecided"
+        text += f": {', '.join(now)}." if now else "."
+    return text
 
 
 def evidence(results: Results) -> str:
