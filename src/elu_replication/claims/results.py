@@ -206,7 +206,7 @@ class Pattern(Strict):
     factor: Factor | None = None
 
     def __str__(self) -> str:
-        text = f"holds in {self.holds} of {self.readings}, fails in {self.fails}"
+        text = f"holds in {self.holds} of {self.readings} readings, fails in {self.fails}"
         if (self.holds, self.fails) != (self.holds_adjusted, self.fails_adjusted):
             text += f" (adjusted: {self.holds_adjusted} and {self.fails_adjusted})"
         if self.factor:
