@@ -21,7 +21,7 @@ from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import UserError
 from elu_replication.reports import claims as report
-from elu_replication.reports import forest, plots
+from elu_replication.reports import columns, forest, plots
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +226,21 @@ def explained(claim: results.ClaimResult, computed: Results, verbose: bool) -> l
     with console.console.capture() as captured:
         command.explain(claim, computed, verbose)
     return captured.get().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0123456, "0.01235"),
+        (-2e-10, "-2e-10"),
+        (-3.3e-20, "0"),
+        (0.0, "0"),
+        (math.inf, "inf"),
+        (math.nan, "-"),
+    ],
+)
+def test_a_number_has_four_digits_and_what_rounding_leaves_is_zero(value: float, shown: str) -> None:
+    assert columns.number(value) == shown
 
 
 def test_a_claim_is_explained_on_one_screen_verdict_first(computed: Results) -> None:

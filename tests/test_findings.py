@@ -118,14 +118,34 @@ def test_the_cnn_has_the_side_of_the_intervals(
     move(results, "C3", *glorot)
     move(results, "C7", *he)
     accuracies = findings.accuracies_of_cnn(results)
-    for contrast in accuracies:
+    for reading, contrast in accuracies:
+        put(reading, adjusted="not replicated")
         contrast.interval = Interval(-0.01, 0.01)
     assert expected in title(findings.cnn, results)
     assert title(findings.cnn, results).endswith("; its accuracy is not clearly different")
     assert advice in findings.practice(results)[0]
-    for contrast in accuracies:  # a loss and an accuracy that speak against one another decide nothing
+    for _, contrast in accuracies:  # a loss and an accuracy that speak against one another decide nothing
         contrast.interval = Interval(*((0.01, 0.02) if advice == "take ReLU" else (-0.02, -0.01)))
     assert "do not decide" in findings.practice(results)[0]
+    assert not title(findings.cnn, results).endswith("not clearly different")
+    for reading, _ in accuracies:  # nor does an accuracy that no test shows after Holm's adjustment
+        put(reading, adjusted="inconclusive")
+    assert advice in findings.practice(results)[0]
+    assert title(findings.cnn, results).endswith("; its accuracy is not clearly different")
+
+
+@pytest.mark.parametrize(("verdict", "said"), [("replicated", True), ("inconclusive", False)])
+def test_elu_with_alpha_0_1_is_called_equivalent_to_relu_where_both_scores_are(
+    results: Results, verdict: Verdict, said: bool
+) -> None:
+    reading, _ = find(results, "C15", "test_loss", f"{CNN}he_elu01", f"{CNN}he_relu")
+    assert {(c.metric, c.expect) for c in reading.contrasts} == {
+        ("test_loss", "equal"),
+        ("test_accuracy", "equal"),
+    }
+    decide(results, "C78", "replicated")
+    put(reading, verdict=verdict)
+    assert ("equivalent to ReLU's" in " ".join(findings.practice(results))) == said
 
 
 def test_dropout_is_the_reason_only_where_equal_rates_differ_from_the_published_ones(

@@ -47,8 +47,8 @@ def table(columns: Sequence[Column], rows: Iterable[Any], output: str) -> Rows:
 
 
 def number(value: float) -> str:
-    """A number to four significant digits; "-" for none."""
-    return "-" if math.isnan(value) else f"{value:.4g}"
+    """A number to four significant digits; "-" for none. What rounding leaves of a zero is a zero."""
+    return "-" if math.isnan(value) else f"{value if abs(value) > 1e-15 else 0:.4g}"
 
 
 def paragraph(width: float) -> str:

@@ -45,6 +45,7 @@ class Finding(NamedTuple):
 
 
 Runs = Mapping[str, str]  # the protocol that made each published curve, where the curve decides it
+Pair = tuple[ReadingResult, ContrastResult]  # a contrast and the reading that it belongs to
 
 
 def identified(path: Path = CURVES) -> Runs:
@@ -61,7 +62,7 @@ def identified(path: Path = CURVES) -> Runs:
         raise UserError(f"{path}: damaged; `dvc repro -f identification` makes it again") from error
 
 
-def find(results: Results, claim: str, metric: str, *arms: str) -> tuple[ReadingResult, ContrastResult]:
+def find(results: Results, claim: str, metric: str, *arms: str) -> Pair:
     """The reading and the contrast of a claim with a metric and these arms, in this order."""
     for reading in results.by_id[claim].readings:
         for contrast in reading.contrasts:
@@ -180,17 +181,31 @@ def alpha(results: Results, runs: Runs) -> Finding:
     return Finding("alpha", f"{begin}: {lowers}, {helps}", why, ("C14", "C78", "C79"), rows, changes)
 
 
-def accuracies_of_cnn(results: Results) -> list[ContrastResult]:
-    """The accuracy of ELU with alpha 1 minus ReLU's in the article's network, with Glorot and with He."""
+def losses_of_cnn(results: Results) -> list[Pair]:
+    """The test loss of ELU with alpha 1 minus ReLU's in the article's network, with Glorot and with He."""
     return [
-        find(results, claim, "test_accuracy", f"{CNN}{init}_elu1", f"{CNN}{init}_relu")[1]
+        find(results, claim, "test_loss", f"{CNN}{init}_elu1", f"{CNN}{init}_relu")
+        for init, claim in (("glorot", "C3"), ("he", "C7"))
+    ]
+
+
+def accuracies_of_cnn(results: Results) -> list[Pair]:
+    """The same of the test accuracy."""
+    return [
+        find(results, claim, "test_accuracy", f"{CNN}{init}_elu1", f"{CNN}{init}_relu")
         for init, claim in (("glorot", "C3"), ("he", "C15"))
     ]
 
 
-def by_initializer(contrasts: Iterable[ContrastResult], both: str) -> str:
+def clear_side(pair: Pair) -> str:
+    """The side of a contrast, or "" where Holm's adjustment leaves its reading undecided."""
+    reading, contrast = pair
+    return "" if reading.adjusted in UNDECIDED else side(contrast)
+
+
+def by_initializer(pairs: Iterable[Pair], both: str) -> str:
     """Where a score of ELU is against ReLU's with Glorot and with He; `both` ends it where these agree."""
-    glorot, he = (side(contrast) or "not clearly different" for contrast in contrasts)
+    glorot, he = (clear_side(pair) or "not clearly different" for pair in pairs)
     return f"{glorot}{both}" if glorot == he else f"{glorot} with Glorot and {he} with He"
 
 
@@ -206,7 +221,7 @@ def cnn(results: Results, runs: Runs) -> Finding | None:
     ]
     if any(row.contrast.n < 2 for row in rows[:2]):
         return None
-    losses = by_initializer((row.contrast for row in rows[:2]), " with either initialization")
+    losses = by_initializer(losses_of_cnn(results), " with either initialization")
     accuracies = accuracies_of_cnn(results)
     title = (
         f"With ELU (alpha 1) instead of ReLU, the test loss of the article's CNN is {losses}; its accuracy"
@@ -217,7 +232,7 @@ def cnn(results: Results, runs: Runs) -> Finding | None:
         f" {value(rows[1].contrast)} with He;"
         f" with alpha 0.1 it is {value(rows[2].contrast)} and {value(rows[3].contrast)}. The article says"
         " that ELU does slightly worse with Glorot and slightly better with He. In accuracy, ELU with alpha"
-        f" 1 minus ReLU is {value(accuracies[0])} with Glorot and {value(accuracies[1])} with He."
+        f" 1 minus ReLU is {value(accuracies[0][1])} with Glorot and {value(accuracies[1][1])} with He."
     )
     return Finding("cnn", title, why, ("C3", "C7", "C15"), rows, f"{outlook(results, 'C3', 'C7')}.")
 
@@ -271,7 +286,7 @@ def dropout(results: Results, runs: Runs) -> Finding:
     return Finding("dropout", title, why, ("C11",), rows, changes)
 
 
-def by_optimizer(results: Results, claim: str, name: str) -> list[tuple[ReadingResult, ContrastResult]]:
+def by_optimizer(results: Results, claim: str, name: str) -> list[Pair]:
     """The readings of a claim on the report's network with an optimizer, each with its first contrast if
     that is ELU minus ReLU."""
     pairs = [(reading, reading.contrasts[0]) for reading in results.by_id[claim].readings]
@@ -282,7 +297,7 @@ def by_optimizer(results: Results, claim: str, name: str) -> list[tuple[ReadingR
     ]
 
 
-def but_primary(pairs: Sequence[tuple[ReadingResult, ContrastResult]]) -> str:
+def but_primary(pairs: Sequence[Pair]) -> str:
     """The end of a sentence on several readings that says how the primary one is decided otherwise."""
     verdict = pairs[0][1].verdict
     return "" if verdict == "replicated" else f", but the primary one is {verdict}"
@@ -494,9 +509,9 @@ def findings(results: Results, runs: Runs) -> list[Finding]:
 def practice(results: Results) -> list[str]:
     """When one would choose ELU on this evidence, a sentence for each network, and the limits."""
     advice = []
-    _, glorot = find(results, "C3", "test_loss", f"{CNN}glorot_elu1", f"{CNN}glorot_relu")
-    _, he = find(results, "C7", "test_loss", f"{CNN}he_elu1", f"{CNN}he_relu")
-    losses, accuracies = {side(glorot), side(he)}, {*map(side, accuracies_of_cnn(results))}
+    losses, accuracies = (
+        {*map(clear_side, pairs)} for pairs in (losses_of_cnn(results), accuracies_of_cnn(results))
+    )
     if losses == {"higher"} and "higher" not in accuracies:
         choice = "take ReLU: ELU with alpha 1 has the higher test loss, and no gain in accuracy is shown"
     elif losses == {"lower"} and "lower" not in accuracies:
@@ -505,8 +520,13 @@ def practice(results: Results) -> list[str]:
         choice = "the runs do not decide between ELU and ReLU"
     advice.append(f"For a small CNN such as the article's, {choice}.")
     _, smaller = find(results, "C78", "test_loss", f"{CNN}he_elu01", f"{CNN}he_elu1")
+    same, _ = find(results, "C15", "test_loss", f"{CNN}he_elu01", f"{CNN}he_relu")
     if smaller.verdict == "replicated":
-        advice.append("If ELU is used there, alpha 0.1 gives a lower test loss than 1.")
+        close = ", and with He a test loss and an accuracy equivalent to ReLU's"
+        advice.append(
+            "If ELU is used there, alpha 0.1 gives a lower test loss than 1"
+            f"{close if same.verdict == 'replicated' else ''}."
+        )
     if results.by_id["C14"].verdict == "not replicated":
         _, accuracy = find(results, "C14", "test_accuracy", f"{CNN}glorot_elu1")
         advice.append(
