@@ -115,6 +115,11 @@ def test_he_is_called_needless_only_where_the_claim_fails(results: Results) -> N
 def test_the_cnn_has_the_side_of_the_intervals(
     results: Results, glorot: tuple[float, float], he: tuple[float, float], expected: str, advice: str
 ) -> None:
+    def why(results: Results) -> str:
+        finding = findings.cnn(results, IDENTIFIED)
+        assert finding
+        return finding.why
+
     move(results, "C3", *glorot)
     move(results, "C7", *he)
     accuracies = findings.accuracies_of_cnn(results)
@@ -128,10 +133,12 @@ def test_the_cnn_has_the_side_of_the_intervals(
         contrast.interval = Interval(*((0.01, 0.02) if advice == "take ReLU" else (-0.02, -0.01)))
     assert "do not decide" in findings.practice(results)[0]
     assert not title(findings.cnn, results).endswith("not clearly different")
+    assert "Holm" not in why(results)
     for reading, _ in accuracies:  # nor does an accuracy that no test shows after Holm's adjustment
         put(reading, adjusted="inconclusive")
     assert advice in findings.practice(results)[0]
     assert title(findings.cnn, results).endswith("; its accuracy is not clearly different")
+    assert "Holm" in why(results)
 
 
 @pytest.mark.parametrize(("verdict", "said"), [("replicated", True), ("inconclusive", False)])

@@ -234,6 +234,10 @@ def cnn(results: Results, runs: Runs) -> Finding | None:
         " that ELU does slightly worse with Glorot and slightly better with He. In accuracy, ELU with alpha"
         f" 1 minus ReLU is {value(accuracies[0][1])} with Glorot and {value(accuracies[1][1])} with He."
     )
+    if any(side(contrast) and not clear_side((reading, contrast)) for reading, contrast in accuracies):
+        why += (
+            " An interval that excludes zero does so no longer after Holm's adjustment."
+        )
     return Finding("cnn", title, why, ("C3", "C7", "C15"), rows, f"{outlook(results, 'C3', 'C7')}.")
 
 
