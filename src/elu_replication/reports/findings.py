@@ -235,9 +235,7 @@ def cnn(results: Results, runs: Runs) -> Finding | None:
         f" 1 minus ReLU is {value(accuracies[0][1])} with Glorot and {value(accuracies[1][1])} with He."
     )
     if any(side(contrast) and not clear_side((reading, contrast)) for reading, contrast in accuracies):
-        why += (
-            " An interval that excludes zero does so no longer after Holm's adjustment."
-        )
+        why += " An interval that excludes zero does so no longer after Holm's adjustment."
     return Finding("cnn", title, why, ("C3", "C7", "C15"), rows, f"{outlook(results, 'C3', 'C7')}.")
 
 
