@@ -34,11 +34,16 @@ TINY = {
 
 
 SLOW = (
-    "bad_input",
-    *("figures", "commands", "models", "scenario", "processors", "from_scratch", "trainer", "probes"),
-    *("campaign", "audit", "kernels", "fingerprint_command", "stamp", "early_stopping", "remote"),
-    *("kills", "crashes", "store_machine", "memory", "cluster"),
-)  # the scenario takes as long as all after it: first, so that two processes end together
+    *("bad_input", "figures", "commands", "models"),
+    *(
+        "scenario",
+        "store_machine",
+        "processors",
+        "crashes",
+    ),  # the longest first: both processes end at once
+    *("kills", "from_scratch", "trainer", "probes", "campaign", "audit", "kernels", "fingerprint_command"),
+    *("stamp", "early_stopping", "remote", "memory", "cluster"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

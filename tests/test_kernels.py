@@ -87,6 +87,7 @@ def test_no_variable_of_the_environment_remains(hostile: dict[str, str], setting
     assert json.loads(settings)["ONEDNN_MAX_CPU_ISA"] == "AVX2"
 
 
+@pytest.mark.long
 def test_the_worst_environment_and_the_users_keras_change_no_number(tmp_path: Path) -> None:
     (tmp_path / ".keras").mkdir()
     configuration = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}

@@ -257,12 +257,18 @@ def test_pointing_at_a_curve_tells_its_values(page: Page) -> None:
     assert [float(value) for value in values] == pytest.approx(stored, rel=1e-4)
 
 
-@pytest.mark.parametrize("screen", ["desktop light", pytest.param("phone dark", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("screen", "opened"),
+    [
+        ("desktop light", "false"),
+        *(pytest.param(screen, "true", marks=pytest.mark.long) for screen in SCREENS),
+    ],
+)
 @in_browser
-def test_it_can_be_used_by_keyboard_and_screen_reader(page: Page) -> None:
+def test_it_can_be_used_by_keyboard_and_screen_reader(page: Page, opened: str) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
+    page.evaluate(f"document.querySelectorAll('details').forEach(part => {{ part.open = {opened}; }})")
     violations = Axe().run(page).response["violations"]
     serious = [
         (v["id"], v["nodes"][0]["html"]) for v in violations if v["impact"] in ("serious", "critical")

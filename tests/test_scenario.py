@@ -98,6 +98,7 @@ def test_quick_arms_run_end_to_end_and_are_then_skipped(clone: Path) -> None:
 
 @pytest.mark.long
 def test_more_seeds_train_just_what_is_needed(clone: Path) -> None:
+    replicate(clone, "--set", TINY, "--arms", "asu_mlp-sgd_elu")
     said = replicate(clone, "--set", f"{TINY} scale.max_seeds=3", "--arms", "asu_mlp-sgd_elu")
     assert "seeds 2 " in said
     assert "1 runs to train" in said

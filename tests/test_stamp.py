@@ -85,15 +85,15 @@ def test_runs_outlive_a_change_that_changes_no_number(repository: Path) -> None:
     assert run(repository, "git", "worktree", "list").stdout.count("\n") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("old", "new", "unlike"),
     [
         # The optimizer's state, last of the initial variables, holds its learning rate.
-        pytest.param(
+        (
             "learning_rate=optimizer.learning_rate",
             "learning_rate=optimizer.learning_rate * 1.001",
             "initial variable 7, history, variable 0",
-            marks=pytest.mark.long,
         ),
         ("float(loss_sum) / n", "float(loss_sum) / n / 2", "history"),
     ],
