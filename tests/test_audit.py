@@ -283,6 +283,7 @@ def test_runs_of_other_kernels_are_trained_again_with_those(mnist: Path, tmp_pat
     assert audit.compare(job, portable.rows).outcome == "different"
 
 
+@pytest.mark.long
 def test_a_run_that_cannot_be_trained_is_named_and_the_others_are_audited(
     copy: Arm, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -198,6 +198,7 @@ def test_without_git_nor_data_all_that_is_stored_is_at_hand(clone: Path, tmp_pat
     assert not (unpacked / "data").exists()
 
 
+@pytest.mark.long
 def test_a_worktree_runs_its_own_code(clone: Path, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     run(clone, "git", "worktree", "add", "-q", "--detach", str(tree))
