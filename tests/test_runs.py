@@ -100,12 +100,19 @@ def test_a_diverged_run_reads_back_with_its_nan(arm: Arm) -> None:
     assert record.status == "diverged"
 
 
+def surround(path: Path, before: str = "", after: str = "") -> None:
+    path.write_text(before + path.read_text() + after)
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
         (lambda arm: shutil.rmtree(store.run_folder(arm, 0)), "not run"),
         (lambda arm: edit(store.history_path(arm, 0), "0.9", "0.99"), "altered"),
+        (lambda arm: surround(store.record_path(arm, 0), before=" "), "altered"),
+        (lambda arm: surround(store.record_path(arm, 0), after=" "), "altered"),
         (lambda arm: stored(arm, 0, code_version="0" * 16), "engine changed"),
+        (lambda arm: stored(arm, 0, code_version="f" * 16), "engine changed"),
         (lambda arm: stored(arm, 0, data_digest="0" * 64), "data changed"),
         (lambda arm: stored(arm, 0, data_digest="f" * 64), "data changed"),
         (lambda arm: stored(replace(arm, protocol=tiny(epochs=9)), 0), "protocol changed"),
