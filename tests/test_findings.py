@@ -151,7 +151,7 @@ def test_elu_with_alpha_0_1_is_called_equivalent_to_relu_where_both_scores_are(
         ("test_accuracy", "equal"),
     }
     decide(results, "C78", "replicated")
-    put(reading, verdict=verdict)
+    put(reading, adjusted=verdict)
     assert ("equivalent to ReLU's" in " ".join(findings.practice(results))) == said
 
 

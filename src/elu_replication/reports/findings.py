@@ -527,7 +527,7 @@ def practice(results: Results) -> list[str]:
         close = ", and with He a test loss and an accuracy equivalent to ReLU's"
         advice.append(
             "If ELU is used there, alpha 0.1 gives a lower test loss than 1"
-            f"{close if same.verdict == 'replicated' else ''}."
+            f"{close if same.adjusted == 'replicated' else ''}."
         )
     if results.by_id["C14"].verdict == "not replicated":
         _, accuracy = find(results, "C14", "test_accuracy", f"{CNN}glorot_elu1")

@@ -220,8 +220,8 @@ def to_train(claims: Iterable[ClaimResult]) -> tuple[int, float]:
 
 
 def undecided(results: Results) -> columns.Rows:
-    """Each undecided claim with the fresh runs that it waits for, those of the fewest hours first; claims
-    on times wait for measurements instead, and those whose fresh seeds are all stored for nothing."""
+    """Each undecided claim with the fresh runs that it waits for, those of the fewest hours first. Claims
+    on times wait for measurements instead. Where all fresh seeds are stored, nothing is left to wait for."""
     waiting = [claim for claim in results.claims if claim.verdict in UNDECIDED]
     costs = [(claim, *(to_train([claim]) if claim.evidence else (0, 0.0))) for claim in waiting]
 
