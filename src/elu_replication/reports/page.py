@@ -221,7 +221,7 @@ def to_train(claims: Iterable[ClaimResult]) -> tuple[int, float]:
 
 def undecided(results: Results) -> columns.Rows:
     """Each undecided claim with the fresh runs that it waits for, those of the fewest hours first. Claims
-    on times wait for measurements instead. Where all fresh seeds are stored, nothing is left to wait for."""
+    on times wait for measurements instead, and those that have all their fresh seeds for nothing."""
     waiting = [claim for claim in results.claims if claim.verdict in UNDECIDED]
     costs = [(claim, *(to_train([claim]) if claim.evidence else (0, 0.0))) for claim in waiting]
 
