@@ -41,7 +41,7 @@ def test_histories_depend_neither_on_the_workers_nor_on_the_order(
     other = replace(arm, folder=tmp_path / "other")
     kinds = [
         event.kind
-        for event in local.launch(campaign.pending([other])[::-1], Launcher("local", processes=2))
+        for event in local.launch(campaign.pending([other])[::-1], Launcher("local", processes=3))
     ]
     assert kinds.count("finished") == 3
     assert kinds.count("epoch") == 9
@@ -90,7 +90,7 @@ def test_all_failures_are_listed_at_the_end(arm: Arm, tmp_path: Path) -> None:
     blocked = replace(arm, name="blocked", seeds=(4, 5), folder=tmp_path / "taken")
     jobs = [Job(blocked, 4), Job(arm, 0), Job(blocked, 5)]
     with pytest.raises(UserError, match=r"2 of 3 runs failed: (?=.*blocked seed 4: ).*blocked seed 5: "):
-        campaign.train(jobs, ONE)
+        campaign.train(jobs)
     assert store.why_not_current(arm, 0) is None
 
 
