@@ -24,7 +24,7 @@ def histories(arm: Arm) -> dict[int, bytes]:
 
 @pytest.fixture
 def arm(tmp_path: Path, mnist: Path) -> Arm:
-    return Arm("tried", tiny(), (0, 1, 2), tmp_path / "tried")
+    return Arm("tried", tiny(model__hidden_layers=2), (0, 1, 2), tmp_path / "tried")
 
 
 def test_histories_depend_neither_on_the_workers_nor_on_the_order(
@@ -49,18 +49,16 @@ def test_histories_depend_neither_on_the_workers_nor_on_the_order(
     assert len(set(histories(arm).values())) == 3
 
 
-def test_more_seeds_train_only_the_new_ones(arm: Arm) -> None:
-    campaign.train(campaign.pending([replace(arm, seeds=(0,))]))
-    assert [job.seed for job in campaign.pending([arm])] == [1, 2]
-    changed = replace(arm, protocol=tiny(dropout=0.1))
-    assert [job.seed for job in campaign.pending([changed])] == [0, 1, 2]
-    assert [job.seed for job in campaign.pending([arm], again=True)] == [0, 1, 2]
-
-
 def test_a_killed_worker_fails_its_own_run_only_and_the_next_time_mends_it(
     arm: Arm, tmp_path: Path
 ) -> None:
-    long = replace(arm, name="long", protocol=tiny(epochs=10_000), seeds=(0,), folder=tmp_path / "long")
+    long = replace(
+        arm,
+        name="long",
+        protocol=tiny(model__hidden_layers=2, epochs=10_000),
+        seeds=(0,),
+        folder=tmp_path / "long",
+    )
     jobs = [*campaign.pending([long]), *campaign.pending([arm])]
     failures, finished = {}, []
     for event in local.launch(jobs, ONE):
@@ -85,13 +83,19 @@ def test_a_run_that_diverges_is_recorded_and_stops(arm: Arm) -> None:
     assert record.final.epoch < 50
 
 
-def test_all_failures_are_listed_at_the_end(arm: Arm, tmp_path: Path) -> None:
+def test_all_failures_are_listed_at_the_end_and_what_is_not_trained_is_pending(
+    arm: Arm, tmp_path: Path
+) -> None:
     (tmp_path / "taken").write_text("a file where the folder would be")
     blocked = replace(arm, name="blocked", seeds=(4, 5), folder=tmp_path / "taken")
     jobs = [Job(blocked, 4), Job(arm, 0), Job(blocked, 5)]
     with pytest.raises(UserError, match=r"2 of 3 runs failed: (?=.*blocked seed 4: ).*blocked seed 5: "):
         campaign.train(jobs)
     assert store.why_not_current(arm, 0) is None
+    assert [job.seed for job in campaign.pending([arm])] == [1, 2]
+    changed = replace(arm, protocol=tiny(model__hidden_layers=2, dropout=0.1))
+    assert [job.seed for job in campaign.pending([changed])] == [0, 1, 2]
+    assert [job.seed for job in campaign.pending([arm], again=True)] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ fresh_seeds:
 protocol:
   dataset: mnist
   model: mlp
+  model.hidden_layers: 2
   initializer: he_normal
   optimizer: sgd
   loss: cross_entropy

@@ -33,7 +33,8 @@ CLASSIFIERS = [name for name in PROTOCOLS if name not in AUTOENCODERS]
 
 def trainer(protocol: Protocol) -> Trainer:
     arrays, _ = prepared.load(protocol.dataset.name)
-    return Trainer(protocol, data.splits(arrays, protocol.train_images, protocol.validation_images, 10))
+    some = arrays | {f"test_{kind}": arrays[f"test_{kind}"][:2500] for kind in ("images", "labels")}
+    return Trainer(protocol, data.splits(some, protocol.train_images, protocol.validation_images, 10))
 
 
 def history(trained: Trainer, seed: int, epochs: int) -> list[Observation]:
