@@ -186,14 +186,15 @@ def test_without_git_nor_data_all_that_is_stored_is_at_hand(clone: Path, tmp_pat
     assert "Skipped, up to date" in replicate(unpacked, "--no-audit")
     assert "fetch@" in dvc(unpacked, "status")  # the data alone are not there
     assert "train@" not in dvc(unpacked, "status")
-    taken = "trained already as the published machinecurve_25-he_relu, with seeds 0"
-    assert taken in run(unpacked, "python", "-m", "elu_replication", "activation=relu")
+    taken = "trained already as the published machinecurve_25-he_relu, with seeds 100"
+    equal = ("activation=relu", "seeds=[100]")
+    assert taken in run(unpacked, "python", "-m", "elu_replication", *equal)
     shutil.rmtree(unpacked / "results/custom")
-    said = replicate(unpacked, "--set", "activation=relu", "--no-audit")
+    said = replicate(unpacked, "--set", " ".join(equal), "--no-audit")
     assert taken in said
     assert "Custom arm: last epoch" in said
     shutil.rmtree(unpacked / "results/custom")
-    run(unpacked, "python", "-m", "elu_replication.config.params", "--set", "activation=relu")
+    run(unpacked, "python", "-m", "elu_replication.config.params", "--set", " ".join(equal))
     assert taken in dvc(unpacked, "repro", "--force", "custom@arm")
     assert not (unpacked / "data").exists()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -85,13 +86,15 @@ def test_a_custom_arm_that_a_published_one_covers_is_taken_from_there(
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     published = experiments.arm("machinecurve_25-he_relu", PUBLISHED)
-    custom = experiments.custom_arm(configuration(composed(["activation=relu", "seeds=[0,77]"])))
+    custom = experiments.custom_arm(configuration(composed(["activation=relu", "seeds=[100,77]"])))
     assert custom.protocol == published.protocol
     campaign.take_published([custom])
     assert [job.seed for job in campaign.pending([custom])] == [77]
-    assert store.stored_rows(custom, 0) == store.stored_rows(published, 0)
-    assert (
-        "trained already as the published machinecurve_25-he_relu, with seeds 0" in capsys.readouterr().out
+    assert store.stored_rows(custom, 100) == store.stored_rows(published, 100)
+    taken, others = capsys.readouterr().out.splitlines()
+    assert taken.endswith(": trained already as the published machinecurve_25-he_relu, with seeds 100")
+    assert re.search(
+        r": the published machinecurve_25-he_relu is the same; seeds=\[.*100,101,.*\] takes", others
     )
 
 

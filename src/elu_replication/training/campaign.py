@@ -52,7 +52,8 @@ def batch(arm: Arm) -> tuple[str, int]:
 
 
 def take_published(arms: Iterable[Arm]) -> None:
-    """Copy to custom arms what they lack and a published arm of the same protocol has, and say so."""
+    """Copy to custom arms what they lack and a published arm of the same protocol has, and say so; where
+    other seeds are left to train, say which ones it has."""
     published = experiments.every_arm(PUBLISHED)
     for arm in (arm for arm in arms if arm.folder.parent == experiments.CUSTOM):
         for same in (other for other in published if other.protocol == arm.protocol):
@@ -65,6 +66,10 @@ def take_published(arms: Iterable[Arm]) -> None:
             if taken:
                 seeds = ", ".join(map(str, taken))
                 say(f"{arm.name}: trained already as the published {same.name}, with seeds {seeds}")
+            stored = [str(seed) for seed in same.every_seed if store.why_not_current(same, seed) is None]
+            if stored and taken != missing:
+                seeds = f"seeds=[{','.join(stored)}]"
+                say(f"{arm.name}: the published {same.name} is the same; {seeds} takes its runs")
 
 
 def minutes(jobs: Sequence[Job]) -> float:
