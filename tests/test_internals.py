@@ -69,6 +69,16 @@ def test_what_is_written_is_the_same_to_the_byte_and_drawn_from_the_probes(
     assert list(variance.lines[0].get_ydata()) == [0.1]
 
 
+def test_a_score_that_all_seeds_share_is_drawn_where_its_mean_is_rounded(row: Row) -> None:
+    score = 0.003  # the mean of three is more than each
+    for seed in row.arm.seeds:
+        probes = {"activity": [], "perturbations": [Perturbation("planted", 1.0, 0, score, 0.2)]}
+        store.store(row.arm, stored(row.arm, seed), [(1, "train", 0.1, 0.9)], probes)
+    (drawing,) = internals.figures("custom", [row], "perturbations")
+    _, planted, _ = drawing.get_axes()
+    assert planted.lines[0].get_ydata() == pytest.approx([score])
+
+
 def test_an_arm_without_probes_has_no_figure(row: Row) -> None:
     for seed in (0, 1):
         stored(row.arm, seed, probes_version=0)

@@ -78,9 +78,9 @@ def draw_curve(axes: Axes, line: Line, x: pd.Series, table: pd.DataFrame, name: 
     curve = [table[name + edge] for edge in BAND]
     if len(x) == 1:
         mean, least, largest = curve
-        axes.errorbar(
-            [line.row.label], mean, [mean - least, largest - mean], **{**line.style, "marker": line.marker}
-        )
+        # The mean of equal values may be off by its rounding, and no bar has a negative length.
+        bars = [(mean - least).clip(lower=0), (largest - mean).clip(lower=0)]
+        axes.errorbar([line.row.label], mean, bars, **{**line.style, "marker": line.marker})
     else:
         band(axes, line, x, curve)
 
