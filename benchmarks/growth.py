@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def templates() -> dict[str, tuple[store.Record, pd.DataFrame, list[str]]]:
     """A stored run of each model: its record, history and probes' texts."""
     runs: dict[str, tuple[store.Record, pd.DataFrame, list[str]]] = {}
     for arm in arms():
-        for record in store.current(arm)[:1]:
+        for record in store.current(replace(arm, seeds=arm.every_seed))[:1]:
             if record.status == "finished":
                 history = pd.read_csv(store.history_path(arm, record.seed))
                 probes = [store.probe_path(arm, record.seed, kind).read_text() for kind in store.PROBES]

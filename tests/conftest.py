@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import settings
 
 from elu_replication import atomic
+from elu_replication.config import experiments
 from elu_replication.config.experiments import RESULTS, resolved
-from elu_replication.config.schema import Protocol, dataset_facts
+from elu_replication.config.schema import PUBLISHED, Arm, Protocol, dataset_facts
 from elu_replication.datasets import fetch
 
 # A busy machine must not fail a test; CI tries the same examples each time, people new ones.
@@ -31,6 +33,46 @@ TINY = {
     "train_images": 600,
     "validation_images": 100,
 }
+
+TRIAL = """\
+title: Trial
+source: ours
+question: "?"
+published_account: none
+ambiguities: []
+claims: []
+minutes_per_run: 1
+seeds: 2
+fresh_seeds:
+  - {number: 3, arms: [elu], because: more}
+  - {number: 2, because: fewer}
+protocol:
+  dataset: mnist
+  model: mlp
+  model.hidden_layers: 2
+  initializer: he_normal
+  optimizer: sgd
+  loss: cross_entropy
+  dropout: 0.0
+  batch_size: 50
+  epochs: 3
+  train_images: 600
+  validation_images: 100
+arms:
+  elu: {activation: elu}
+  relu: {activation: relu}
+panels: {Trial: [elu, relu]}
+"""
+CLAIM = """\
+claims:
+  C1:
+    sources: {M: text}
+    statement: ELU is more accurate.
+    kind: DIR
+    readings:
+      as published:
+        - {metric: test_accuracy, arms: {trial-elu: 1, trial-relu: -1}, expect: higher}
+"""
 
 
 SLOW = (
@@ -67,6 +109,37 @@ def tiny(**overrides: str | float) -> Protocol:
     """A protocol of seconds; overrides as in experiments/, with "__" for the dot."""
     named = {key.replace("__", "."): value for key, value in overrides.items()}
     return resolved({**TINY, **named})
+
+
+def forget() -> None:
+    """Let documents, claims, scores and times be read again, after a change or in another folder."""
+    from elu_replication.claims import contrasts, schema, timing  # with SciPy, which takes a second
+    from elu_replication.training import cost
+
+    for cached in (
+        *(experiments.load, experiments.arm, schema.documented),
+        *(contrasts._counted, contrasts.stored, contrasts.values_of, timing.measured),
+        *(cost.measured, cost.stated, cost.seconds_per_image),
+    ):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Arm]]:
+    """A folder with one experiment of two arms, three and two fresh seeds, and one claim on it."""
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
+    folder = tmp_path / "experiments"
+    for name in ("claims/sources.yaml", "published/curves.yaml"):
+        (folder / name).parent.mkdir(parents=True)
+        shutil.copy(ROOT / "experiments" / name, folder / name)
+    for name in experiments.names():  # the published curves name arms of theirs
+        shutil.copy(ROOT / f"experiments/{name}.yaml", folder)
+    (folder / "trial.yaml").write_text(TRIAL)
+    (folder / "claims/trial.yaml").write_text(CLAIM)
+    monkeypatch.chdir(tmp_path)
+    forget()
+    yield experiments.declared(PUBLISHED)["trial"]
+    forget()
 
 
 def keep(name: str, counts: Mapping[str, Any]) -> None:

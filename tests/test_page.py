@@ -15,7 +15,6 @@ from conftest import ROOT
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from elu_replication.claims import results
-from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.engine.activations import ELU, GELU, LeakyReLU
 from elu_replication.reports import claims, paper
@@ -225,9 +224,11 @@ def test_seeds_of_two_kinds_are_drawn_one_by_one(page: Page) -> None:
     chart = page.locator('article .chart[data-chart="asu_mlp"]')
     chart.scroll_into_view_if_needed()
     page.wait_for_function("element => element.dataset.drawn", arg=chart.element_handle())
-    choose(form, "adam_relu_normal")
-    assert "at chance" in (form.locator("label", has_text="adam_relu_normal").text_content() or "")
-    seeds = len(frames.finished(experiments.arm("asu_mlp-adam_relu_normal", PUBLISHED)))
+    name = form.locator("label", has_text="at chance").first.locator("input").get_attribute("value")
+    assert name is not None
+    choose(form, name)
+    (arm,) = evidence.counted([f"asu_mlp-{name}"]).values()
+    seeds = len(frames.finished(arm))
     page.wait_for_function(
         f"element => element.querySelectorAll('path[stroke-width=\"1\"]').length === {seeds}",
         arg=chart.element_handle(),

@@ -3,16 +3,14 @@
 import hashlib
 import json
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import CLAIM, ROOT, TRIAL, forget
 from test_runs import ENVIRONMENT, stored
 
 from elu_replication.claims import plan, schema, verdicts
@@ -30,69 +28,6 @@ from elu_replication.training import campaign
 from elu_replication.training.job import Job
 
 FRESH = validated(Campaign, group_option("campaign", "fresh"))
-TRIAL = """\
-title: Trial
-source: ours
-question: "?"
-published_account: none
-ambiguities: []
-claims: []
-minutes_per_run: 1
-seeds: 2
-fresh_seeds:
-  - {number: 3, arms: [elu], because: more}
-  - {number: 2, because: fewer}
-protocol:
-  dataset: mnist
-  model: mlp
-  model.hidden_layers: 2
-  initializer: he_normal
-  optimizer: sgd
-  loss: cross_entropy
-  dropout: 0.0
-  batch_size: 50
-  epochs: 3
-  train_images: 600
-  validation_images: 100
-arms:
-  elu: {activation: elu}
-  relu: {activation: relu}
-panels: {Trial: [elu, relu]}
-"""
-CLAIM = """\
-claims:
-  C1:
-    sources: {M: text}
-    statement: ELU is more accurate.
-    kind: DIR
-    readings:
-      as published:
-        - {metric: test_accuracy, arms: {trial-elu: 1, trial-relu: -1}, expect: higher}
-"""
-
-
-def forget() -> None:
-    experiments.load.cache_clear()
-    experiments.arm.cache_clear()
-    schema.documented.cache_clear()
-
-
-@pytest.fixture
-def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Arm]]:
-    """A folder with one experiment of two arms, three and two fresh seeds, and one claim on it."""
-    (tmp_path / "conf").symlink_to(ROOT / "conf")
-    folder = tmp_path / "experiments"
-    for name in ("claims/sources.yaml", "published/curves.yaml"):
-        (folder / name).parent.mkdir(parents=True)
-        shutil.copy(ROOT / "experiments" / name, folder / name)
-    for name in experiments.names():  # the published curves name arms of theirs
-        shutil.copy(ROOT / f"experiments/{name}.yaml", folder)
-    (folder / "trial.yaml").write_text(TRIAL)
-    (folder / "claims/trial.yaml").write_text(CLAIM)
-    monkeypatch.chdir(tmp_path)
-    forget()
-    yield experiments.declared(PUBLISHED)["trial"]
-    forget()
 
 
 def train(arm: Arm, *seeds: int) -> None:

@@ -25,6 +25,7 @@ from elu_replication.datasets import fetch
 from elu_replication.errors import UserError
 from elu_replication.reports import page, paper, tables
 from elu_replication.reports.arms import Row
+from elu_replication.runs import evidence
 from elu_replication.training import checkpoints
 
 MAKE_SETS = ("SET", "ARM", "ARMS", "ID", "REASON", "EPOCHS", "FROM", "MAKEFLAGS", "MAKELEVEL")
@@ -223,7 +224,8 @@ def test_the_page_shows_markup_as_text(folder: Path) -> None:
         document[key] = MARKUP
     document["ambiguities"] = [MARKUP]
     (folder / "asu_mlp.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
-    rows = [Row("asu_mlp", "sgd_elu", experiments.arm("asu_mlp-sgd_elu", PUBLISHED), None)]
+    (arm,) = evidence.counted(["asu_mlp-sgd_elu"]).values()
+    rows = [Row("asu_mlp", "sgd_elu", arm, None)]
     text = page.render(rows, hostile(MARKUP))
     assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x") > 100
     assert "alert(1)</script>" not in text

@@ -8,20 +8,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, forget
 from scipy import stats
+from test_runs import stored
 
 from elu_replication.claims import contrasts, results, schema, statistics, timing, verdicts
 from elu_replication.claims.contrasts import LEAST_PAIRS, LEAST_RUNS, Judgement, evaluate
 from elu_replication.claims.results import ClaimResult, ContrastResult, Finding, ReadingResult, Verdict
 from elu_replication.claims.schema import Claim, Contrast
 from elu_replication.claims.verdicts import adjusted, combined, conclude, over_readings, read, together
-from elu_replication.config import experiments
-from elu_replication.config.schema import PUBLISHED
+from elu_replication.config.schema import Arm
 from elu_replication.reports.columns import NUMBERS, of_claim
 from elu_replication.runs import evidence
 
 TWO = {"asu_mlp-sgd_elu": 1.0, "asu_mlp-sgd_relu": -1.0}
+TRIED = {"trial-elu": 1.0, "trial-relu": -1.0}
 
 
 def direction(expect: str = "higher", **fields: object) -> Contrast:
@@ -493,26 +494,24 @@ def test_a_command_names_each_arm_once() -> None:
     assert compared(UP).command == both
 
 
-def test_runs_that_diverged_are_named_with_their_number() -> None:
-    lost = {arm.name: len(contrasts.stored(arm).diverged) for arm in experiments.every_arm(PUBLISHED)}
-    lost = {name: number for name, number in lost.items() if number}
-    assert {1, 2} <= {min(number, 2) for number in lost.values()}
-    for name, number in lost.items():
-        contrast = direction(arms={name: 1, ELU: -1}, metric="median_distance")
-        said = f"{name} diverged with {number} seed" + ("" if number == 1 else "s")
-        assert contrasts.judge(contrast, {}) == Judgement("inconclusive", said)
+def test_runs_that_diverged_are_named_with_their_number(trial: dict[str, Arm]) -> None:
+    for name, seed in (("elu", 0), ("relu", 0), ("relu", 1)):
+        stored(trial[name], seed, loss=math.inf)
+    contrast = direction(arms=TRIED, metric="median_distance")
+    said = "trial-elu diverged with 1 seed, trial-relu diverged with 2 seeds"
+    assert contrasts.judge(contrast, {}) == Judgement("inconclusive", said)
     judged = contrasts.judge(contrast, dict(enumerate(UP)))
     assert judged.reason.startswith("the interval [0.004061, 0.005939] is wholly above 0")
     assert judged.reason.endswith(f"; {said}")
 
 
-def test_what_has_no_runs_is_named() -> None:
-    idle = next(
-        arm.name for arm in experiments.every_arm(PUBLISHED) if not contrasts.stored(arm).final.size
-    )
-    missing = contrasts.judge(direction(arms={ELU: 1, idle: -1}), {})
-    assert missing == Judgement("not run", f"no runs of {idle}")
-    assert contrasts.judge(direction(), {}) == Judgement("not run", "no seed that all arms have")
+def test_what_has_no_runs_is_named(trial: dict[str, Arm]) -> None:
+    contrast = direction(arms=TRIED)
+    stored(trial["elu"], 0)
+    assert contrasts.judge(contrast, {}) == Judgement("not run", "no runs of trial-relu")
+    forget()
+    stored(trial["relu"], 1)
+    assert contrasts.judge(contrast, {}) == Judgement("not run", "no seed that all arms have")
 
 
 def test_the_effect_on_stored_runs_is_paired_by_seed() -> None:
@@ -654,11 +653,6 @@ def test_a_claim_has_the_command_of_its_readings() -> None:
     passage = {"source": "M", "place": "-", "says": "-"}
     text = {"kind": "TXT", "passages": [passage, passage], "readings": {}, "agreement": "agrees"}
     assert outcome(**text).command == ""
-
-
-def forget() -> None:
-    for cached in (contrasts._counted, contrasts.stored, contrasts.values_of, timing.measured):
-        cached.cache_clear()
 
 
 def test_without_runs_only_mathematics_and_texts_decide(
