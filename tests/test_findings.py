@@ -13,7 +13,7 @@ from elu_replication.claims.results import UNDECIDED, ContrastResult, Interval, 
 from elu_replication.commands import replicate
 from elu_replication.config import params
 from elu_replication.reports import claims, findings
-from elu_replication.reports.findings import CNN, DROPOUT, MLP, Finding, Runs, find
+from elu_replication.reports.findings import CNN, DROPOUT, FASHION, MLP, Finding, Runs, find
 
 IDENTIFIED = {"glorot_elu": "alpha 1", "he_elu": "alpha 0.1", "long_elu": "alpha 0.1 with dropout 0.25"}
 Keep = Callable[[ContrastResult], bool]
@@ -153,6 +153,50 @@ def test_elu_with_alpha_0_1_is_called_equivalent_to_relu_where_both_scores_are(
     decide(results, "C78", "replicated")
     put(reading, adjusted=verdict)
     assert ("equivalent to ReLU's" in " ".join(findings.practice(results))) == said
+
+
+def run(results: Results, *pairs: findings.Pair) -> None:
+    """Let contrasts have six seeds, and readings that the adjustment leaves decided."""
+    for reading, contrast in pairs:
+        put(reading, adjusted="replicated")
+        put(contrast, values=dict.fromkeys(range(100, 106), contrast.effect))
+
+
+@pytest.mark.parametrize(
+    ("there", "on_mnist", "expected"),
+    [
+        ((0.01, 0.02), (0.01, 0.02), "is higher with either initialization, as on MNIST"),
+        ((-0.02, -0.01), (-0.02, -0.01), "is lower with either initialization, as on MNIST"),
+        (
+            *((-0.02, 0.01), (0.01, 0.02)),
+            "is not clearly different with either initialization; on MNIST it is higher with either",
+        ),
+    ],
+)
+def test_other_images_are_compared_with_mnist(
+    results: Results, there: tuple[float, float], on_mnist: tuple[float, float], expected: str
+) -> None:
+    losses = findings.losses_of_cnn(results, FASHION)
+    for _, contrast in losses:
+        put(contrast, values={})
+    assert findings.fashion(results, {}) is None
+    assert "is of MNIST alone, of these networks" in findings.practice(results)[-1]
+    for name in ("C3", "C7"):
+        move(results, name, *on_mnist)
+    for name in ("C75", "C77"):
+        move(results, name, *there)
+    run(results, *losses, *findings.losses_of_cnn(results))
+    for verdict, said in (("replicated", "lowers"), ("not replicated", "does not lower")):
+        decide(results, "C78", verdict)
+        assert f"; a smaller alpha {said} ELU's test loss on these images" in title(
+            findings.fashion, results
+        )
+    decide(results, "C78", "inconclusive")
+    assert title(findings.fashion, results).endswith("on these images is undecided")
+    assert expected in title(findings.fashion, results)
+    *_, sentence, limits = findings.practice(results)
+    assert expected in sentence
+    assert "is of MNIST and, for the CNN, of Fashion-MNIST" in limits
 
 
 def test_dropout_is_the_reason_only_where_equal_rates_differ_from_the_published_ones(

@@ -18,10 +18,7 @@ CURVES = RESULTS / "identification" / "curves.csv"
 EXPLORATION = RESULTS / "exploration.csv"
 MOST = 8  # findings shown; the first matter most to a reader
 CNN, DROPOUT, MLP = "machinecurve_25-", "machinecurve_dropout-", "asu_mlp-"
-LIMITS = (
-    "This evidence is of MNIST alone, of these networks at these sizes, and of these 10,000 test images; it"
-    " says nothing about larger networks or other data."
-)
+FASHION = "fashion_mnist-"
 State = Literal["holds", "fails", "undecided"]
 
 
@@ -181,11 +178,12 @@ def alpha(results: Results, runs: Runs) -> Finding:
     return Finding("alpha", f"{begin}: {lowers}, {helps}", why, ("C14", "C78", "C79"), rows, changes)
 
 
-def losses_of_cnn(results: Results) -> list[Pair]:
+def losses_of_cnn(results: Results, experiment: str = CNN) -> list[Pair]:
     """The test loss of ELU with alpha 1 minus ReLU's in the article's network, with Glorot and with He."""
+    claims = {CNN: ("C3", "C7"), FASHION: ("C75", "C77")}[experiment]
     return [
-        find(results, claim, "test_loss", f"{CNN}{init}_elu1", f"{CNN}{init}_relu")
-        for init, claim in (("glorot", "C3"), ("he", "C7"))
+        find(results, claim, "test_loss", f"{experiment}{init}_elu1", f"{experiment}{init}_relu")
+        for init, claim in zip(("glorot", "he"), claims, strict=True)
     ]
 
 
@@ -237,6 +235,46 @@ def cnn(results: Results, runs: Runs) -> Finding | None:
     if any(side(contrast) and not clear_side((reading, contrast)) for reading, contrast in accuracies):
         why += " An interval that excludes zero does so no longer after Holm's adjustment."
     return Finding("cnn", title, why, ("C3", "C7", "C15"), rows, f"{outlook(results, 'C3', 'C7')}.")
+
+
+def on_fashion(results: Results) -> str:
+    """Where ELU's loss is against ReLU's on Fashion-MNIST, and whether it is there on MNIST; "" where it is
+    not run."""
+    pairs, before = losses_of_cnn(results, FASHION), losses_of_cnn(results)
+    if any(contrast.n < 2 for _, contrast in pairs):
+        return ""
+    there, on_mnist = (by_initializer(each, " with either initialization") for each in (pairs, before))
+    end = ", as on MNIST" if there == on_mnist else f"; on MNIST it is {on_mnist}"
+    return f"On Fashion-MNIST, the CNN's test loss with ELU (alpha 1) instead of ReLU is {there}{end}"
+
+
+def fashion(results: Results, runs: Runs) -> Finding | None:
+    """Whether what is found on the article's network and on alpha is found on other images."""
+    if not (title := on_fashion(results)):
+        return None
+    by_alpha = [
+        find(results, "C78", "test_loss", f"{FASHION}{init}_elu01", f"{FASHION}{init}_elu1")[1]
+        for init in ("glorot", "he")
+    ]
+    title += {
+        "holds": "; a smaller alpha lowers ELU's test loss on these images",
+        "fails": "; a smaller alpha does not lower ELU's test loss on these images",
+        "undecided": "; whether a smaller alpha lowers ELU's test loss on these images is undecided",
+    }[joint(by_alpha)]
+    (_, glorot), (_, he) = losses_of_cnn(results, FASHION)
+    why = (
+        f"In test loss, ELU minus ReLU is {value(glorot)} with Glorot and {value(he)} with He. Alpha 0.1"
+        f" instead of 1 changes it by {value(by_alpha[0])} and by {value(by_alpha[1])}. The network, its"
+        " training and the number of images are as on MNIST."
+    )
+    rows = [
+        Labelled("alpha 1 minus ReLU, Glorot", glorot),
+        Labelled("alpha 1 minus ReLU, He", he),
+        Labelled("alpha 0.1 instead of 1, Glorot", by_alpha[0]),
+        Labelled("alpha 0.1 instead of 1, He", by_alpha[1]),
+    ]
+    changes = f"{outlook(results, 'C75', 'C77', 'C78')}."
+    return Finding("fashion", title, why, ("C75", "C77", "C78"), rows, changes)
 
 
 def dropout(results: Results, runs: Runs) -> Finding:
@@ -488,7 +526,7 @@ def single_runs(results: Results, runs: Runs) -> Finding | None:
 
 
 TEMPLATES: tuple[Callable[[Results, Runs], Finding | None], ...] = (
-    cnn, alpha, dropout, mlp, accuracies, sigmoid, activations, epoch, single_runs,
+    cnn, alpha, dropout, mlp, accuracies, fashion, sigmoid, activations, epoch, single_runs,
 )  # fmt: skip
 
 
@@ -545,7 +583,15 @@ def practice(results: Results) -> list[str]:
         advice.append("For a deep MLP trained by plain SGD, no gain from ELU is shown.")
     if not any(contrast.verdict == "replicated" for _, contrast in adam):
         advice.append("With Adam, no gain from ELU is shown there.")
-    return [*advice, LIMITS]
+    if other_images := on_fashion(results):
+        advice.append(f"{other_images}.")
+    data = "MNIST and, for the CNN, of Fashion-MNIST" if other_images else "MNIST alone"
+    images = "the 10,000 test images of each" if other_images else "these 10,000 test images"
+    limits = (
+        f"This evidence is of {data}, of these networks at these sizes, and of {images}; it says nothing"
+        " about larger networks or other data."
+    )
+    return [*advice, limits]
 
 
 def explored() -> dict[str, str]:
