@@ -240,10 +240,12 @@ def cnn(results: Results, runs: Runs) -> Finding | None:
 def on_fashion(results: Results) -> str:
     """Where ELU's loss is against ReLU's on Fashion-MNIST, and whether it is there on MNIST; "" where it is
     not run."""
-    pairs, before = losses_of_cnn(results, FASHION), losses_of_cnn(results)
-    if any(contrast.n < 2 for _, contrast in pairs):
+    losses = losses_of_cnn(results, FASHION)
+    if any(contrast.n < 2 for _, contrast in losses):
         return ""
-    there, on_mnist = (by_initializer(each, " with either initialization") for each in (pairs, before))
+    there, on_mnist = (
+        by_initializer(pairs, " with either initialization") for pairs in (losses, losses_of_cnn(results))
+    )
     end = ", as on MNIST" if there == on_mnist else f"; on MNIST it is {on_mnist}"
     return f"On Fashion-MNIST, the CNN's test loss with ELU (alpha 1) instead of ReLU is {there}{end}"
 
