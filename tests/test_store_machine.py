@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, keep
+from conftest import CLAIM, ROOT, keep
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -74,16 +74,6 @@ PROTOCOL = {
     "train_images": 240,
     "validation_images": 40,
 }
-CLAIM = """\
-claims:
-  C1:
-    sources: {M: text}
-    statement: ELU is more accurate.
-    kind: DIR
-    readings:
-      as published:
-        - {metric: test_accuracy, arms: {trial-elu: 1, trial-relu: -1}, expect: EXPECT}
-"""
 ENGINE = Path("src/elu_replication/engine")
 NETWORK = ENGINE / "numpy_mlp/trainer.py"
 ARMS = ("elu", "relu")
@@ -125,7 +115,7 @@ class Tree:
         document["arms"] = {"elu": {"activation": "elu", "activation.alpha": self.alpha}}
         document["arms"]["relu"] = {"activation": "relu"}
         (experiments.FOLDER / "trial.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
-        (schema.FOLDER / "trial.yaml").write_text(CLAIM.replace("EXPECT", self.expect))
+        (schema.FOLDER / "trial.yaml").write_text(CLAIM.replace("higher", self.expect))
         NETWORK.write_text(self.source())
 
 
