@@ -233,8 +233,11 @@ def test_the_words_follow_the_results() -> None:
         run="He", candidates=[candidate("alpha 1", 0.001), candidate("alpha 0.1", 1)], controls=[]
     )
     unsure = Identification(run="long", candidates=[left, lone, out], controls=[])
-    assert report.headline({"a": known, "b": unsure}) == "The article's Glorot run was alpha 1"
-    assert report.headline({"a": known, "b": swapped}).endswith("alpha 1, and its He run alpha 0.1")
+    begin = "Of the protocols that the article leaves open,"
+    assert report.headline({"a": known, "b": unsure}) == f"{begin} only alpha 1 fits its Glorot curve"
+    assert report.headline({"a": known, "b": swapped}).endswith(
+        "Glorot curve, and only alpha 0.1 fits its He curve"
+    )
     assert report.headline({"b": unsure}) == "The published curves do not tell which protocol made them"
     assert report.conclusion(known) == "only alpha 1 fits"
     assert report.conclusion(unsure) == "not decided, too few seeds: x"

@@ -596,7 +596,7 @@ def test_a_pattern_counts_readings_that_have_runs() -> None:
     counts = pattern.readings, pattern.holds, pattern.fails, pattern.holds_adjusted, pattern.fails_adjusted
     assert counts == (7, 2, 2, 2, 1)
     assert pattern.factor is None  # all have the same arms
-    assert str(pattern) == "holds in 2 of 7 readings, fails in 2 (adjusted: 2 and 1)"
+    assert str(pattern) == "holds in 2 of 7 readings, fails in 2 (after Holm's adjustment in 2 and 1)"
 
 
 def test_a_reason_names_a_few_readings_and_counts_many() -> None:

@@ -208,7 +208,7 @@ class Pattern(Strict):
     def __str__(self) -> str:
         text = f"holds in {self.holds} of {self.readings} readings, fails in {self.fails}"
         if (self.holds, self.fails) != (self.holds_adjusted, self.fails_adjusted):
-            text += f" (adjusted: {self.holds_adjusted} and {self.fails_adjusted})"
+            text += f" (after Holm's adjustment in {self.holds_adjusted} and {self.fails_adjusted})"
         if self.factor:
             yes, no = " or ".join(self.factor.holds), " or ".join(self.factor.fails)
             text += f"; {self.factor.name} {yes}: yes, {no}: no"

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from elu_replication.claims.results import UNDECIDED, ContrastResult, ReadingResult, Results
-from elu_replication.config.experiments import RESULTS
+from elu_replication.config.experiments import FIRST_FRESH, RESULTS
 from elu_replication.errors import UserError
-from elu_replication.runs.evidence import FRESH
+from elu_replication.runs.evidence import EXPLORATION, FRESH
 
 CURVES = RESULTS / "identification" / "curves.csv"
-EXPLORATION = RESULTS / "exploration.csv"
+EXPLORED = RESULTS / "exploration.csv"
 MOST = 8  # findings shown; the first matter most to a reader
 CNN, DROPOUT, MLP = "machinecurve_25-", "machinecurve_dropout-", "asu_mlp-"
 FASHION = "fashion_mnist-"
@@ -109,18 +109,17 @@ def points(contrasts: Sequence[ContrastResult]) -> str:
     return " to ".join(dict.fromkeys(f"{effect:.2f}" for effect in ends)) + " percentage points"
 
 
-def kind(results: Results, *claims: str) -> str:
-    """What the seeds of some claims are, of all published ones where none is named."""
-    known = [results.by_id[claim] for claim in claims] or results.published
-    kinds = {claim.evidence.partition(";")[0] for claim in known} - {""}
-    if kinds == {FRESH}:
+def kind(contrasts: Iterable[ContrastResult]) -> str:
+    """What the seeds of some contrasts are."""
+    kinds = {min(contrast.values) >= FIRST_FRESH for contrast in contrasts if contrast.n}
+    if kinds == {True}:
         return FRESH
-    return "exploration in part" if FRESH in kinds else "exploration"
+    return f"{EXPLORATION} in part" if True in kinds else EXPLORATION
 
 
-def outlook(results: Results, *claims: str) -> str:
-    """What could still change a finding on some claims."""
-    if kind(results, *claims) == FRESH:
+def outlook(rows: Iterable[Labelled]) -> str:
+    """What could still change a finding."""
+    if kind(row.contrast for row in rows) == FRESH:
         return "a replication elsewhere that decides otherwise"
     return "the planned fresh seeds, if they decide otherwise"
 
@@ -137,12 +136,15 @@ def alpha(results: Results, runs: Runs) -> Finding:
         for elu in ("elu1", "elu01")
     ]
     if glorot and he:
+        begin = f"Of the alphas that the article names, only {glorot.removeprefix('alpha ')} fits its curve"
+        begin += f" with Glorot, and only {he.removeprefix('alpha ')} that with He"
         changed = "changed along" if glorot != he else "did not change"
-        begin = f"The article's curves show that alpha {changed} with He initialization"
-        why = (
-            f"Of the protocols that the article leaves open, only {glorot} fits its curve under Glorot, and"
-            f" only {he} its curve under He."
-        )
+        why = f"If the article's runs had one of these protocols, alpha {changed} with the initializer."
+        elu = glorot.replace("alpha ", "elu").replace(".", "")
+        _, printed = find(results, "C2", "test_loss", f"{CNN}glorot_{elu}")
+        if printed.verdict == "not replicated":
+            why += f" Yet the test loss that it prints with Glorot, {printed.than:.4f}, lies outside the"
+            why += f" interval of a new run of {glorot}."
     else:
         begin = "The article's curves do not tell which alpha its ELU runs had"
         why = "Its text says alpha 1, its code 0.1."
@@ -157,8 +159,8 @@ def alpha(results: Results, runs: Runs) -> Finding:
         "undecided": "and no gain from He is shown",
     }[joint(by_he)]
     why += (
-        f" Alpha 0.1 instead of 1 changes the test loss by {value(by_alpha[0])} under Glorot and by"
-        f" {value(by_alpha[1])} under He. He instead of Glorot changes it by {value(by_he[0])} at alpha 1"
+        f" Alpha 0.1 instead of 1 changes the test loss by {value(by_alpha[0])} with Glorot and by"
+        f" {value(by_alpha[1])} with He. He instead of Glorot changes it by {value(by_he[0])} at alpha 1"
         f" and by {value(by_he[1])} at alpha 0.1; the article shows {by_he[0].published:+.4f}."
     )
     necessary = results.by_id["C14"]
@@ -172,9 +174,7 @@ def alpha(results: Results, runs: Runs) -> Finding:
         Labelled("He instead of Glorot, alpha 1", by_he[0]),
         Labelled("He instead of Glorot, alpha 0.1", by_he[1]),
     ]
-    changes = (
-        f"{outlook(results, 'C78', 'C79')}; or the article's author, if records of the two runs exist."
-    )
+    changes = f"{outlook(rows)}; or the article's author, if records of the two runs exist."
     return Finding("alpha", f"{begin}: {lowers}, {helps}", why, ("C14", "C78", "C79"), rows, changes)
 
 
@@ -234,7 +234,7 @@ def cnn(results: Results, runs: Runs) -> Finding | None:
     )
     if any(side(contrast) and not clear_side((reading, contrast)) for reading, contrast in accuracies):
         why += " An interval that excludes zero does so no longer after Holm's adjustment."
-    return Finding("cnn", title, why, ("C3", "C7", "C15"), rows, f"{outlook(results, 'C3', 'C7')}.")
+    return Finding("cnn", title, why, ("C3", "C7", "C15"), rows, f"{outlook(rows)}.")
 
 
 def on_fashion(results: Results) -> str:
@@ -275,8 +275,7 @@ def fashion(results: Results, runs: Runs) -> Finding | None:
         Labelled("alpha 0.1 instead of 1, Glorot", by_alpha[0]),
         Labelled("alpha 0.1 instead of 1, He", by_alpha[1]),
     ]
-    changes = f"{outlook(results, 'C75', 'C77', 'C78')}."
-    return Finding("fashion", title, why, ("C75", "C77", "C78"), rows, changes)
+    return Finding("fashion", title, why, ("C75", "C77", "C78"), rows, f"{outlook(rows)}.")
 
 
 def dropout(results: Results, runs: Runs) -> Finding:
@@ -291,14 +290,19 @@ def dropout(results: Results, runs: Runs) -> Finding:
     train = [find(results, "C11", "train_area", *arms)[0] for _, *arms in pairs]
     seen, unequal = find(results, "C11", "validation_area", f"{CNN}he_elu01", f"{DROPOUT}relu_d50")
     other = next(c for c in equal[0][0].contrasts if c.metric != "validation_area")
-    state = joint(reading for reading, _ in equal)
     elu, lower, _ = runs.get("long_elu", "").partition(" with dropout 0.25")
-    if state == "fails" and lower and seen.verdict == "replicated":
+    same = [place for place, (label, *_) in enumerate(pairs) if label.endswith(f", {elu}")]
+    if lower and seen.verdict == "replicated" and joint(equal[place][0] for place in same) == "fails":
+        areas = [equal[place][1] for place in same]
         title = (
             f"ELU with {elu} looked faster over 250 epochs because it had less dropout; at equal rates its"
         )
-        if joint(train) == "holds":
-            title += " training loss falls faster, but its validation loss does not"
+        if joint(train[place] for place in same) == "holds":
+            title += " training loss falls faster, but its"
+        if joint(areas) == "holds":
+            most = max(abs(contrast.effect) for contrast in areas)
+            title += f" validation loss is on average lower by {digits(most)} at most"
+            title += ", and reaches 0.05 no earlier"
         else:
             title += " validation loss falls no faster"
     else:
@@ -306,7 +310,7 @@ def dropout(results: Results, runs: Runs) -> Finding:
             "holds": "At equal dropout, ELU's validation loss falls faster than ReLU's",
             "fails": "At equal dropout, ELU's validation loss falls no faster than ReLU's",
             "undecided": "Whether ELU's validation loss falls faster at equal dropout is undecided",
-        }[state]
+        }[joint(reading for reading, _ in equal)]
     why = ""
     if lower:
         why = (
@@ -324,7 +328,7 @@ def dropout(results: Results, runs: Runs) -> Finding:
         Labelled("ELU 0.25, alpha 0.1; ReLU 0.5", unequal),
         *(Labelled(label, contrast) for (label, *_), (_, contrast) in zip(pairs, equal, strict=True)),
     ]
-    changes = f"{outlook(results, 'C11')}. Runs of 250 epochs begin like those of 25."
+    changes = f"{outlook(rows)}. Runs of 250 epochs begin like those of 25."
     return Finding("dropout", title, why, ("C11",), rows, changes)
 
 
@@ -339,10 +343,20 @@ def by_optimizer(results: Results, claim: str, name: str) -> list[Pair]:
     ]
 
 
-def but_primary(pairs: Sequence[Pair]) -> str:
-    """The end of a sentence on several readings that says how the primary one is decided otherwise."""
+def gain(pairs: Sequence[Pair]) -> str:
+    """By how much ELU is more accurate in the readings of `pairs` in which networks learn, in how many, and
+    how the primary one, the first, is decided otherwise; "" where it is in none."""
+    learning = [contrast for _, contrast in pairs if not idle(contrast)]
+    more = [contrast for contrast in learning if contrast.verdict == "replicated"]
+    which = "readings" if len(learning) == len(pairs) else "readings in which networks learn"
     verdict = pairs[0][1].verdict
-    return "" if verdict == "replicated" else f", but the primary one is {verdict}"
+    but = "" if verdict == "replicated" else f", but the primary one is {verdict}"
+    return f"by {points(more)} in {replicated(learning)} {which}{but}" if more else ""
+
+
+def idle(contrast: ContrastResult) -> bool:
+    """Whether two arms have the same accuracy with every seed, as networks do that learn nothing."""
+    return contrast.effect == 0 == contrast.sd
 
 
 def mlp(results: Results, runs: Runs) -> Finding | None:
@@ -350,13 +364,9 @@ def mlp(results: Results, runs: Runs) -> Finding | None:
     sgd, adam = (by_optimizer(results, "C43", name) for name in ("sgd", "adam"))
     if not sgd or not adam:
         return None
-    more = [contrast for _, contrast in sgd if contrast.verdict == "replicated"]
     by_adam = [contrast for _, contrast in adam]
-    if more:
-        title = (
-            "In the student report's MLP trained by SGD, ELU is more accurate than ReLU by"
-            f" {points(more)} in {replicated(contrast for _, contrast in sgd)} readings{but_primary(sgd)}"
-        )
+    if by_sgd := gain(sgd):
+        title = f"In the student report's MLP trained by SGD, ELU is more accurate than ReLU {by_sgd}"
     else:
         title = "In the student report's MLP trained by SGD, ELU is not shown to be more accurate than ReLU"
     if any(contrast.verdict == "replicated" for contrast in by_adam):
@@ -370,11 +380,11 @@ def mlp(results: Results, runs: Runs) -> Finding | None:
         f"In the primary reading ({sgd[0][0].label}), ELU's accuracy minus ReLU's is {value(primary)},"
         f" which is {primary.verdict}. With Adam it is {value(adam[0][1])}."
     )
-    if idle := [reading.label for reading, contrast in sgd if contrast.effect == 0 == contrast.sd]:
-        why += f" In the reading {idle[0]} neither network learns."
+    if without := [reading.label for reading, contrast in sgd if idle(contrast)]:
+        why += f" In the reading {without[0]} neither network learns."
     finite = [Labelled(reading.label, contrast) for reading, contrast in [*sgd, *adam]]
     rows = [row for row in finite if row.contrast.interval.half_width < 0.05]
-    return Finding("mlp", title, why, ("C43",), rows, f"{outlook(results, 'C43')}.")
+    return Finding("mlp", title, why, ("C43",), rows, f"{outlook(rows)}.")
 
 
 def accuracies(results: Results, runs: Runs) -> Finding | None:
@@ -482,7 +492,7 @@ def activations(results: Results, runs: Runs) -> Finding | None:
         for reading, contrast in pairs
         if contrast.interval.half_width < 1
     ]
-    return Finding("activations", title, why, ("C23",), rows, f"{outlook(results, 'C23')}.")
+    return Finding("activations", title, why, ("C23",), rows, f"{outlook(rows)}.")
 
 
 def epoch(results: Results, runs: Runs) -> Finding | None:
@@ -499,12 +509,12 @@ def epoch(results: Results, runs: Runs) -> Finding | None:
 
 
 def single_runs(results: Results, runs: Runs) -> Finding | None:
-    """How often one run a side shows a published direction, where all seeds decide against or for it."""
+    """How often a pair of runs shows a published direction, where all seeds decide against or for it."""
     decided = {
         (contrast.metric, contrast.expect, contrast.than, *contrast.arms): contrast
         for claim in results.published
         for contrast in claim.contrasts
-        if contrast.directed and contrast.n > 1 and contrast.verdict in ("replicated", "not replicated")
+        if contrast.directed and contrast.n > 1 and len(contrast.arms) > 1
     }
     wrong, right = (
         [c.single_run_share for c in decided.values() if c.verdict == verdict]
@@ -538,7 +548,8 @@ def rests_on(finding: Finding, results: Results) -> str:
     number = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else "all"
     if finding.name == "epoch":
         return f"{number} measurements"
-    of = kind(results, *finding.claims)
+    everything = [c for claim in results.published if claim.evidence for c in claim.contrasts]
+    of = kind([row.contrast for row in finding.rows] or everything)
     return f"{number} {of}" if of == FRESH else f"{number} seeds, {of}"
 
 
@@ -576,15 +587,15 @@ def practice(results: Results) -> list[str]:
             f" {accuracy.effect:.4f}."
         )
     sgd, adam = (by_optimizer(results, "C43", name) for name in ("sgd", "adam"))
-    if more := [contrast for _, contrast in sgd if contrast.verdict == "replicated"]:
-        advice.append(
-            f"For a deep MLP trained by plain SGD, choose ELU: it is more accurate by {points(more)} in"
-            f" {replicated(contrast for _, contrast in sgd)} readings{but_primary(sgd)}."
-        )
+    if sgd and (by_sgd := gain(sgd)):
+        choice = "choose ELU" if sgd[0][1].verdict == "replicated" else "ELU looks better"
+        advice.append(f"For a deep MLP trained by plain SGD, {choice}: it is more accurate {by_sgd}.")
     else:
         advice.append("For a deep MLP trained by plain SGD, no gain from ELU is shown.")
     if not any(contrast.verdict == "replicated" for _, contrast in adam):
         advice.append("With Adam, no gain from ELU is shown there.")
+    if kind(contrast for _, contrast in [*sgd, *adam]) != FRESH:
+        advice.append("What is said of the deep MLP rests on exploration so far.")
     if other_images := on_fashion(results):
         advice.append(f"{other_images}.")
     data = "MNIST and, for the CNN, of Fashion-MNIST" if other_images else "MNIST alone"
@@ -598,7 +609,7 @@ def practice(results: Results) -> list[str]:
 
 def explored() -> dict[str, str]:
     """The verdicts of exploration by claim, by the version of the rules that the plan has."""
-    with EXPLORATION.open(newline="") as file:
+    with EXPLORED.open(newline="") as file:
         return {row["claim"]: row["version_2"] for row in csv.DictReader(file)}
 
 
@@ -630,18 +641,31 @@ def stood(results: Results, before: Mapping[str, str]) -> str:
 
 def evidence(results: Results) -> str:
     """What today's verdicts rest on: exploration, or fresh seeds planned before they were trained."""
-    kinds = [claim.evidence.partition(";")[0] for claim in results.claims if claim.evidence]
-    fresh = kinds.count(FRESH)
-    if kinds and fresh == len(kinds):
+    ran = [claim for claim in results.claims if claim.decided_by == "runs"]
+    timed = [claim for claim in ran if not claim.evidence]
+    fresh = [claim for claim in ran if claim.evidence.startswith(FRESH)]
+    explored = [
+        claim
+        for claim in ran
+        if claim not in fresh + timed and any(c.n and kind([c]) == EXPLORATION for c in claim.contrasts)
+    ]
+    waiting = len(ran) - len(fresh + timed + explored)  # without runs, or with fresh ones of one part alone
+    if fresh and not explored and not waiting:
         return (
             "All verdicts on runs come from fresh seeds, trained after the claims and rules were written."
         )
     if fresh:
-        return (
-            f"The verdicts on {fresh} claims come from fresh seeds. Those on the other {len(kinds) - fresh}"
-            " that runs decide come from exploration: the rules"
-            f" (version {results.rules_version}) were made after those runs had been seen."
-        )
+        text = f"Of the {len(ran)} claims that runs decide, fresh seeds give the verdict on {len(fresh)}"
+        if in_part := sum(claim.evidence != FRESH for claim in fresh):
+            text += f" (on {in_part} of them in the primary reading alone)"
+        if explored:
+            text += (
+                f", and exploration, at least in part, on {len(explored)}: the rules (version"
+                f" {results.rules_version}) were made after those runs had been seen"
+            )
+        rest = {"measurements of time": len(timed), "runs": waiting}
+        wait = " and ".join(f"{count} for {what}" for what, count in rest.items() if count)
+        return f"{text}. The others wait, {wait}." if wait else f"{text}."
     return (
         "Today's verdicts on runs come from exploration: the rules"
         f" (version {results.rules_version}) were made after these runs had been seen. Fresh seeds are"

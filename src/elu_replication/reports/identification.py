@@ -74,17 +74,17 @@ class Label(NamedTuple):
 
 
 def headline(results: Results) -> str:
-    """E.g. "The article's Glorot ELU run was alpha 1, its He ELU run alpha 0.1"; says so where no curve
-    decides."""
-    runs = [(result.run, result.identified.label) for result in results.values() if result.identified]
-    if not runs:
-        return "The published curves do not tell which protocol made them"
-    (first, label), *others = runs
-    clauses = [
-        f"The article's {first} run was {label}",
-        *(f"its {run} run {label}" for run, label in others),
+    """E.g. "Of the protocols that the article leaves open, only alpha 1 fits its Glorot ELU curve, and only
+    alpha 0.1 its He ELU curve"; says so where no curve decides."""
+    fitting = [
+        f"only {result.identified.label} fits its {result.run} curve"
+        for result in results.values()
+        if result.identified
     ]
-    return ", and ".join([", ".join(clauses[:-1]), clauses[-1]] if others else clauses)
+    if not fitting:
+        return "The published curves do not tell which protocol made them"
+    clauses = ", and ".join([", ".join(fitting[:-1]), fitting[-1]] if len(fitting) > 1 else fitting)
+    return f"Of the protocols that the article leaves open, {clauses}"
 
 
 def conclusion(result: Identification) -> str:
@@ -285,7 +285,7 @@ def figure(results: Results) -> Figure:
     for name, axes in drawing.subplot_mosaic(layout, height_ratios=heights).items():
         panel(axes, curves[name], results[name])
     seeds = sorted({candidate.seeds for result in results.values() for candidate in result.candidates})
-    drawing.suptitle(headline(results).replace(", and ", ",\nand "), fontsize=14, weight="bold")
+    drawing.suptitle(textwrap.fill(headline(results), 95), fontsize=14, weight="bold")
     counts = " or ".join(map(str, seeds))
     kinds = " or ".join(sorted({result.evidence.partition(";")[0] for result in results.values()}))
     caption = CAPTION.format(
