@@ -13,6 +13,8 @@ from conftest import tiny
 from elu_replication import atomic
 from elu_replication.config.experiments import RESULTS
 from elu_replication.config.schema import Arm, Launcher
+from elu_replication.datasets import fetch
+from elu_replication.errors import UserError
 from elu_replication.runs import store
 from elu_replication.training import campaign
 
@@ -34,7 +36,8 @@ def measured(name: str, workers: int) -> dict[str, object]:
             start_cluster = {"ray": clusters.ray_cluster, "slurm": clusters.slurm_cluster}[name]
             launcher = running.enter_context(start_cluster(worker, tmp, workers)).launcher
         start = time.perf_counter()
-        list(campaign.launch(jobs, launcher))
+        if failed := [event for event in campaign.launch(jobs, launcher) if event.kind == "failed"]:
+            raise UserError(f"overhead: {failed[0].job}: {failed[0].detail}")
         elapsed = time.perf_counter() - start
         training = sum(record.wall_seconds + record.probe_seconds for record in store.current(arm))
         shutil.rmtree(folder.parent)
@@ -49,6 +52,7 @@ def measured(name: str, workers: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    fetch.ensure_all([tiny()])
     lines = [measured(name, workers) for name in ("local", "ray", "slurm") for workers in (1, 2)]
     text = pd.DataFrame(lines).to_markdown(index=False)
     atomic.write_text(RESULTS / "bench/launchers.md", text + "\n")

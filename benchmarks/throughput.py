@@ -33,6 +33,7 @@ from elu_replication.commands.audit import environment
 from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED, Protocol
 from elu_replication.console import say, table
+from elu_replication.datasets import fetch
 from elu_replication.engine import data, kernels
 from elu_replication.errors import UserError, run_main
 from elu_replication.training.cost import cores
@@ -391,9 +392,10 @@ def fixed_costs() -> pd.DataFrame:
 
 def main() -> None:
     argparse.ArgumentParser(description="Measure the engine, model.fit, PyTorch and JAX.").parse_args()
+    protocols = {network: experiments.arm(name, PUBLISHED).protocol for network, name in ARMS.items()}
+    fetch.ensure_all(protocols.values())
     parts = []
-    for network, name in ARMS.items():
-        protocol = experiments.arm(name, PUBLISHED).protocol
+    for network, protocol in protocols.items():
         parts.append(throughput_table(compete(network, protocol), protocol))
     timings, costs = pd.concat(parts), fixed_costs()
     text = io.StringIO()

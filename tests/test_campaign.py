@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from conftest import tiny
 
-from elu_replication.config.schema import Arm, Launcher
+from elu_replication.config.schema import LOCAL, Arm, Launcher
 from elu_replication.errors import UserError
 from elu_replication.runs import store
-from elu_replication.training import campaign, checkpoints
-from elu_replication.training.job import Job
+from elu_replication.training import campaign, checkpoints, cost
+from elu_replication.training.job import Event, Job
 from elu_replication.training.launchers import local
 
 ONE = Launcher("local", processes=1)
@@ -81,6 +81,21 @@ def test_a_run_that_diverges_is_recorded_and_stops(arm: Arm) -> None:
     (record,) = store.current(wild)
     assert record.status == "diverged"
     assert record.final.epoch < 50
+
+
+@pytest.mark.parametrize(("patience", "said"), [(None, "not finite after epoch 3;"), (2, "not finite;")])
+def test_the_epoch_of_a_divergence_is_told_where_the_record_has_it(
+    arm: Arm, patience: int | None, said: str
+) -> None:
+    job = Job(replace(arm, protocol=replace(arm.protocol, patience=patience)), 0)
+    assert said in campaign.outcome(Event(job, "diverged", 3))
+
+
+def test_the_estimate_is_of_the_processes_that_train(arm: Arm) -> None:
+    jobs = campaign.pending([replace(arm, seeds=tuple(range(12)))])
+    one, three = (campaign.minutes(jobs, Launcher("local", processes=number)) for number in (1, 3))
+    assert one == pytest.approx(3 * three)
+    assert campaign.minutes(jobs, LOCAL) == pytest.approx(one / min(12, cost.cores()))
 
 
 def test_all_failures_are_listed_at_the_end_and_what_is_not_trained_is_pending(

@@ -1,12 +1,13 @@
 """The code version of a run changes with what its code does, and only with that."""
 
 import ast
+import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
-from conftest import tiny
+from conftest import ROOT, tiny
 
 from elu_replication.config.options import options
 from elu_replication.runs.code_version import ENGINE, code_version, plain_text, version
@@ -112,6 +113,18 @@ def test_dvc_sees_every_model_and_activation(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(module, "FILE", tmp_path / "code_version.txt")
     module.main()
-    lines = (tmp_path / "code_version.txt").read_text().splitlines()
+    text = (tmp_path / "code_version.txt").read_text()
+    assert text == (ROOT / "results/code_version.txt").read_text()  # as the stage's own process wrote it
+    lines = text.splitlines()
     assert lines == sorted(lines)
     assert {line.split()[0] for line in lines} == {*options("model"), *options("activation")}
+
+
+def test_settings_of_keras_are_as_they_were_when_runs_were_stored() -> None:
+    """The code version is of Python alone: another epsilon would change numbers that count as current."""
+    assert json.loads((ENGINE / "keras.json").read_text()) == {
+        "floatx": "float32",
+        "epsilon": 1e-07,
+        "backend": "tensorflow",
+        "image_data_format": "channels_last",
+    }

@@ -150,6 +150,11 @@ def test_all_mirrors_failing_is_one_error_with_each_reason(
     assert not (elsewhere / "mnist").exists()
 
 
+def test_a_path_that_cannot_be_read_fails_like_a_mirror() -> None:
+    with pytest.raises(fetch.MirrorError, match=r"/proc/self/mem cannot be read \(Input/output error\)"):
+        fetch.from_path(Path("/proc/self/mem"), 1000)
+
+
 def test_a_pickle_is_never_opened(elsewhere: Path, tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from elu_replication.claims import results as stored
 from elu_replication.claims.results import UNDECIDED, ContrastResult, Interval, Results, Verdict
 from elu_replication.commands import replicate
 from elu_replication.config import params
+from elu_replication.errors import UserError
 from elu_replication.reports import claims, findings
 from elu_replication.reports.findings import CNN, DROPOUT, FASHION, MLP, Finding, Runs, find
 
@@ -514,6 +516,17 @@ def test_five_to_eight_findings_come_of_the_stored_results(
 def test_identified_protocols_are_read_from_the_table() -> None:
     assert set(findings.identified()) <= {"glorot_elu", "he_elu", "long_elu"}
     assert findings.identified(ROOT / "no such file") == {}
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "claim,version_2\nC1\n", "\x00"])
+def test_a_damaged_table_of_exploration_is_one_line(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "exploration.csv"
+    path.write_text(text)
+    monkeypatch.setattr(findings, "EXPLORED", path)
+    with pytest.raises(UserError, match=r"exploration.csv: damaged; `git checkout .*` brings it back"):
+        findings.explored()
 
 
 def test_a_claim_without_the_contrast_of_a_finding_is_an_error(results: Results) -> None:

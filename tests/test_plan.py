@@ -109,9 +109,13 @@ def test_complete_fresh_seeds_leave_nothing_to_train(trial: dict[str, Arm]) -> N
         *("trial-elu seed 100", "trial-elu seed 101", "trial-elu seed 102"),
         *("trial-relu seed 100", "trial-relu seed 101"),
     ]
-    for arm in trial.values():
-        train(arm, *arm.fresh_seeds)
+    elu, relu = trial.values()
+    train(elu, 0, *elu.fresh_seeds)
+    train(relu, 100)
+    assert store.incomplete(campaign.counted([elu, relu])) == "trial-elu 1 of 2"
+    train(relu, 101)  # complete: exploration's seeds are missing no longer
     assert campaign.pending(core) == campaign.pending(fresh) == []
+    assert store.incomplete(campaign.counted([elu, relu])) == ""
 
 
 def test_the_fresh_campaign_trains_every_fresh_seed_in_its_order() -> None:

@@ -84,6 +84,10 @@ def test_what_is_compared_is_known_here() -> None:
             Launcher("ray", address="nonsense", folder="~/unused"),
             "launcher.address = nonsense: no Ray cluster there",
         ),
+        (
+            Launcher("ray", address="h:1"),
+            "launcher.folder is empty: ray needs one on the workers' machines",
+        ),
         (Launcher("slurm", folder="~/unused", minutes=2), "launcher.minutes = 2: must be 5 or more"),
         (Launcher("slurm", folder="~/unused"), "launcher = slurm: .*is this a node of a Slurm cluster"),
     ],

@@ -102,6 +102,8 @@ def test_more_seeds_train_just_what_is_needed(clone: Path) -> None:
     said = replicate(clone, "--set", f"{TINY} scale.max_seeds=3", "--arms", "asu_mlp-sgd_elu")
     assert "seeds 2 " in said
     assert "1 runs to train" in said
+    few = f"{TINY} scale.max_seeds=4 campaign.max_seeds=1"  # the user's own limit holds for ARMS, too
+    assert "runs to train" not in replicate(clone, "--set", few, "--arms", "asu_mlp-sgd_elu")
 
 
 FRONTS = (

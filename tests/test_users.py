@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,8 @@ def test_a_custom_arm_that_a_published_one_covers_is_taken_from_there(
     assert re.search(
         r": the published machinecurve_25-he_relu is the same; seeds=\[.*100,101,.*\] takes", others
     )
+    campaign.take_published([replace(custom, save_model=True)])  # no published run holds a model
+    assert capsys.readouterr().out == ""
 
 
 def test_arms_are_compared_by_pairs_of_seeds(tmp_path: Path) -> None:

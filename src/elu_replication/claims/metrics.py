@@ -56,7 +56,7 @@ class Stored:
 
     @cached_property
     def activity(self) -> pd.DataFrame:
-        """Their probe_fields.Activity, with a column `seed`."""
+        """Their probe_rows.Activity, with a column `seed`."""
         return frames.probes(self.arm, "activity")
 
     @cached_property
@@ -66,7 +66,7 @@ class Stored:
 
     @cached_property
     def perturbations(self) -> pd.DataFrame:
-        """Their probe_fields.Perturbation, with a column `seed`."""
+        """Their probe_rows.Perturbation, with a column `seed`."""
         return frames.probes(self.arm, "perturbations")
 
 

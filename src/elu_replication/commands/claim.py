@@ -8,7 +8,7 @@ from elu_replication.claims import results as stored
 from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results
 from elu_replication.config import experiments
 from elu_replication.config.options import option, require_root
-from elu_replication.config.schema import PUBLISHED, Campaign
+from elu_replication.config.schema import LOCAL, PUBLISHED, Campaign
 from elu_replication.console import console, say, table
 from elu_replication.errors import UserError, run_main
 from elu_replication.reports import columns
@@ -89,9 +89,9 @@ def plan() -> None:
         seeds = [seed for arm in arms if campaign.batch(arm) == batch for seed in arm.seeds]
         stored_seeds = f"{len(seeds) - len(missing)} of {len(seeds)}"
         size = f"{len(seeds) // batch[1]} x {batch[1]}"
-        rows.append([batch[0], size, stored_seeds, f"{campaign.minutes(missing) / 60:.1f}"])
+        rows.append([batch[0], size, stored_seeds, f"{campaign.minutes(missing, LOCAL) / 60:.1f}"])
     table("The fresh seeds, in this order", ["Experiment", "Arms x seeds", "Stored", "Hours left"], rows)
-    say(f"Left: {len(left)} runs, {campaign.minutes(left) / 60:.1f} hours on {cost.cores()} cores")
+    say(f"Left: {len(left)} runs, {campaign.minutes(left, LOCAL) / 60:.1f} hours on {cost.cores()} cores")
     say("`make replicate SET='campaign=fresh'` trains them, with ARMS='...' those of some experiments")
 
 
@@ -115,7 +115,7 @@ def main() -> None:
     names = dict.fromkeys(
         name for claim in chosen for contrast in claim.contrasts for name in contrast.arms
     )
-    if fewer := store.incomplete(experiments.arm(name, PUBLISHED) for name in names):
+    if fewer := store.incomplete(campaign.counted(experiments.arm(name, PUBLISHED) for name in names)):
         say(f"Fewer seeds than declared: {fewer}")
 
 

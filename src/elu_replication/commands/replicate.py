@@ -120,7 +120,7 @@ def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status, launcher: L
             rows.append([name, "none: all are stored", "-", because])
         for arm_name in due:
             seeds = ", ".join(str(job.seed) for job in jobs_of[arm_name])
-            about = f"{campaign.minutes(jobs_of[arm_name]):.1f} min"
+            about = f"{campaign.minutes(jobs_of[arm_name], launcher):.1f} min"
             rows.append([arm_name, f"seeds {seeds}", about, because])
     if skipped:
         say(
@@ -129,7 +129,7 @@ def plan(jobs: Sequence[Job], arms: dict[str, Arm], changed: Status, launcher: L
         )
     if rows:
         table("To bring up to date", ["Arm", "Runs to train", "About", "Because"], rows)
-        total, cores = campaign.minutes(jobs), cost.cores()
+        total, cores = campaign.minutes(jobs, launcher), launcher.processes or cost.cores()
         elsewhere = "" if launcher.name == "local" else f" here; they run where {launcher.name} places them"
         say(f"{len(jobs)} runs to train, about {total:.0f} min on {cores} cores{elsewhere}")
     for stage in changed:
@@ -182,7 +182,7 @@ def conclude(values: Params, everything: bool) -> None:
         say(findings.stood(results, findings.explored()))
         say("Report:  results/report.html (`make report` opens it, `make claim ID=C7` explains a claim)")
         say("Scores:  `make scores` prints those of every arm")
-        if fewer := store.incomplete(experiments.every_arm(values.scale)):
+        if fewer := store.incomplete(campaign.counted(experiments.every_arm(values.scale))):
             say(f"Fewer seeds than declared: {fewer}")
     elif values.custom:
         scope = "custom"
@@ -222,8 +222,9 @@ def main() -> None:
     overrides = params.words(options.set)
     if options.arms:
         names = ",".join(options.arms.replace(",", " ").split())
-        overrides += ["campaign.name=named", f"campaign.arms=[{names}]"]
-        overrides += ["campaign.exclude=[]", "campaign.max_seeds=null"]
+        named = ["campaign.name=named", f"campaign.arms=[{names}]"]
+        # Every seed of the arms that are named is meant, unless the user's own settings say less.
+        overrides = ["campaign.exclude=[]", "campaign.max_seeds=null", *overrides, *named]
     require_lock()
     without_git()
     with params.alone(), params.replaced(overrides):

@@ -19,7 +19,8 @@ def show(scope: str, folders: Collection[str] = ()) -> None:
     shown = ran[ran.runs.isin(list(folders))] if folders else ran
     cut = " (cut: for trying the pipeline, not a result)" if scope == "quick" else ""
     arms = "Custom arm" if scope == "custom" else f"Scale {scope}{cut}"
-    tables.show(shown, f"{arms}: last epoch, mean ± standard deviation over seeds")
+    if len(shown):
+        tables.show(shown, arms)
     if folders:
         say(f"{len(ran) - len(shown)} more arms have runs")
     elif missing := len(summary) - len(ran):

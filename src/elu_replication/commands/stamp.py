@@ -25,6 +25,7 @@ from elu_replication.config.documents import unlike
 from elu_replication.config.options import require_root
 from elu_replication.config.schema import PUBLISHED, Arm, Campaign
 from elu_replication.console import say
+from elu_replication.datasets import fetch
 from elu_replication.errors import UserError, run_main
 from elu_replication.runs import store
 from elu_replication.runs.code_version import code_version
@@ -109,11 +110,6 @@ def python(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     )
 
 
-def start(folder: Path, names: Sequence[str]) -> "subprocess.Popen[str]":
-    """A process in which the engine of a checkout writes the traces of runs."""
-    return python(folder, "-m", "elu_replication.commands.stamp", "--trace", *names)
-
-
 def made_by(folder: Path, jobs: Sequence[Job]) -> list[Job]:
     """The jobs whose stored run has the code version that a checkout gives it; raises UserError where the
     checkout does not declare their arms."""
@@ -131,7 +127,8 @@ def made_by(folder: Path, jobs: Sequence[Job]) -> list[Job]:
 def compare(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Each run and the parts of it that the engines of another checkout and of this one, side by side,
     do not give alike; raises UserError where an engine fails."""
-    engines = {checkout: start(checkout, names) for checkout in (folder, Path.cwd())}
+    trace = ("-m", "elu_replication.commands.stamp", "--trace")
+    engines = {checkout: python(checkout, *trace, *names) for checkout in (folder, Path.cwd())}
     try:
         for name in names:
             traces = []
@@ -140,7 +137,7 @@ def compare(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, list[str]
                 if not (line := engine.stdout.readline()):
                     which = "of that commit" if checkout == folder else "of the working tree"
                     again = f"python -m elu_replication.commands.stamp --trace {name}"
-                    raise UserError(f"stamp: the engine {which} failed; `{again}` there says why")
+                    raise UserError(f"stamp: the engine {which} failed; there, `{again}` says why")
                 traces.append(json.loads(line)[name])
             yield name, unlike(*traces)
     finally:
@@ -176,6 +173,7 @@ def stamp(commit: str, arms: Sequence[Arm]) -> None:
     if not stale:
         say("stamp: every stored run has the present code version")
         return
+    fetch.ensure_all(job.arm.protocol for job in stale)
     with checkout(commit) as folder:
         if not (proved := made_by(folder, stale)):
             raise UserError(f"FROM={commit}: its engine made none of the {len(stale)} stale runs")
@@ -197,7 +195,7 @@ def renew(commit: str, jobs: Sequence[Job]) -> None:
         note = store.Stamp(
             old_code_version=record.code_version,
             new_code_version=version,
-            audited=(f"first epoch of every arm, against commit {commit}",),
+            audited=(f"first epoch of every arm stamped, against commit {commit}",),
             date=date.today().isoformat(),
         )
         changes = {"code_version": version, "stamps": (*record.stamps, note)}

@@ -17,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from elu_replication.config import documents
-from elu_replication.config.compose import COMPOSITION_ERRORS, configuration, explain
+from elu_replication.config.compose import COMPOSITION_ERRORS, configuration, explain, require_derived
 from elu_replication.config.experiments import CUSTOM, custom_arm
 from elu_replication.config.options import CONF, has, option, require_root
 from elu_replication.config.schema import PARAMETERS, PUBLISHED, Arm, Campaign
@@ -47,6 +47,8 @@ def applicable(jobs: Sequence[Sequence[str]], configs: Sequence[DictConfig]) -> 
 
 def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
     """Train the missing runs of the configurations' custom arms; returns the arms, each once."""
+    for config in configs:
+        require_derived(config)
     jobs_values = [configuration(config) for config in configs]
     for values in jobs_values:
         for key, default in (("scale", PUBLISHED), ("campaign", option(Campaign, "campaign", "core"))):
@@ -60,12 +62,12 @@ def bring_up_to_date(configs: Sequence[DictConfig]) -> list[Arm]:
     arms = list(by_name.values())
     store.require_whole(arms)
     campaign.take_published(arms)
-    jobs = campaign.pending(arms)
+    jobs, launcher = campaign.pending(arms), jobs_values[0].launcher
     stored = sum(len(arm.seeds) for arm in arms) - len(jobs)
-    about = f", about {campaign.minutes(jobs):.1f} min" if jobs else ""
+    about = f", about {campaign.minutes(jobs, launcher):.1f} min" if jobs else ""
     say(f"{len(arms)} arms: {len(jobs)} runs to train{about}, {stored} stored already")
     fetch.ensure_all((job.arm.protocol for job in jobs), *(values.dataset for values in jobs_values))
-    campaign.train(jobs, jobs_values[0].launcher)
+    campaign.train(jobs, launcher)
     return arms
 
 
@@ -82,7 +84,7 @@ def comparison(arms: Sequence[Arm]) -> None:
     for arm, values in zip(arms, settings, strict=True):
         label = " ".join(f"{key}={values[key]}" for key in differing if key in values)
         rows.append(Row("", label or arm.name, arm, None))
-    tables.show(tables.summary(rows), "Custom arms: last epoch, mean ± standard deviation over seeds")
+    tables.show(tables.summary(rows), "Custom arms")
     lines = [[row.label, *differences(arms[0], row.arm)] for row in rows[1:]]
     if any(number for _, _, number, *_ in lines):
         title = f"Less {rows[0].label}, paired by seed: mean [95% interval]"

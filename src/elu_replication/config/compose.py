@@ -27,9 +27,18 @@ def composed(overrides: Iterable[str] = ()) -> DictConfig:
     require_root()
     try:
         with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
-            return compose("config", overrides=list(overrides))
+            config = compose("config", overrides=list(overrides))
     except COMPOSITION_ERRORS as error:
         raise UserError(explain(error, overrides)) from error
+    require_derived(config)
+    return config
+
+
+def require_derived(config: DictConfig) -> None:
+    """Raise UserError if a derived key of a composed configuration was set."""
+    for key in config:  # `key in config` would resolve it
+        if key in DERIVED and not OmegaConf.is_interpolation(config, key):
+            raise UserError(f"{key}: cannot be set; ARMS='...' chooses experiments and arms")
 
 
 def configuration(config: DictConfig) -> Configuration:

@@ -7,6 +7,7 @@ about a second.
 import hashlib
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields
 from functools import cache
 from pathlib import Path
@@ -106,6 +107,13 @@ Digests = Annotated[
 ]
 
 
+def _is_there(path: str | None) -> bool:
+    """Whether a path that may begin with a user's home is there; none is, where there is no such user."""
+    with suppress(RuntimeError):
+        return not path or Path(path).expanduser().exists()
+    return False
+
+
 class DatasetFacts(Strict):
     """An option of conf/dataset: what the images are, and where they come from."""
 
@@ -114,9 +122,7 @@ class DatasetFacts(Strict):
     classes: Count
     images: Images
     # A folder with the four IDX files, or an .npz: tried before the mirrors.
-    path: Annotated[
-        str | None, must("a file or folder that is there", lambda p: not p or Path(p).expanduser().exists())
-    ]
+    path: Annotated[str | None, must("a file or folder that is there", _is_there)]
     mirrors: tuple[Mirror, ...]  # tried in this order
     digests: Digests  # SHA-256 of the decoded bytes of each array
 
@@ -215,8 +221,8 @@ class Scale:
     @model_validator(mode="after")
     def _whole_if_published(self) -> "Scale":
         # A cut run under the published name would overwrite a full run that took hours.
-        if self.name == "published" and (self.max_epochs or self.max_train_images):
-            raise ValueError("scale = published: is never cut; use scale=quick with scale.max_epochs")
+        if self.name == "published" and (self.max_epochs or self.max_seeds or self.max_train_images):
+            raise ValueError("scale = published: is never cut; use scale=quick, or campaign.max_seeds")
         return self
 
 

@@ -133,16 +133,19 @@ def member(archive: Path, name: str, most: int) -> bytes:
 
 
 def from_path(path: Path, most: int) -> dict[str, np.ndarray]:
-    """The arrays of a user's own .npz file or folder of IDX files."""
-    if path.is_file():
-        return decode_npz(path.read_bytes(), most)
-    arrays = {}
-    for name, file in IDX_FILES.items():
-        candidates = [p for p in (path / file, path / f"{file}.gz") if p.is_file()]
-        if not candidates:
-            raise MirrorError(f"{path} has neither {file} nor {file}.gz")
-        arrays[name] = decode_idx(candidates[0].read_bytes(), most)
-    return arrays
+    """The arrays of a user's own .npz file or folder of IDX files; raises MirrorError."""
+    try:
+        if path.is_file():
+            return decode_npz(path.read_bytes(), most)
+        arrays = {}
+        for name, file in IDX_FILES.items():
+            candidates = [p for p in (path / file, path / f"{file}.gz") if p.is_file()]
+            if not candidates:
+                raise MirrorError(f"{path} has neither {file} nor {file}.gz")
+            arrays[name] = decode_idx(candidates[0].read_bytes(), most)
+        return arrays
+    except OSError as error:
+        raise MirrorError(f"{path} cannot be read ({error.strerror})") from error
 
 
 def bring(mirror: Mapping[str, str], folder: Path, most: int) -> dict[str, np.ndarray]:
@@ -190,7 +193,7 @@ def fetch(facts: DatasetFacts) -> None:
                     require(key, array, facts)
             except (MirrorError, ValueError) as failure:  # ValueError: another array than conf/dataset has
                 reasons.append(f"{address} ({failure})")
-                say(f"{name}: {failure}; trying the next mirror")
+                say(f"{name}: {failure}")
                 quarantine(temporary)
                 continue
         atomic.write_folder(PREPARED / name, {f"{key}.npy": npy(array) for key, array in arrays.items()})

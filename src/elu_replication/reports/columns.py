@@ -78,10 +78,6 @@ def claimed(contrast: ContrastResult) -> str:
     return f"{words[contrast.expect]} {contrast.than:g}" if contrast.expect else f"{contrast.than:.5g}"
 
 
-def detectable(contrast: ContrastResult) -> str:
-    return number(contrast.minimum_detectable_effect)
-
-
 def single_runs(contrast: ContrastResult) -> str:
     return f"{contrast.single_run_share:.0%}" if contrast.n else "-"
 
@@ -111,7 +107,12 @@ STATISTICS = (
     *(Column(name, "", "csv") for name in ("test", "than", "published", "sd")),
     *(Column(name, "", "csv") for name in ("p", "p_sign_flip", "p_equivalence", "p_verdict")),
     Column("probability_of_improvement", "", "csv"),
-    Column("minimum_detectable_effect", "Detectable", "csv power", text=detectable),
+    Column(
+        "minimum_detectable_effect",
+        "Detectable",
+        "csv power",
+        text=lambda c: number(c.minimum_detectable_effect),
+    ),
     Column("single_run_share", "Single runs that show it", "csv details", text=single_runs),
     Column("seeds_needed", "Seeds needed", "csv power", text=lambda c: str(c.seeds_needed or "-")),
     Column("verdict", "Verdict", "csv details terminal"),

@@ -51,7 +51,11 @@ def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
     for part, changes in ((held_out, {}), (training, dashed)):
         curve = [to_axis(part[metric + edge]) for edge in BAND]
         band(axes, line, part.epoch, curve, markevery=(first, every), **changes)
-    test = curves[curves.split == "test"].tail(1)  # a run with patience may end before its last epoch
+    if (
+        protocol.patience
+    ):  # its scores are of its best epoch, which differs between seeds: the table has them
+        return
+    test = curves[curves.split == "test"].tail(1)
     mean, least, largest = (to_axis(test[metric + edge]) for edge in BAND)
     axes.plot([beyond(line)] * 2, np.ravel([least, largest]), color=line.colour, linewidth=1)
     point = {"marker": line.marker, "markersize": 3 if line.single else 6}
@@ -115,8 +119,9 @@ def kinds_of_line(rows: Sequence[Row]) -> list[Line2D]:
     kinds = [
         Line2D([], [], color="0.3", label="validation (test where none is held out)"),
         Line2D([], [], color="0.3", linestyle="--", linewidth=0.9, label="training"),
-        Line2D([], [], color="0.3", linestyle="", marker="o", label="test, last epoch"),
     ]
+    if not all(row.arm.protocol.patience for row in rows):
+        kinds.append(Line2D([], [], color="0.3", linestyle="", marker="o", label="test, last epoch"))
     if any(row.published for row in rows):
         kinds.append(Line2D([], [], color="0.3", linestyle="", marker="x", label="published test score"))
     if any(published_losses(rows, split) for split in PUBLISHED_LINES):

@@ -46,17 +46,23 @@ Pair = tuple[ReadingResult, ContrastResult]  # a contrast and the reading that i
 
 
 def identified(path: Path = CURVES) -> Runs:
-    """The label of the only protocol that fits a published run, by the curve's name; raises UserError where
-    the file is damaged."""
+    """The label of the only protocol that fits a published run, by the curve's name."""
     if not os.path.lexists(path):
         return {}
+    rows = table(path, "`dvc repro -f identification` makes it again", "curve", "candidate", "identified")
+    return {row["curve"]: row["candidate"] for row in rows if row["identified"] == "True"}
+
+
+def table(path: Path, remedy: str, *columns: str) -> list[dict[str, str]]:
+    """The rows of a table with some columns; raises UserError where it is damaged."""
     try:
-        rows = csv.DictReader(path.read_text("utf-8").splitlines())
-        if "identified" not in (rows.fieldnames or ()):
-            raise LookupError("identified")
-        return {row["curve"]: row["candidate"] for row in rows if row["identified"] == "True"}
+        heading, *lines = csv.reader(path.read_text("utf-8").splitlines(), strict=True)
+        places = [heading.index(column) for column in columns]
+        return [
+            {column: line[place] for column, place in zip(columns, places, strict=True)} for line in lines
+        ]
     except (OSError, ValueError, LookupError, csv.Error) as error:
-        raise UserError(f"{path}: damaged; `dvc repro -f identification` makes it again") from error
+        raise UserError(f"{path}: damaged; {remedy}") from error
 
 
 def find(results: Results, claim: str, metric: str, *arms: str) -> Pair:
@@ -609,8 +615,8 @@ def practice(results: Results) -> list[str]:
 
 def explored() -> dict[str, str]:
     """The verdicts of exploration by claim, by the version of the rules that the plan has."""
-    with EXPLORED.open(newline="") as file:
-        return {row["claim"]: row["version_2"] for row in csv.DictReader(file)}
+    rows = table(EXPLORED, f"`git checkout {EXPLORED}` brings it back", "claim", "version_2")
+    return {row["claim"]: row["version_2"] for row in rows}
 
 
 def stood(results: Results, before: Mapping[str, str]) -> str:

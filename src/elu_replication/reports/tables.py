@@ -149,13 +149,14 @@ def markdown(summary: pd.DataFrame) -> str:
     return text
 
 
-def show(summary: pd.DataFrame, title: str) -> None:
+def show(summary: pd.DataFrame, name: str) -> None:
     """Print the readable summary in the terminal, without what only files have room for: whose runs an arm
     shares, with which kernels they were made, and how many fresh seeds are missing."""
     text = readable(summary).drop(columns=["Kernels", "Evidence"], errors="ignore")
     text["Seeds"] = text.Seeds.str.partition(", shared")[0]
     names = (text.pop("Experiment") + "-" + text.pop("Arm")).str.lstrip("-")
     rows = [[name, *line] for name, line in zip(names, text.to_numpy().tolist(), strict=True)]
+    title = f"{name}: after training, mean ± standard deviation over seeds"
     table(title, ["Arm", *text.columns], rows)
 
 

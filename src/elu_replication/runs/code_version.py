@@ -17,7 +17,7 @@ from elu_replication import atomic
 from elu_replication.config.schema import Protocol
 from elu_replication.errors import run_main
 
-PACKAGE = __name__.partition(".")[0]
+PACKAGE = "elu_replication"  # __name__ is "__main__" in the stage
 ENGINE = Path(__file__).parent.parent / "engine"
 FILE = Path("results/code_version.txt")
 

@@ -29,13 +29,13 @@ def pending(arms: Iterable[Arm], again: bool = False) -> list[Job]:
     cost the same, a seed of each comes before the next seed, so that arms can be compared early. Fresh
     seeds keep the order of their batches. Where they count, exploration's are asked for no more.
     """
+    arms = list(arms)
     jobs = [
         Job(arm, seed)
-        for arm in arms
-        for counted in evidence.counting([arm])
+        for arm, counting in zip(arms, counted(arms), strict=True)
         for seed in arm.every_seed
         for reason in [store.why_not_current(arm, seed)]
-        if (seed in counted.seeds and (again or reason)) or (again and reason == store.ALTERED)
+        if (seed in counting.seeds and (again or reason)) or (again and reason == store.ALTERED)
     ]
     order = [*dict.fromkeys(batch(job.arm) for job in jobs)]
 
@@ -44,6 +44,11 @@ def pending(arms: Iterable[Arm], again: bool = False) -> list[Job]:
         return order.index(batch(job.arm)) if is_fresh else -cost.seconds(job.arm.protocol), job.seed
 
     return sorted(jobs, key=turn)
+
+
+def counted(arms: Iterable[Arm]) -> list[Arm]:
+    """Arms, each with the seeds that count of it: its fresh ones once its experiment has all of these."""
+    return [arm for declared in arms for arm in evidence.counting([declared])]
 
 
 def batch(arm: Arm) -> tuple[str, int]:
@@ -66,16 +71,17 @@ def take_published(arms: Iterable[Arm]) -> None:
             if taken:
                 seeds = ", ".join(map(str, taken))
                 say(f"{arm.name}: trained already as the published {same.name}, with seeds {seeds}")
-            stored = [str(seed) for seed in same.every_seed if store.why_not_current(same, seed) is None]
+            stored = [str(seed) for seed in same.every_seed if store.why_not_current(source, seed) is None]
             if stored and taken != missing:
                 seeds = f"seeds=[{','.join(stored)}]"
                 say(f"{arm.name}: the published {same.name} is the same; {seeds} takes its runs")
 
 
-def minutes(jobs: Sequence[Job]) -> float:
-    """Estimated minutes to train `jobs` on all cores of this machine, at least those of the longest job."""
+def minutes(jobs: Sequence[Job], launcher: Launcher) -> float:
+    """Estimated minutes to train `jobs` on this machine, in the launcher's number of processes or on all
+    cores, at least those of the longest job."""
     seconds = [cost.seconds(job.arm.protocol) for job in jobs]
-    return max(sum(seconds) / cost.cores(), *seconds, 0.0) / 60
+    return max(sum(seconds) / (launcher.processes or cost.cores()), *seconds, 0.0) / 60
 
 
 def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
@@ -85,6 +91,8 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
     """
     if launcher.folder is not None and not launcher.folder.startswith(("/", "~")):
         raise UserError(f"launcher.folder = {launcher.folder}: must begin with / or ~")
+    if launcher.folder is None and launcher.name != "local":
+        raise UserError(f"launcher.folder is empty: {launcher.name} needs one on the workers' machines")
     module = import_module(f"{__package__}.launchers.{launcher.name}")  # Ray and submitit take seconds
     return module.launch(jobs, launcher)
 
@@ -159,5 +167,7 @@ def outcome(event: Event) -> str:
         accuracy = "" if math.isnan(scores.test_accuracy) else f"accuracy {scores.test_accuracy:.4f}, "
         return f"test {accuracy}loss {scores.test_loss:.4f} ({record.wall_seconds:.0f} s)"
     if event.kind == "diverged":
-        return f"diverged: loss not finite after epoch {event.epoch}; lower optimizer.learning_rate"
+        # With patience, what is stored of a run is its best epoch.
+        where = "" if event.job.arm.protocol.patience else f" after epoch {event.epoch}"
+        return f"diverged: loss not finite{where}; lower optimizer.learning_rate"
     return f"failed: {event.detail}"

@@ -30,7 +30,7 @@ def launch(jobs: Sequence[Job], launcher: Launcher) -> Iterator[Event]:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         progress = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         resources = {"num_cpus": 1, "num_gpus": launcher.gpus_per_run}
-        run = ray.remote(max_calls=MOST_JOBS)(_run).options(max_retries=TRIES, **resources)
+        run = ray.remote(max_calls=MOST_JOBS)(_run).options(max_retries=TRIES - 1, **resources)
         folder = str(launcher.folder)
         running = {run.remote(remote.task(job, folder), n, progress): n for n, job in enumerate(jobs)}
         while running:
