@@ -115,6 +115,20 @@ def test_seeds_of_two_kinds_are_drawn_one_by_one(tmp_path: Path) -> None:
     assert legend.get_texts()[0].get_text() == "mixed: ELU (alpha 1), n 2, 1 at chance"
 
 
+@pytest.mark.parametrize("patience", [None, 2])
+def test_the_score_of_a_last_epoch_is_drawn_only_where_it_is_that_of_the_run(
+    patience: int | None, tmp_path: Path
+) -> None:
+    arm = Arm("tried", tiny(epochs=2, patience=patience), (0,), tmp_path / "tried")
+    stored(arm, 0)
+    (drawing,) = figures.figures("custom", [Row("custom", "tried", arm, None)])
+    loss, accuracy = drawing.get_axes()
+    places = [x for axes in (loss, accuracy) for line in axes.lines for x in line.get_xdata()]
+    assert (max(places) > arm.protocol.epochs) == (patience is None)
+    told = [text.get_text() for legend in drawing.legends for text in legend.get_texts()]
+    assert ("test, last epoch" in told) == (patience is None)
+
+
 def test_why_an_arm_has_no_curve(tmp_path: Path) -> None:
     arms = {name: Arm(name, tiny(), (0,), tmp_path / name) for name in ("lost", "unprobed", "idle")}
     stored(arms["lost"], 0, loss=math.inf)
