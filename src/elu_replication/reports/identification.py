@@ -285,7 +285,8 @@ def figure(results: Results) -> Figure:
     for name, axes in drawing.subplot_mosaic(layout, height_ratios=heights).items():
         panel(axes, curves[name], results[name])
     seeds = sorted({candidate.seeds for result in results.values() for candidate in result.candidates})
-    drawing.suptitle(textwrap.fill(headline(results), 95), fontsize=14, weight="bold")
+    title = headline(results).replace("open, ", "open,\n").replace(", and ", ",\nand ")
+    drawing.suptitle(title, fontsize=14, weight="bold")
     counts = " or ".join(map(str, seeds))
     kinds = " or ".join(sorted({result.evidence.partition(";")[0] for result in results.values()}))
     caption = CAPTION.format(
