@@ -14,8 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import ROOT
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from elu_replication.claims import results
-from elu_replication.config import experiments
+from elu_replication.claims import plan, results
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.engine.activations import ELU, GELU, LeakyReLU
 from elu_replication.reports import claims, paper
@@ -341,9 +340,7 @@ def test_which_claims_need_more_runs_and_how_many_hours(page: Page) -> None:
     undecided = [claim for claim in results.load().claims if claim.undecided]
     assert set(listed) == {claim.id for claim in undecided}
     for claim in undecided:  # times of an epoch wait for measurements, and some arms have few seeds to come
-        arms = {name for contrast in claim.readings[0].contrasts for name in contrast.arms}
-        planned = min(len(experiments.arm(name, PUBLISHED).fresh_seeds) for name in arms)
-        waits = claim.evidence not in ("", evidence.FRESH) and planned > 4
+        waits = claim.evidence not in ("", evidence.FRESH) and plan.can_decide(claim)
         assert (float(listed[claim.id]) > 0) if waits else listed[claim.id] == "-"
 
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import CLAIM, ROOT, TRIAL, forget
 from test_runs import ENVIRONMENT, stored
 
-from elu_replication.claims import plan, schema, verdicts
+from elu_replication.claims import plan, results, schema, verdicts
 from elu_replication.claims.contrasts import arms_of, weighted_sums
 from elu_replication.commands import claim as claim_command
 from elu_replication.config import experiments
@@ -116,6 +116,14 @@ def test_complete_fresh_seeds_leave_nothing_to_train(trial: dict[str, Arm]) -> N
     train(relu, 101)  # complete: exploration's seeds are missing no longer
     assert campaign.pending(core) == campaign.pending(fresh) == []
     assert store.incomplete(campaign.counted([elu, relu])) == ""
+
+
+def test_a_claim_is_open_for_good_where_too_few_seeds_are_planned() -> None:
+    claims = results.load().by_id
+    assert {name: plan.can_decide(claims[name]) for name in ("C9", "C10", "C44", "C57", "C74")} == {
+        **{"C9": True, "C10": True},
+        **{"C44": False, "C57": False, "C74": False},  # times; one seed an arm; runs that nothing plans
+    }
 
 
 def test_the_fresh_campaign_trains_every_fresh_seed_in_its_order() -> None:

@@ -12,6 +12,8 @@ import yaml
 
 from elu_replication import atomic
 from elu_replication.claims import identification, schema, verdicts
+from elu_replication.claims.contrasts import LEAST_PAIRS, LEAST_RUNS
+from elu_replication.claims.results import ClaimResult
 from elu_replication.claims.schema import Claim
 from elu_replication.config import documents, experiments
 from elu_replication.config.documents import Strict, unlike
@@ -133,6 +135,14 @@ def status() -> dict[str, str]:
         return "amended after fresh runs" if name in amended else "as planned"
 
     return {name: of(f"claim {name}") for name in schema.load_claims()}
+
+
+def can_decide(claim: ClaimResult) -> bool:
+    """Whether enough fresh seeds are planned for the primary reading of a claim on runs."""
+    needed = LEAST_PAIRS if claim.kind == "DIR" else LEAST_RUNS
+    arms = {name for contrast in claim.readings[0].contrasts for name in contrast.arms}
+    planned = (len(experiments.arm(name, PUBLISHED).fresh_seeds) for name in arms)
+    return bool(claim.evidence) and all(number >= needed for number in planned)
 
 
 def freeze(reason: str) -> list[str]:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from elu_replication import atomic
 from elu_replication.claims import results as stored
-from elu_replication.claims.contrasts import LEAST_PAIRS, LEAST_RUNS
+from elu_replication.claims.plan import can_decide
 from elu_replication.claims.results import KIND_NAMES, UNDECIDED, VERDICTS, ClaimResult, Results
 from elu_replication.config import experiments
 from elu_replication.config.experiments import RESULTS
@@ -220,19 +220,11 @@ def to_train(claims: Iterable[ClaimResult]) -> tuple[int, float]:
     return sum(missing.values()), hours
 
 
-def decidable(claim: ClaimResult) -> bool:
-    """Whether enough fresh seeds are planned for the primary reading of a claim on runs."""
-    needed = LEAST_PAIRS if claim.kind == "DIR" else LEAST_RUNS
-    arms = {name for contrast in claim.readings[0].contrasts for name in contrast.arms}
-    planned = (len(experiments.arm(name, PUBLISHED).fresh_seeds) for name in arms)
-    return bool(claim.evidence) and all(number >= needed for number in planned)
-
-
 def undecided(results: Results) -> columns.Rows:
     """Each undecided claim with the fresh runs that it waits for, those of the fewest hours first. Claims
     on times wait for measurements instead, and those whose planned seeds cannot decide them for nothing."""
     waiting = [claim for claim in results.claims if claim.verdict in UNDECIDED]
-    costs = [(claim, *(to_train([claim]) if decidable(claim) else (0, 0.0))) for claim in waiting]
+    costs = [(claim, *(to_train([claim]) if can_decide(claim) else (0, 0.0))) for claim in waiting]
 
     def left(claim: ClaimResult, runs: int) -> str:
         if not claim.evidence:
