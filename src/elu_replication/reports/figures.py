@@ -40,7 +40,7 @@ def beyond(line: Line) -> float:
 
 def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
     """An arm's curves: validation (test where none is held out) in full, training dashed, and the test
-    score of the last epoch at the right."""
+    score of the last epoch at the right, unless patience makes another epoch's the run's."""
     to_axis = error_axis if metric == "accuracy" else np.asarray
     protocol, style = line.row.arm.protocol, line.style
     held_out = curves[curves.split == ("validation" if protocol.validation_images else "test")]
@@ -51,9 +51,7 @@ def draw(axes: Axes, line: Line, curves: pd.DataFrame, metric: str) -> None:
     for part, changes in ((held_out, {}), (training, dashed)):
         curve = [to_axis(part[metric + edge]) for edge in BAND]
         band(axes, line, part.epoch, curve, markevery=(first, every), **changes)
-    if (
-        protocol.patience
-    ):  # its scores are of its best epoch, which differs between seeds: the table has them
+    if protocol.patience:  # the scores are of the best epoch, which is another for each seed
         return
     test = curves[curves.split == "test"].tail(1)
     mean, least, largest = (to_axis(test[metric + edge]) for edge in BAND)
