@@ -128,7 +128,7 @@ def test_runs_of_another_engine_than_the_commit_s_are_not_stamped(repository: Pa
 def test_an_engine_that_fails_is_named(repository: Path) -> None:
     edit(repository, "n = int(images)", "raise ValueError")
     result = stamp(repository)
-    assert "error: stamp: the engine of the working tree failed; `python -m" in result.stderr
+    assert "error: stamp: the engine of the working tree failed; there, `python -m" in result.stderr
 
 
 def test_an_unknown_commit_is_one_line(repository: Path) -> None:

@@ -110,6 +110,11 @@ def python(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     )
 
 
+def start(folder: Path, names: Sequence[str]) -> "subprocess.Popen[str]":
+    """A process in which the engine of a checkout writes the traces of runs."""
+    return python(folder, "-m", "elu_replication.commands.stamp", "--trace", *names)
+
+
 def made_by(folder: Path, jobs: Sequence[Job]) -> list[Job]:
     """The jobs whose stored run has the code version that a checkout gives it; raises UserError where the
     checkout does not declare their arms."""
@@ -127,8 +132,7 @@ def made_by(folder: Path, jobs: Sequence[Job]) -> list[Job]:
 def compare(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Each run and the parts of it that the engines of another checkout and of this one, side by side,
     do not give alike; raises UserError where an engine fails."""
-    trace = ("-m", "elu_replication.commands.stamp", "--trace")
-    engines = {checkout: python(checkout, *trace, *names) for checkout in (folder, Path.cwd())}
+    engines = {checkout: start(checkout, names) for checkout in (folder, Path.cwd())}
     try:
         for name in names:
             traces = []
