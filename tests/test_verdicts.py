@@ -357,9 +357,9 @@ def test_the_pattern_names_the_one_factor_that_tells_readings_apart() -> None:
     sgd, adam = reading("sgd", UP), reading("adam", DOWN)
     result = outcome(sgd, reading("sgd", UP, "_glorot"), adam, reading("adam", OPEN, "_normal"))
     assert result.pattern is not None
-    assert str(result.pattern) == "holds in 2 of 4 readings, fails in 1; optimizer sgd: yes, adam: no"
+    assert str(result.pattern) == "holds in 2 of 4 readings and fails in 1; optimizer sgd: yes, adam: no"
     assert result.reason.startswith(
-        "Holds in 2 of 4 readings, fails in 1; optimizer sgd: yes, adam: no. Replicated: sgd"
+        "Holds in 2 of 4 readings and fails in 1; optimizer sgd: yes, adam: no. Replicated: sgd"
     )
     mixed = outcome(sgd, adam, reading("sgd", DOWN, "_glorot")).pattern
     assert mixed is not None
@@ -596,7 +596,10 @@ def test_a_pattern_counts_readings_that_have_runs() -> None:
     counts = pattern.readings, pattern.holds, pattern.fails, pattern.holds_adjusted, pattern.fails_adjusted
     assert counts == (7, 2, 2, 2, 1)
     assert pattern.factor is None  # all have the same arms
-    assert str(pattern) == "holds in 2 of 7 readings, fails in 2 (after Holm's adjustment in 2 and 1)"
+    assert (
+        str(pattern)
+        == "holds in 2 of 7 readings and fails in 2 (after Holm's adjustment holds in 2, fails in 1)"
+    )
 
 
 def test_a_reason_names_a_few_readings_and_counts_many() -> None:

@@ -157,6 +157,12 @@ class ContrastResult(Strict, frozen=False):
         return self.expect in ("higher", "lower")
 
     @property
+    def published_mark(self) -> float:
+        """`published` as figures mark it: NaN where two arms have one printed score, which says nothing of
+        their difference."""
+        return math.nan if len(self.arms) > 1 and self.published == 0 else self.published
+
+    @property
     def equivalence_interval(self) -> Interval | None:
         """The 90% interval that lies within the margin, as the reason has it (four digits), where two
         one-sided tests gave the verdict; None elsewhere."""
@@ -206,9 +212,11 @@ class Pattern(Strict):
     factor: Factor | None = None
 
     def __str__(self) -> str:
-        text = f"holds in {self.holds} of {self.readings} readings, fails in {self.fails}"
+        text = f"holds in {self.holds} of {self.readings} readings and fails in {self.fails}"
         if (self.holds, self.fails) != (self.holds_adjusted, self.fails_adjusted):
-            text += f" (after Holm's adjustment in {self.holds_adjusted} and {self.fails_adjusted})"
+            text += (
+                f" (after Holm's adjustment holds in {self.holds_adjusted}, fails in {self.fails_adjusted})"
+            )
         if self.factor:
             yes, no = " or ".join(self.factor.holds), " or ".join(self.factor.fails)
             text += f"; {self.factor.name} {yes}: yes, {no}: no"

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from elu_replication.config import experiments
+from elu_replication.runs.probe_rows import PERTURBED_IMAGES
 
 SEEDS = (
     "A line is the mean over an arm's seeds, and its band goes from the least to the largest seed; where"
@@ -29,10 +30,11 @@ CLAIMS = Caption(
     "For each claim that runs decide, the effect of the primary reading (large) with its 95% interval, and"
     " those of the other readings (small dots), in margins from what the claim compares with. Right means"
     " as claimed, where a direction is claimed. The grey band is within one margin. A dashed bar is the"
-    " interval of a new run, a thick one the 90% interval that shows equivalence.",
+    " interval of a new run, at 95% for all scores of a reading together; a thick one is the 90% interval"
+    " that shows equivalence.",
 )
 IDENTIFICATION = Caption(
-    "Which protocol made each published curve",
+    "Which protocols fit each published curve",
     "See which band the black curve stays in. That protocol may have made it; those in grey are excluded at"
     " the 1% level.",
     "Black: losses read off the article's figures. Bands: runs of each protocol that the article leaves"
@@ -72,7 +74,8 @@ OF_EXPERIMENTS = {
         "See which curve stays flattest: its arm is the most robust.",
         "The panels show the accuracy of trained networks under normal noise on the input, their accuracy"
         " with one pre-activation of the first hidden layer put far below zero, and the variance that noise"
-        f" causes in units that are off. {SEEDS}",
+        " causes in units that are off. Accuracies are of the first"
+        f" {PERTURBED_IMAGES:,} test images. {SEEDS}",
     ),
 }
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from elu_replication import atomic
 from elu_replication.claims import results as stored
-from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results, Verdict, counts
+from elu_replication.claims.results import KIND_NAMES, UNDECIDED, ClaimResult, Results, Verdict, counts
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
 from elu_replication.reports import captions, columns, findings
@@ -21,6 +21,7 @@ SOURCES = (
     "The article is MachineCurve's, on a CNN. The student report is from ASU, on a deep MLP. The paper"
     " behind both is Clevert et al. 2015."
 )
+MOST_LEFT = 2  # readings that are left open are named, if they are no more
 HEDGES = "How much is *much*, and how little *slightly*, is not tested."
 
 
@@ -56,21 +57,38 @@ def answer(claims: Sequence[ClaimResult]) -> list[str]:
     ]
 
 
-def holding(claims: Iterable[ClaimResult]) -> list[ClaimResult]:
-    """The claims that runs support."""
-    return [claim for claim in claims if claim.decided_by == "runs" and claim.verdict == "replicated"]
+def holding(claims: Iterable[ClaimResult]) -> dict[str, list[ClaimResult]]:
+    """The claims that runs support, by what these are: fresh seeds, exploration or measurements."""
+    held: dict[str, list[ClaimResult]] = {}
+    for claim in claims:
+        if claim.decided_by == "runs" and claim.verdict == "replicated":
+            held.setdefault(claim.evidence.partition(";")[0] or "measurements", []).append(claim)
+    return held
+
+
+def support(claim: ClaimResult) -> str:
+    """How far a claim holds: its pattern, and the readings beside the primary one that are left open."""
+    text = f" It {claim.pattern}." if claim.pattern else ""
+    left = [reading.label for reading in claim.readings[1:] if reading.adjusted in UNDECIDED]
+    return f"{text} Left open: {'; '.join(left)}." if 0 < len(left) <= MOST_LEFT else text
 
 
 def overview(results: Results) -> str:
     """The answer, the findings, and how many claims hold and which, as Markdown."""
-    titles = [f"- {finding.title}." for finding in findings.findings(results, findings.identified())]
+    titles = [
+        f"- {finding.title} ({finding.rests_on})."
+        for finding in findings.findings(results, findings.identified())
+    ]
     held = [
-        f"- {claim.id}: {claim.statement}" + f" It {claim.pattern}." * bool(claim.pattern)
-        for claim in holding(results.published)
+        f"- {claim.id} ({kind}): {claim.statement}{support(claim)}"
+        for kind, claims in holding(results.published).items()
+        for claim in claims
     ]
     first, second = answer(results.published)
     evidence = f"{findings.evidence(results)} {findings.stood(results, findings.explored())}"
-    parts = [" ".join(findings.practice(results)), "\n".join(titles), evidence, first, second]
+    *advice, limits = findings.practice(results)
+    answers = "\n".join(f"- {paragraph}" for paragraph in advice)
+    parts = [answers, limits, "What was found:", "\n".join(titles), evidence, first, second]
     if held:
         parts += [f"Runs replicate these claims. {HEDGES}", "\n".join(held)]
     return "\n\n".join(parts) + "\n"
@@ -81,12 +99,12 @@ def document(results: Results) -> str:
     text = [f"# The {len(results.claims)} claims\n", f"{SOURCES}\n", overview(results)]
     own = len(results.claims) - len(results.published)
     text.append(
-        f"{own} more claims are this project's own and are not counted above."
+        f"{own} of the claims are this project's own; counts of published claims leave them out."
         " A claim is of a published value, of a direction, of mathematics or of a text."
         " The [rules](#the-rules) are at the end; what was changed after results were seen has a"
         " [list](#changed-after-results-were-seen). A line shows one contrast, the one that decides the"
         " primary reading; the [details](#details) have the rest. Intervals are of the mean or, beside a"
-        " published value, of a new run.\n"
+        " published value, of a new run, at 95% for all scores of a reading together.\n"
     )
     for key, source in results.sources.items():
         if not (claims := [claim for claim in results.claims if next(iter(claim.sources)) == key]):

@@ -116,8 +116,6 @@ STATISTICS = (
     Column("single_run_share", "Single runs that show it", "csv details", text=single_runs),
     Column("seeds_needed", "Seeds needed", "csv power", text=lambda c: str(c.seeds_needed or "-")),
     Column("verdict", "Verdict", "csv details terminal"),
-    Column("reason", "Why", "csv details"),
-    Column("command", "", "csv"),
 )
 
 
@@ -149,6 +147,8 @@ CONTRASTS = (
     *map(of_line, (*NUMBERS, *STATISTICS)),
     Column("p_holm", "", "csv", attrgetter("reading.p_holm")),
     Column("adjusted", "Reading, adjusted", "csv details", attrgetter("reading.adjusted")),
+    Column("reason", "Why", "csv details", attrgetter("contrast.reason")),
+    Column("command", "", "csv", attrgetter("contrast.command")),
 )
 
 

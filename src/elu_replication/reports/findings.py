@@ -41,7 +41,7 @@ class Finding(NamedTuple):
     rests_on: str = ""  # seeds, and whether they were planned
 
 
-Runs = Mapping[str, str]  # the protocol that made each published curve, where the curve decides it
+Runs = Mapping[str, str]  # the only protocol that fits a published curve, by curve
 Pair = tuple[ReadingResult, ContrastResult]  # a contrast and the reading that it belongs to
 
 
@@ -97,7 +97,8 @@ def side(contrast: ContrastResult) -> str:
 def digits(number: float, sign: str = "") -> str:
     """Four decimals, or one significant digit where these would all be zero, so that zero means zero."""
     text = f"{number:{sign}.4f}"
-    return text if float(text) or not number else f"{number:{sign}.1g}"
+    places = 4 if float(text) or not number else -math.floor(math.log10(abs(number)))
+    return f"{number:{sign}.{places}f}"
 
 
 def value(contrast: ContrastResult) -> str:
@@ -174,9 +175,8 @@ def alpha(results: Results, runs: Runs) -> Finding:
         _, accuracy = find(results, "C14", "test_accuracy", f"{CNN}glorot_elu1")
         why += f" He is not necessary: with Glorot, ELU reaches an accuracy of {accuracy.effect:.4f}."
     rows = [
-        # The article scores one run of each initializer, so it has no difference between alphas.
-        Labelled("alpha 0.1 instead of 1, Glorot", by_alpha[0].model_copy(update={"published": math.nan})),
-        Labelled("alpha 0.1 instead of 1, He", by_alpha[1].model_copy(update={"published": math.nan})),
+        Labelled("alpha 0.1 instead of 1, Glorot", by_alpha[0]),
+        Labelled("alpha 0.1 instead of 1, He", by_alpha[1]),
         Labelled("He instead of Glorot, alpha 1", by_he[0]),
         Labelled("He instead of Glorot, alpha 0.1", by_he[1]),
     ]
@@ -238,8 +238,10 @@ def cnn(results: Results, runs: Runs) -> Finding | None:
         " that ELU does slightly worse with Glorot and slightly better with He. In accuracy, ELU with alpha"
         f" 1 minus ReLU is {value(accuracies[0][1])} with Glorot and {value(accuracies[1][1])} with He."
     )
-    if any(side(contrast) and not clear_side((reading, contrast)) for reading, contrast in accuracies):
-        why += " An interval that excludes zero does so no longer after Holm's adjustment."
+    for init, (reading, contrast) in zip(("Glorot", "He"), accuracies, strict=True):
+        if side(contrast) and not clear_side((reading, contrast)):
+            why += f" With {init} this interval excludes zero, but after Holm's adjustment for the claim's"
+            why += f" readings, p is {reading.p_holm:.2g}."
     return Finding("cnn", title, why, ("C3", "C7", "C15"), rows, f"{outlook(rows)}.")
 
 
@@ -301,7 +303,8 @@ def dropout(results: Results, runs: Runs) -> Finding:
     if lower and seen.verdict == "replicated" and joint(equal[place][0] for place in same) == "fails":
         areas = [equal[place][1] for place in same]
         title = (
-            f"ELU with {elu} looked faster over 250 epochs because it had less dropout; at equal rates its"
+            f"ELU with {elu} and dropout 0.25, its only protocol that fits the article's 250-epoch curve,"
+            " is faster than ReLU with 0.5; at equal rates its"
         )
         if joint(train[place] for place in same) == "holds":
             title += " training loss falls faster, but its"
@@ -565,9 +568,20 @@ def findings(results: Results, runs: Runs) -> list[Finding]:
     return [finding._replace(rests_on=rests_on(finding, results)) for finding in present[:MOST]]
 
 
+def equivalent(results: Results) -> list[str]:
+    """The initializers with which both scores of ELU with alpha 0.1 lie within the margins of ReLU's."""
+    pairs = {
+        init: [
+            find(results, claim, metric, f"{CNN}{init.lower()}_elu01", f"{CNN}{init.lower()}_relu")[1]
+            for metric in ("test_loss", "test_accuracy")
+        ]
+        for init, claim in (("Glorot", "C3"), ("He", "C15"))
+    }
+    return [init for init, scores in pairs.items() if all(score.p_equivalence < 0.05 for score in scores)]
+
+
 def practice(results: Results) -> list[str]:
-    """When one would choose ELU on this evidence, a sentence for each network, and the limits."""
-    advice = []
+    """When one would choose ELU on this evidence, a paragraph for each network, and the limits."""
     losses, accuracies = (
         {*map(clear_side, pairs)} for pairs in (losses_of_cnn(results), accuracies_of_cnn(results))
     )
@@ -577,40 +591,40 @@ def practice(results: Results) -> list[str]:
         choice = "take ELU: it has the lower test loss, and no loss of accuracy is shown"
     else:
         choice = "the runs do not decide between ELU and ReLU"
-    advice.append(f"For a small CNN such as the article's, {choice}.")
+    of_cnn = [f"For a small CNN such as the article's, {choice}."]
     _, smaller = find(results, "C78", "test_loss", f"{CNN}he_elu01", f"{CNN}he_elu1")
-    same, _ = find(results, "C15", "test_loss", f"{CNN}he_elu01", f"{CNN}he_relu")
     if smaller.verdict == "replicated":
-        close = ", and with He a test loss and an accuracy equivalent to ReLU's"
-        advice.append(
-            "If ELU is used there, alpha 0.1 gives a lower test loss than 1"
-            f"{close if same.adjusted == 'replicated' else ''}."
+        close = equivalent(results)
+        but = f"; with {' and with '.join(close)}, test loss and accuracy are within the margins of ReLU's"
+        of_cnn.append(
+            f"If ELU is used there, alpha 0.1 gives a lower test loss than alpha 1{but if close else ''}."
         )
     if results.by_id["C14"].verdict == "not replicated":
-        _, accuracy = find(results, "C14", "test_accuracy", f"{CNN}glorot_elu1")
-        advice.append(
+        _, one = find(results, "C14", "test_accuracy", f"{CNN}glorot_elu1")
+        _, tenth = find(results, "C14", "test_accuracy", f"{CNN}glorot_elu01")
+        of_cnn.append(
             "He initialization is not needed for ELU there: with Glorot it reaches an accuracy of"
-            f" {accuracy.effect:.4f}."
+            f" {one.effect:.4f} with alpha 1 and {tenth.effect:.4f} with alpha 0.1."
         )
     sgd, adam = (by_optimizer(results, "C43", name) for name in ("sgd", "adam"))
     if sgd and (by_sgd := gain(sgd)):
         choice = "choose ELU" if sgd[0][1].verdict == "replicated" else "ELU looks better"
-        advice.append(f"For a deep MLP trained by plain SGD, {choice}: it is more accurate {by_sgd}.")
+        of_mlp = [f"For a deep MLP trained by plain SGD, {choice}: it is more accurate {by_sgd}."]
     else:
-        advice.append("For a deep MLP trained by plain SGD, no gain from ELU is shown.")
+        of_mlp = ["For a deep MLP trained by plain SGD, no gain from ELU is shown."]
     if not any(contrast.verdict == "replicated" for _, contrast in adam):
-        advice.append("With Adam, no gain from ELU is shown there.")
+        of_mlp.append("With Adam, no gain from ELU is shown there.")
     if kind(contrast for _, contrast in [*sgd, *adam]) != FRESH:
-        advice.append("What is said of the deep MLP rests on exploration so far.")
+        of_mlp.append("This rests on exploration so far.")
     if other_images := on_fashion(results):
-        advice.append(f"{other_images}.")
+        of_cnn.append(f"{other_images}.")
     data = "MNIST and, for the CNN, of Fashion-MNIST" if other_images else "MNIST alone"
     images = "the 10,000 test images of each" if other_images else "these 10,000 test images"
     limits = (
         f"This evidence is of {data}, of these networks at these sizes, and of {images}; it says nothing"
         " about larger networks or other data."
     )
-    return [*advice, limits]
+    return [" ".join(of_cnn), " ".join(of_mlp), limits]
 
 
 def explored() -> dict[str, str]:
@@ -631,12 +645,12 @@ def stood(results: Results, before: Mapping[str, str]) -> str:
             " fresh seeds yet."
         )
     others = [claim for claim in judged if claim.verdict != before[claim.id]]
-    text = f"{len(judged) - len(others)} of {len(judged)} exploratory verdicts stood on fresh seeds"
+    text = f"{len(judged) - len(others)} of {len(judged)} exploratory verdicts stood on fresh seeds."
     if others:
         changes = [f"{claim.id} ({before[claim.id]}, now {claim.verdict})" for claim in others]
-        text += f"; not {', '.join(changes)}"
-    waiting = len(by_runs) - len(judged)
-    text += f"; {waiting} wait for theirs." if waiting else "."
+        text += f" Those that did not: {', '.join(changes)}."
+    if waiting := len(by_runs) - len(judged):
+        text += f" {waiting} wait for theirs."
     left = [claim for claim in ran if claim not in by_runs and claim.evidence.startswith(FRESH)]
     if left:
         now = [f"{claim.id} ({claim.verdict})" for claim in left if claim.verdict not in UNDECIDED]
@@ -661,17 +675,20 @@ def evidence(results: Results) -> str:
             "All verdicts on runs come from fresh seeds, trained after the claims and rules were written."
         )
     if fresh:
-        text = f"Of the {len(ran)} claims that runs decide, fresh seeds give the verdict on {len(fresh)}"
+        own = len(ran) - sum(claim in ran for claim in results.published)
+        text = f"Runs decide {len(ran)} claims, {own} of them this project's own."
+        text += f" Fresh seeds judge {len(fresh)}"
         if in_part := sum(claim.evidence != FRESH for claim in fresh):
-            text += f" (on {in_part} of them in the primary reading alone)"
+            text += f" ({in_part} of them in the primary reading alone)"
+        text += "."
         if explored:
-            text += (
-                f", and exploration, at least in part, on {len(explored)}: the rules (version"
-                f" {results.rules_version}) were made after those runs had been seen"
-            )
+            left = sum(claim.verdict in UNDECIDED for claim in explored)
+            text += f" Exploration, at least in part, judges {len(explored)}"
+            text += f" and leaves {left} of these open" * bool(left)
+            text += f"; the rules (version {results.rules_version}) were made after its runs had been seen."
         rest = {"measurements of time": len(timed), "runs": waiting}
         wait = " and ".join(f"{count} for {what}" for what, count in rest.items() if count)
-        return f"{text}. The others wait, {wait}." if wait else f"{text}."
+        return f"{text} The others wait, {wait}." if wait else text
     return (
         "Today's verdicts on runs come from exploration: the rules"
         f" (version {results.rules_version}) were made after these runs had been seen. Fresh seeds are"

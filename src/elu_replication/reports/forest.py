@@ -57,7 +57,7 @@ def forest(results: Results) -> Figure:
     handles = [Line2D([], [], color=STYLES[v][0], marker=STYLES[v][1], label=v) for v in VERDICTS[:4]]
     handles += [
         Line2D([], [], color="0.4", linewidth=THIN, label="95% interval of the mean (median)"),
-        Line2D([], [], color="0.4", linewidth=THIN, linestyle=DASHED, label="95% interval of a new run"),
+        Line2D([], [], color="0.4", linewidth=THIN, linestyle=DASHED, label="interval of a new run"),
         Line2D([], [], color="0.4", **THICK, label="90% interval, where equivalence decides"),
         Line2D([], [], color="0.4", marker="s", markerfacecolor="white", label="primary reading not run"),
         Line2D([], [], color="0.4", marker=".", linestyle="", markersize=5, label="each other reading"),
@@ -86,7 +86,7 @@ def draw(axes: Axes, height: int, claim: ClaimResult) -> None:
     """One claim's readings in its row."""
     assert claim.decisive
     colour, marker = STYLES[claim.verdict]
-    effect, published = in_margins(claim.decisive, claim.decisive.effect, claim.decisive.published)
+    effect, published = in_margins(claim.decisive, claim.decisive.effect, claim.decisive.published_mark)
     others = [
         in_margins(reading.decisive, reading.decisive.effect).item()
         for reading in claim.readings

@@ -1,4 +1,4 @@
-"""Which protocol made each published curve, as a table and a figure; the DVC stage `identification`."""
+"""Which protocols fit each published curve, as a table and a figure; the DVC stage `identification`."""
 
 import math
 import textwrap
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 from scipy.optimize import isotonic_regression
 
 from elu_replication import atomic
@@ -38,7 +39,15 @@ IDENTIFIED, LEFT, EXCLUDED, DARKER = "#0072B2", "#D55E00", "0.55", "0.35"  # Oka
 DASHES = ("--", ":", "-.")  # tell excluded candidates apart
 LOSS_TICKS = (0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.2, 0.4)
 LOSS_RANGE, TRAINING_RANGE = (0.025, 0.15), (0.007, 0.15)
-LABEL_GAP = 0.155  # between the middles of two labels, as a share of an axis' height
+LEADER = 0.25  # inches from the end of a line to its label
+LEADING: dict[str, Any] = {
+    "arrowstyle": "-",
+    "relpos": (0, 0.5),
+    "shrinkA": 0,
+    "shrinkB": 0,
+    "linewidth": 1.2,
+}
+LABEL_GAP = 0.17  # between the middles of two labels, as a share of an axis' height
 
 NOTE = """\
 {headline}.
@@ -53,15 +62,16 @@ A protocol is excluded where a distance is beyond the limit, Student's two-sided
 shared by the summaries. The protocol that made the run is excluded in at most {level} of cases where
 summaries are normal over seeds, and in up to 7% where they are as skewed as an exponential. A run is
 identified where one of several candidates is left; the true protocol may be none of them. Controls are
-ruled out by the source itself: they show what a curve can tell apart, and decide nothing. The summaries
-and the level were chosen after the published curves had been seen.
+ruled out by the source itself: they show what a curve can tell apart, and decide nothing.
+{controls}.
+The summaries and the level were chosen after the published curves had been seen.
 """
 CAPTION = (
     "Black: the article's losses, read off its figures. Bands: our runs ({kinds}), least to largest of"
     " {seeds} seeds; lines: their mean, beyond epoch {last} of those trained longer. In brackets: the"
     " summary of the published run that fits least, in predictive standard deviations from the seeds."
-    " Excluded: beyond Student's limit at {level}, shared by the summaries. {meanings}. Loss axes are"
-    " logarithmic."
+    " Excluded: beyond Student's limit at {level}, shared by the summaries. {meanings}. {controls}, though"
+    " the source itself rules them out. Loss axes are logarithmic."
 )
 
 
@@ -71,6 +81,7 @@ class Label(NamedTuple):
     end: float
     text: str
     colour: str
+    line: str
 
 
 def headline(results: Results) -> str:
@@ -157,7 +168,24 @@ def markdown(results: Results) -> str:
                 }
             )
     table = pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)
-    return NOTE.format(headline=headline(results), table=table, meanings=meanings(), level=f"{LEVEL:.0%}")
+    return NOTE.format(
+        headline=headline(results),
+        table=table,
+        meanings=meanings(),
+        level=f"{LEVEL:.0%}",
+        controls=fitting_controls(results),
+    )
+
+
+def fitting_controls(results: Results) -> str:
+    """E.g. "Controls that fit a curve: He alpha 1 (Glorot ELU)"."""
+    fitting = [
+        f"{control.label} ({result.run})"
+        for result in results.values()
+        for control in result.controls
+        if control.judged and not control.excluded
+    ]
+    return f"Controls that fit a curve: {', '.join(fitting) or 'none'}"
 
 
 def meanings() -> str:
@@ -215,14 +243,15 @@ def draw(axes: Axes, result: Identification, losses: Losses, split: str) -> list
         axes.fill_between(seeds.index, *band, color=colour, alpha=opacity, linewidth=0)
         mean = pd.concat([seeds.mean(axis=1), longer.mean(axis=1).loc[len(seeds) + 1 :]])
         axes.plot(mean.index, mean, line, color=colour, linewidth=1.6)
-        text = f"{candidate.label}\n{verdict(candidate)}"
-        labels.append(Label(mean.tail(3).mean(), text, DARKER if candidate.excluded else colour))
+        short = f" ({len(mean)} epochs)" if len(mean) < len(losses) else ""
+        text = f"{candidate.label}{short}\n{verdict(candidate)}"
+        labels.append(Label(mean.tail(3).mean(), text, DARKER if candidate.excluded else colour, line))
     published = by_epoch(losses)
     line = "o-" if len(losses) <= LAST else "-"
     axes.plot(published.index, published, line, color="black", linewidth=1.4, markersize=3)
     axes.set_yscale("log")
     axes.grid(alpha=0.25)
-    return [*labels, Label(published.tail(3).mean(), "published", "black")]
+    return [*labels, Label(published.tail(3).mean(), "published", "black", "-")]
 
 
 def _losses(arm: Arm, split: str) -> pd.DataFrame:
@@ -257,10 +286,20 @@ def panel(axes: Axes, curve: PublishedCurve, result: Identification) -> None:
     low, high = axes.get_ylim()
     known = [label for label in labels if label.end > 0]
     ends = [math.log(label.end / low) / math.log(high / low) for label in known]
-    for height, (_, text, colour) in zip(spaced(ends, LABEL_GAP), known, strict=True):
-        weight = "normal" if colour == DARKER else "bold"
-        label = axes.text(1.015, height, text, color=colour, weight=weight, fontsize=9.5, va="center")
-        label.set_transform(axes.transAxes)
+    beside = axes.transAxes + ScaledTranslation(LEADER, 0, axes.figure.dpi_scale_trans)
+    for end, height, label in zip(ends, spaced(ends, LABEL_GAP), known, strict=True):
+        axes.annotate(
+            label.text,
+            (1, end),
+            (1, height),
+            xycoords="axes fraction",
+            textcoords=beside,
+            arrowprops=LEADING | {"linestyle": label.line, "color": label.colour},
+            color=label.colour,
+            weight="normal" if label.colour == DARKER else "bold",
+            fontsize=9.5,
+            va="center",
+        )
     if curve.training_loss:
         inset = axes.inset_axes((0.5, 0.57, 0.36, 0.36))
         draw(inset, result, curve.training_loss, "train")
@@ -290,7 +329,12 @@ def figure(results: Results) -> Figure:
     counts = " or ".join(map(str, seeds))
     kinds = " or ".join(sorted({result.evidence.partition(";")[0] for result in results.values()}))
     caption = CAPTION.format(
-        kinds=kinds, seeds=counts, last=LAST, level=f"{LEVEL:.0%}", meanings=meanings()
+        kinds=kinds,
+        seeds=counts,
+        last=LAST,
+        level=f"{LEVEL:.0%}",
+        meanings=meanings(),
+        controls=fitting_controls(results),
     )
     drawing.supxlabel(textwrap.fill(caption, 150), fontsize=9.5, x=0.01, ha="left")
     return drawing

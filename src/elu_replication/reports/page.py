@@ -48,8 +48,10 @@ SCORES = (  # no markup: it stands in Markdown and in HTML
     " for arms in _squared, and squared error summed over the outputs for arms in _sum. In names, elu1 and"
     " elu01 are alpha 1 and 0.1, _d25 is a dropout rate of 0.25, _60k training on all 60,000 images, _6 and"
     " the numbers of mlp_depth are hidden layers, _001 to _05 of mlp_learning_rate learning rates of 0.01"
-    " to 0.5, and _1e2 of clevert_fig3 is one of 1e-2. Kernels named x86-64-v3 are those that all"
-    " processors with AVX2 have."
+    " to 0.5, and _1e2 of clevert_fig3 is one of 1e-2. Fresh seeds are looked at once: until all of an"
+    " experiment are stored, its rows show exploration, even of an arm that has all of its own. Kernels"
+    " named x86-64-v3 are the fixed ones, which all processors with AVX2 have; AVX-512 and AVX2 without"
+    " oneDNN are those of runs from before, whose last bits may differ on another processor."
 )
 MOST_SHOWN = 4  # arms that a chart has at first; of more, those of the first panel
 
@@ -175,7 +177,7 @@ def scores(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def environments(rows: Sequence[Row]) -> pd.DataFrame:
-    """Each distinct environment of the stored runs, with how many runs it made."""
+    """Each distinct environment of the runs that count, with how many runs it made."""
     listed = pd.DataFrame([record.environment.model_dump() for _, record in runs(rows)])
     return listed.fillna("-").value_counts(sort=False).rename("runs").reset_index()
 
@@ -229,7 +231,13 @@ def undecided(results: Results) -> columns.Rows:
     def left(claim: ClaimResult, runs: int) -> str:
         if not claim.evidence:
             return "measurements: make times"
-        return str(runs) if runs else "none: its planned seeds leave it open"
+        if runs:
+            return str(runs)
+        if claim.evidence.startswith(evidence.FRESH):
+            return "none: its planned seeds leave it open"
+        if can_decide(claim):
+            return "none of its own: other arms of its experiments wait for theirs"
+        return "none: too few are planned for its primary reading"
 
     return [
         {
@@ -243,12 +251,14 @@ def undecided(results: Results) -> columns.Rows:
     ]
 
 
-def finding_plots(finding: Finding) -> list[tuple[str, Markup, str]]:
-    """The lines of a finding's figure on one scale: label, plot, number."""
+def finding_plots(finding: Finding) -> tuple[str, list[tuple[str, Markup, str]]] | None:
+    """A finding's figure: what it shows and between which ends, and its lines: label, plot, number."""
     if not finding.rows:
-        return []
-    shown = plots.span(contrast for _, contrast in finding.rows)
-    return [(label, plots.plot(c, shown), findings.value(c)) for label, c in finding.rows]
+        return None
+    low, high = shown = plots.span(contrast for _, contrast in finding.rows)
+    meanings = "; ".join(dict.fromkeys(contrast.meaning for _, contrast in finding.rows))
+    lines = [(label, plots.plot(c, shown), findings.value(c)) for label, c in finding.rows]
+    return f"{meanings}, from {findings.digits(low)} to {findings.digits(high)}", lines
 
 
 def render(rows: Sequence[Row], results: Results) -> str:

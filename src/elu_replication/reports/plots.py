@@ -9,9 +9,10 @@ from elu_replication.claims.results import ContrastResult
 
 WIDTH, HEIGHT = 180, 20
 LEGEND = (
-    "Dot and bar: effect and 95% interval. Dashed bar: the interval of a new run, to be compared with a"
-    " published value. Thick bar: the 90% interval, where equivalence decides. Vertical line: what the"
-    " claim compares with. Grey: within one margin of it. Diamond: published."
+    "Dot and bar: effect and 95% interval. Dashed bar: the interval of a new run, at 95% for all scores of"
+    " a reading together, to be compared with a published value. Thick bar: the 90% interval, where"
+    " equivalence decides. Vertical line: what the claim compares with. Grey: within one margin of it."
+    " Diamond: published."
 )
 Span = tuple[float, float]
 
@@ -24,7 +25,7 @@ def span(contrasts: Iterable[ContrastResult]) -> Span:
         for number in (
             *contrast.interval,
             contrast.effect,
-            contrast.published,
+            contrast.published_mark,
             contrast.than - contrast.margin,
             contrast.than + contrast.margin,
         )
@@ -53,8 +54,8 @@ def plot(contrast: ContrastResult, shown: Span | None = None) -> Markup:
         if interval and not any(map(math.isnan, interval)):
             ends = f"M{x(interval.low)} {middle}H{x(interval.high)}"
             parts.append(f'<path class="{style}" d="{ends}"/>')
-    if not math.isnan(contrast.published):
-        at = x(contrast.published)
+    if not math.isnan(contrast.published_mark):
+        at = x(contrast.published_mark)
         diamond = f"M{at} {middle - 6}l4 6l-4 6l-4-6z"
         parts.append(f'<path class="published" d="{diamond}"/>')
     if not math.isnan(contrast.effect):

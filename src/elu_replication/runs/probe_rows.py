@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 VERSION = 1  # of these definitions and of probes.py; stored probes of another version are not tabulated
+PERTURBED_IMAGES = 1000  # the first of the test images
 SATURATED = 0.01  # an activation with a derivative below this is saturated
 
 

@@ -13,11 +13,10 @@ import tensorflow as tf
 from elu_replication.engine.data import Split
 from elu_replication.engine.seeding import derived_seed
 from elu_replication.engine.trainer import Trainer, count_hits, losses
-from elu_replication.runs.probe_rows import SATURATED, Activity, Perturbation
+from elu_replication.runs.probe_rows import PERTURBED_IMAGES, SATURATED, Activity, Perturbation
 
 EPOCHS = (0, 1, 2, 5, 10, 20, 50, 100, 150, 200, 250, 300, 400, 500)  # and the last
 PROBED_IMAGES = 1000  # the first of the training images
-PERTURBED_IMAGES = 1000  # the first of the test images
 BATCH = 500  # images in memory at once
 INPUT_NOISE = (0.1, 0.2, 0.4, 0.8)  # standard deviations; a pixel is in [0, 1]
 PLANTED = (1.0, 100.0, 1e4, 5e6)  # distance below zero of the planted pre-activations
