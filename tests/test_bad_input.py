@@ -504,10 +504,10 @@ VALUES = {
         ),
     ],
     "experiments/plan.lock": [
-        ("digest: b3", "digset: b3", "entries.claim C1.digest: is missing; `git checkout -- "),
-        ("amendments: []", "amendments: none", "amendments = 'none': input should be a valid list"),
+        ("digest: ", "digset: ", "entries.claim C1.digest: is missing; `git checkout -- "),
+        ("amendments:", "amendments: none\nrest:", "amendments = 'none': input should be a valid list"),
         ("  claim C2:", "  claim C1:", "line 6: the key claim C1 is there twice; `git checkout"),
-        ("digest: b3", "digest: b4", "is not what the tree holds: claim C1; `make freeze` renews it"),
+        ("digest: ", "digest: x", "is not what the tree holds: claim C1; `make freeze` renews it"),
     ],
     "params.yaml": [
         ("dropout: 0.25", "dropout: 0.3", "dropout is 0.3, should be 0.25"),

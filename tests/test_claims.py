@@ -54,6 +54,22 @@ def test_experiments_and_claims_name_each_other() -> None:
         assert set(experiments.load(name).claims) == serves[name], name
 
 
+@pytest.mark.parametrize(("open_ones", "ends"), [(0, "."), (2, ". Left open: b; c."), (3, ".")])
+def test_a_claim_that_holds_names_the_few_readings_that_are_left_open(
+    computed: Results, open_ones: int, ends: str
+) -> None:
+    claim = computed.by_id["C20"]
+    labels = "abcdefgh"
+    readings = [
+        reading.model_copy(
+            update={"label": label, "adjusted": "inconclusive" if 0 < place <= open_ones else "replicated"}
+        )
+        for place, (label, reading) in enumerate(zip(labels, claim.readings, strict=True))
+    ]
+    said = report.support(claim.model_copy(update={"readings": readings}))
+    assert said == f" It {claim.pattern}{ends}"
+
+
 def test_the_ledger_covers_what_the_claims_leave_open() -> None:
     covered = {name for entry in schema.load_ledger().ambiguities for name in entry.claims}
     open_claims = {

@@ -44,6 +44,7 @@ def test_custom_names_tell_every_difference_apart() -> None:
         "model": ["cnn"],
         "model__hidden_layers": [2, 6],
         "initializer": ["glorot_normal", "random_normal"],
+        "patience": [1, 2],
         "optimizer": ["adam"],
         "optimizer__learning_rate": [0.1, 0.1234561, 0.1234562],
         "loss": ["squared_error"],

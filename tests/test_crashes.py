@@ -159,6 +159,7 @@ def survive(
             folders = [tmp_path / str(number) for number in range(len(points))]
             done = pool.map(partial(crashes.harm, subject), *zip(*points, strict=True), folders)
             harms = {point: text for point, text in zip(points, done, strict=True) if text}
+        assert {process for process, _ in sites} == {*processes}  # each of them was traced
         print(f"{name}: {len(sites)} calls, {len(points)} faults, {len(points) - len(harms)} survived")
         counts[name] = {"calls": len(sites), "faults": len(points), "survived": len(points) - len(harms)}
         assert not harms, "\n".join(f"{point}: {text}" for point, text in harms.items())

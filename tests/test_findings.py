@@ -536,6 +536,20 @@ def test_five_to_eight_findings_come_of_the_stored_results(
         assert bool(re.search(rf"^- {claim.id} \((fresh seeds|exploration)\): ", overview, re.M)) == holds
 
 
+@pytest.mark.parametrize(
+    ("number", "sign", "expected"),
+    [
+        (0.00012, "", "0.0001"),
+        (-3e-5, "", "-0.00003"),
+        (4.2e-7, "+", "+0.0000004"),
+        (0.0, "", "0.0000"),
+        (0.25, "+", "+0.2500"),
+    ],
+)
+def test_only_zero_is_printed_as_zero(number: float, sign: str, expected: str) -> None:
+    assert findings.digits(number, sign) == expected
+
+
 def test_identified_protocols_are_those_of_the_identification() -> None:
     results = identification.identifications()
     labels = {name: result.identified.label for name, result in results.items() if result.identified}

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from elu_replication.claims import plan, results
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.engine.activations import ELU, GELU, LeakyReLU
-from elu_replication.reports import claims, paper
+from elu_replication.reports import claims, findings, paper, plots
 from elu_replication.reports import page as report
 from elu_replication.reports.arms import declared_at
 from elu_replication.runs import evidence, frames
@@ -110,6 +110,7 @@ def test_numbers_and_verdicts_are_those_of_the_table(page: Page) -> None:
         terms, values = (claim.locator(f".facts {tag}").all_text_contents() for tag in ("dt", "dd"))
         facts = dict(zip(terms, values, strict=True))
         assert facts["Kind"] == line.kind
+        assert ("n" in facts) == (line.kind in ("published value", "direction"))
         if "n" in facts:
             shown = re.findall(r"-?\d[\d.]*(?:e-?\d+)?", facts["Effect [95% interval]"])
             stored = [line.effect, line.low, line.high]
@@ -130,6 +131,9 @@ def test_every_reading_has_the_numbers_of_claims_json(page: Page) -> None:
     )
     stored = {claim["id"]: claim for claim in json.loads(results.FILE.read_text())["claims"]}
     assert list(tables) == list(stored)
+    assert [name for name in tables if tables[name]] == [
+        name for name in stored if stored[name]["readings"]
+    ]
     for name, (headings, *rows) in ((name, rows) for name, rows in tables.items() if rows):
         lines = [(reading, c) for reading in stored[name]["readings"] for c in reading["contrasts"]]
         for row, (reading, contrast) in zip(rows, lines, strict=True):
@@ -144,19 +148,15 @@ def test_every_reading_has_the_numbers_of_claims_json(page: Page) -> None:
 
 
 @in_browser
-def test_every_number_beside_a_finding_is_that_of_a_contrast(page: Page) -> None:
-    claims_ = json.loads(results.FILE.read_text())["claims"]
-    contrasts = [c for claim in claims_ for reading in claim["readings"] for c in reading["contrasts"]]
-    known = [[c["effect"], *c["interval"]] for c in contrasts]
-    for text in page.locator(".finding .plots td:last-child").all_text_contents():
-        shown = numbers(text.replace("(one seed)", ""))
-        assert any(
-            all(
-                b is not None and math.isclose(a, float(b), abs_tol=5.1e-5)
-                for a, b in zip(shown, of, strict=False)
-            )
-            for of in known
-        ), text
+def test_every_number_beside_a_finding_is_that_of_its_contrast(page: Page) -> None:
+    present = findings.findings(results.load(), findings.identified())
+    rows = [row for finding in present for row in finding.rows]
+    texts = page.locator(".finding .plots td:last-child").all_text_contents()
+    labels = page.locator(".finding .plots th").all_text_contents()
+    assert labels == [row.label for row in rows]
+    for text, row in zip(texts, rows, strict=True):
+        known = [row.contrast.effect, *row.contrast.interval][: 1 if row.contrast.n == 1 else 3]
+        assert numbers(text) == pytest.approx(known, abs=5.1e-5)
 
 
 @in_browser
@@ -341,7 +341,48 @@ def test_which_claims_need_more_runs_and_how_many_hours(page: Page) -> None:
     assert set(listed) == {claim.id for claim in undecided}
     for claim in undecided:  # times of an epoch wait for measurements, and some arms have few seeds to come
         waits = claim.evidence not in ("", evidence.FRESH) and plan.can_decide(claim)
-        assert (float(listed[claim.id]) > 0) if waits else listed[claim.id] == "-"
+        left, _ = report.to_train([claim])
+        assert (float(listed[claim.id]) > 0) if waits and left else listed[claim.id] == "-"
+
+
+def test_a_printed_score_that_two_arms_share_is_no_published_difference() -> None:
+    contrast = results.load().by_id["C3"].readings[0].contrasts[0]
+    for published, marked in ((0.0, False), (0.01, True), (math.nan, False)):
+        shown = plots.plot(contrast.model_copy(update={"published": published}))
+        assert ('class="published"' in shown) == marked
+    level = contrast.model_copy(update={"arms": {"asu_mlp-sgd_elu": 1.0}, "published": 0.0})
+    assert 'class="published"' in plots.plot(level)  # a single arm may have a score of 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "arms", "expected"),
+    [
+        ("", ("asu_mlp-sgd_elu", "asu_mlp-sgd_relu"), "measurements: make times"),
+        ("fresh seeds", ("asu_mlp-sgd_elu", "asu_mlp-sgd_relu"), "none: its planned seeds leave it open"),
+        (
+            "exploration; fresh seeds: 40 of 40",
+            ("asu_mlp-sgd_elu", "asu_mlp-sgd_relu"),
+            "none of its own: other",
+        ),
+        (
+            "exploration; fresh seeds: 0 of 2",
+            ("clevert_fig3-elu_1e2", "clevert_fig3-relu_1e2"),
+            "none: too few",
+        ),
+    ],
+)
+def test_what_an_undecided_claim_waits_for_is_named(
+    kind: str, arms: tuple[str, str], expected: str
+) -> None:
+    stored = results.load()
+    claim = stored.by_id["C43"]
+    (primary, *_), (contrast, *_) = claim.readings, claim.readings[0].contrasts
+    contrast = contrast.model_copy(update={"arms": dict(zip(arms, (1.0, -1.0), strict=True))})
+    primary = primary.model_copy(update={"contrasts": [contrast]})
+    claim = claim.model_copy(update={"readings": [primary], "evidence": kind, "verdict": "inconclusive"})
+    (line,) = report.undecided(stored.model_copy(update={"claims": [claim]}))
+    assert line["Fresh runs left"].startswith(expected)
+    assert line["Hours on one core"] == "-"
 
 
 def test_the_committed_page_is_that_of_the_committed_runs() -> None:

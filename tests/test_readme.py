@@ -36,6 +36,8 @@ def test_included_results_are_today_s() -> None:
         text = document.read_text()
         renewed = renew.with_shown(renew.with_files(text), "output", ROOT)
         assert renewed == text, f"{document} is out of date: `make docs` renews it"
+        begun = len(renew.INCLUDE.findall(text)) + len(renew.SHOWN.findall(text))
+        assert text.count("<!--") == 2 * begun, f"{document} has a comment that renews nothing"
 
 
 def test_an_include_is_replaced_by_the_file(tmp_path: Path) -> None:

@@ -43,6 +43,22 @@ class Trap:
         return self.sprung.touch, ()
 
 
+def made(folder: Path, *words: str, **settings: str) -> list[str]:
+    """What `make` with some words and an environment's settings hands to Python, in a folder of its own."""
+    shutil.copy(ROOT / "Makefile", folder)
+    python = folder / ".venv/bin/python"
+    python.parent.mkdir(parents=True, exist_ok=True)
+    for name in ("requirements.txt", "pyproject.toml", ".venv/installed-requirements.txt"):
+        (folder / name).touch()
+    python.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    python.chmod(0o755)
+    # Where make runs this test, its settings are in the environment, empty.
+    kept = {name: value for name, value in os.environ.items() if name not in MAKE_SETS}
+    return subprocess.check_output(
+        ["make", "-s", *words], cwd=folder, env=kept | settings, text=True
+    ).splitlines()
+
+
 @pytest.mark.parametrize(
     ("target", "setting"),
     [
@@ -54,21 +70,24 @@ class Trap:
 )
 @pytest.mark.parametrize("by", ["argument", "environment"])
 def test_make_hands_settings_on_as_they_are(target: str, setting: str, by: str, tmp_path: Path) -> None:
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    python = tmp_path / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    for name in ("requirements.txt", "pyproject.toml", ".venv/installed-requirements.txt"):
-        (tmp_path / name).touch()
-    python.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
-    python.chmod(0o755)
     given = [f"{setting}={COMMANDS}"] if by == "argument" else []
-    # Where make runs this test, its settings are in the environment, empty.
-    kept = {name: value for name, value in os.environ.items() if name not in MAKE_SETS}
-    environment = kept | ({} if given else {setting: COMMANDS})
-    command = ["make", "-s", target, *given]
-    said = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
-    assert COMMANDS in said.splitlines()
+    assert COMMANDS in made(tmp_path, target, *given, **({} if given else {setting: COMMANDS}))
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("replicate", "AUDIT=0"), "--no-audit"),
+        (("claim", "ID=C7", "V=1"), "-v"),
+        (("freeze", "CHECK=1"), "--check"),
+    ],
+)
+def test_make_hands_its_flags_on_where_they_are_set(
+    words: tuple[str, ...], option: str, tmp_path: Path
+) -> None:
+    assert option in made(tmp_path, *words)
+    assert option not in made(tmp_path, words[0])
 
 
 @pytest.mark.parametrize("commit", ["--help", "--exec=touch sprung", "-h", "HEAD; touch x", "$(x)", ""])
