@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import settings
 
@@ -143,6 +144,11 @@ def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
     forget()
     yield experiments.declared(PUBLISHED)["trial"]
     forget()
+
+
+def working_in(folder: Path) -> list[psutil.Process]:
+    """The processes whose working directory is `folder`, as that of a run is."""
+    return [p for p in psutil.process_iter(["cwd"]) if p.info["cwd"] == str(folder)]
 
 
 def keep(name: str, counts: Mapping[str, Any]) -> None:

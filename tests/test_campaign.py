@@ -1,13 +1,20 @@
 """Campaigns in real worker processes: complete, repeatable, and undone by no single failure."""
 
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import tiny
+from conftest import ROOT, tiny, working_in
 
+from elu_replication.config import params
 from elu_replication.config.schema import LOCAL, Arm, Launcher
 from elu_replication.errors import UserError
 from elu_replication.runs import store
@@ -73,6 +80,61 @@ def test_a_killed_worker_fails_its_own_run_only_and_the_next_time_mends_it(
     assert "SIGKILL" in failures["long seed 0"]
     assert finished == [0, 1, 2]
     assert store.why_not_current(long, 0) == "not run"
+
+
+def test_a_worker_that_fails_by_itself_says_why_for_each_of_its_jobs(
+    arm: Arm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHECKPOINT_SECONDS", "soon")  # read where a worker begins
+    events = list(local.launch(campaign.pending([arm]), ONE))
+    assert [(event.kind, event.job.seed) for event in events] == [("failed", seed) for seed in arm.seeds]
+    for event in events:
+        assert event.detail.startswith("its process died (exit 1): ValueError: ")
+        assert "soon" in event.detail
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.long
+def test_ctrl_c_ends_a_campaign_in_one_line_with_no_process_left_and_the_same_command_goes_on(
+    mnist: Path, tmp_path: Path
+) -> None:
+    for name in ("conf", "data", "experiments"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    settings = "model=mlp epochs=30 train_images=2000 seeds=[0,1] campaign.arms=[from_scratch]"
+    (tmp_path / params.FILE).write_text(
+        params.text([*settings.split(), "validation_images=100", "campaign.exclude=[]"])
+    )
+    command = [sys.executable, "-m", "elu_replication.training.train", "arm"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "CHECKPOINT_SECONDS": "0"}
+
+    def start() -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    process = start()
+    while process.poll() is None and len(list((tmp_path / ".checkpoints").glob("*.npz"))) < 1:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the command and to its workers
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert errors.strip() == "stopped: finished runs and checkpoints are kept"
+    deadline = time.monotonic() + 30
+    while working_in(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert working_in(tmp_path) == []
+    assert list((tmp_path / ".checkpoints").glob("*.npz"))
+    process = start()
+    said, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "[2/2]" in said
 
 
 def test_a_run_that_diverges_is_recorded_and_stops(arm: Arm) -> None:

@@ -12,10 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import clusters
-import psutil
 import pytest
 from clusters import Cluster
-from conftest import ROOT, tiny
+from conftest import ROOT, tiny, working_in
 
 from elu_replication.config.experiments import CUSTOM
 from elu_replication.config.schema import Arm
@@ -54,11 +53,6 @@ def contents(arm: Arm) -> dict[str, object]:
         update = {"wall_seconds": 0.0, "probe_seconds": 0.0, "checksum": ""}
         stored[f"record {record.seed}"] = record.model_copy(update=update)
     return stored
-
-
-def working_in(folder: Path) -> list[psutil.Process]:
-    """The processes whose working directory is `folder`, as that of a run is."""
-    return [p for p in psutil.process_iter(["cwd"]) if p.info["cwd"] == str(folder)]
 
 
 def trained_here(arm: Arm) -> dict[str, object]:

@@ -54,7 +54,7 @@ def test_a_figure_draws_stored_means_and_published_scores(tmp_path: Path) -> Non
 
 def test_files_have_their_caption_and_no_date(tmp_path: Path) -> None:
     caption = captions.of_experiment("asu_mlp", "curves")
-    assert caption.see.startswith(experiments.load("asu_mlp").question)
+    assert caption.text.startswith(experiments.load("asu_mlp").question)
     for name in ("one", "two"):
         style.save(Figure(), tmp_path / name, caption, ("png", "svg", "pdf"))
     with PIL.Image.open(tmp_path / "one.png") as image:

@@ -16,7 +16,7 @@ from elu_replication.commands import replicate
 from elu_replication.config import params
 from elu_replication.errors import UserError
 from elu_replication.reports import claims, findings
-from elu_replication.reports.findings import CNN, DROPOUT, FASHION, MLP, Finding, Runs, find
+from elu_replication.reports.findings import CNN, DROPOUT, FASHION, MLP, Finding, Identified, find
 
 IDENTIFIED = {"glorot_elu": "alpha 1", "he_elu": "alpha 0.1", "long_elu": "alpha 0.1 with dropout 0.25"}
 Keep = Callable[[ContrastResult], bool]
@@ -56,9 +56,11 @@ def begins(*arms: str) -> Keep:
 
 
 def title(
-    template: Callable[[Results, Runs], Finding | None], results: Results, runs: Runs = IDENTIFIED
+    template: Callable[[Results, Identified], Finding | None],
+    results: Results,
+    fitting: Identified = IDENTIFIED,
 ) -> str:
-    finding = template(results, runs)
+    finding = template(results, fitting)
     assert finding
     return finding.title
 
@@ -143,7 +145,7 @@ def test_the_cnn_has_the_side_of_the_intervals(
 
     move(results, "C3", *glorot)
     move(results, "C7", *he)
-    accuracies = findings.accuracies_of_cnn(results)
+    accuracies = findings.minus_relu(results, "test_accuracy")
     for reading, contrast in accuracies:
         put(reading, adjusted="not replicated")
         contrast.interval = Interval(-0.01, 0.01)
@@ -178,10 +180,10 @@ def test_elu_with_alpha_0_1_is_called_close_to_relu_where_both_scores_are(
     results: Results, far: tuple[str, ...], expected: str, metric: str
 ) -> None:
     decide(results, "C78", "replicated")
-    for init, claim in (("glorot", "C3"), ("he", "C15")):
-        for score in ("test_loss", "test_accuracy"):
-            _, contrast = find(results, claim, score, f"{CNN}{init}_elu01", f"{CNN}{init}_relu")
-            put(contrast, p_equivalence=0.06 if init in far and score == metric else 0.04)
+    for contrast in (contrast for claim in results.claims for contrast in claim.contrasts):
+        for init in ("glorot", "he"):
+            if [*contrast.arms] == [f"{CNN}{init}_elu01", f"{CNN}{init}_relu"]:
+                put(contrast, p_equivalence=0.06 if init in far and contrast.metric == metric else 0.04)
     assert expected in findings.practice(results)[0]
 
 
@@ -206,7 +208,7 @@ def run(results: Results, *pairs: findings.Pair) -> None:
 def test_other_images_are_compared_with_mnist(
     results: Results, there: tuple[float, float], on_mnist: tuple[float, float], expected: str
 ) -> None:
-    losses = findings.losses_of_cnn(results, FASHION)
+    losses = findings.minus_relu(results, "test_loss", FASHION)
     for _, contrast in losses:
         put(contrast, values={})
     assert findings.fashion(results, {}) is None
@@ -215,7 +217,7 @@ def test_other_images_are_compared_with_mnist(
         move(results, name, *on_mnist)
     for name in ("C75", "C77"):
         move(results, name, *there)
-    run(results, *losses, *findings.losses_of_cnn(results))
+    run(results, *losses, *findings.minus_relu(results, "test_loss"))
     for verdict, said in (("replicated", "lowers"), ("not replicated", "does not lower")):
         decide(results, "C78", verdict)
         assert f"; a smaller alpha {said} ELU's test loss on these images" in title(

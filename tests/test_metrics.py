@@ -109,6 +109,42 @@ def test_a_run_that_diverged_has_an_infinite_loss_and_the_accuracy_that_it_had(t
     assert values["dead_rise"] == values["noise_drop"] == {}
 
 
+def of_losses(folder: Path, epochs: int, losses: list[float]) -> dict[str, dict[int, float]]:
+    """Each metric of losses that a run of so many epochs has, the same on every split."""
+    arm = Arm("short", tiny(epochs=epochs), (0,), folder / "short")
+    record = stored(arm, 0, loss=losses[-1])
+    splits = ("train", "validation", "test")
+    history = [(epoch, split, x, 0.1) for epoch, x in enumerate(losses, 1) for split in splits]
+    store.store(arm, record, history, {"activity": [], "perturbations": []})
+    runs = Stored(arm)
+    return {name: METRICS[name].compute(runs).to_dict() for name in METRICS if name != "epoch_time"}
+
+
+def test_a_run_that_diverged_in_its_first_epoch_has_infinite_losses(tmp_path: Path) -> None:
+    values = of_losses(tmp_path, 30, [math.nan])
+    losses = ("test_loss", "validation_rise", "validation_slope", "validation_area", "train_area")
+    epochs = ("best_epoch", "epochs_to_validation_0.05", "epochs_to_train_0.1", "early_stopping_gain")
+    for name in (*losses, *epochs, "train_late_change", "validation_late_change"):
+        assert values[name] == {0: math.inf}, name
+    assert values["plateau_share"] == {0: 0}
+
+
+@pytest.mark.parametrize(("epochs", "slope"), [(1, {}), (15, {}), (16, {0: pytest.approx(-0.01)})])
+def test_what_a_run_is_too_short_for_it_does_not_have(
+    tmp_path: Path, epochs: int, slope: dict[int, float]
+) -> None:
+    values = of_losses(tmp_path, epochs, [0.5 - 0.01 * epoch for epoch in range(epochs)])
+    assert values["validation_slope"] == slope
+    assert values["train_late_change"] == values["validation_late_change"] == {}  # no epoch 25
+    assert values["best_epoch"] == {0: epochs}
+    assert values["validation_rise"] == values["early_stopping_gain"] == {0: 0}
+
+
+def test_one_probe_alone_is_its_own_mean(known: Stored) -> None:
+    known.__dict__["whole"] = known.whole[known.whole.epoch.isin([0, 30])]
+    assert METRICS["median_distance"].compute(known).tolist() == pytest.approx([0.4])
+
+
 def test_probes_of_another_version_do_not_count(known: Stored) -> None:
     files = [path.read_text() for path in store.file_paths(known.arm, 0)]
     record = store.current(known.arm)[0]

@@ -22,11 +22,11 @@ def brief(error: UserError | OSError) -> str:
     return f"{error.strerror or one_line(error)}{where}"
 
 
-def run_main(main: Callable[[], int | None]) -> None:
-    """Run a command's main() and exit with its result. A UserError or OSError, such as a full disk, becomes
+def run_main(main: Callable[[], None]) -> None:
+    """Run a command's main() and exit. A UserError or OSError, such as a full disk, becomes
     one line and exit code 1; Ctrl-C becomes exit code 130, as shells expect."""
     try:
-        sys.exit(main())
+        main()
     except UserError as error:
         sys.exit(f"error: {brief(error)}")
     except KeyboardInterrupt:

@@ -18,7 +18,7 @@ from elu_replication.engine import kernels
 from elu_replication.errors import UserError, run_main
 from elu_replication.runs import store
 from elu_replication.training import cost
-from elu_replication.training.job import Event, Job
+from elu_replication.training.job import Job
 from elu_replication.training.launchers import local
 
 # The largest relative difference in the training loss, per epoch, that other kernels explain: about twice
@@ -26,7 +26,7 @@ from elu_replication.training.launchers import local
 TOLERANCE = 0.03
 SAMPLE_MINUTES = 2.0  # on all cores
 Means = Literal["to the bit", "by tolerance", "out of reach"]
-Outcome = Literal["identical", "different", "close", "apart", "out of reach"]
+Outcome = Literal["identical", "different", "close", "apart", "out of reach", "failed"]
 
 
 class Finding(NamedTuple):
@@ -118,9 +118,8 @@ def environment(**settings: str) -> Iterator[None]:
         os.environ |= before
 
 
-def trained_again(jobs: Sequence[Job]) -> Iterator[tuple[Event, Means]]:
-    """The events of the jobs, trained with the kernels of their stored runs if this machine has them; a run
-    out of reach is an event without rows."""
+def trained_again(jobs: Sequence[Job]) -> Iterator[Finding]:
+    """The findings on the jobs, trained with the kernels of their stored runs if this machine has them."""
     kinds: dict[str, list[Job]] = {}
     for job in jobs:
         kinds.setdefault(kind_of(job), []).append(job)
@@ -128,34 +127,28 @@ def trained_again(jobs: Sequence[Job]) -> Iterator[tuple[Event, Means]]:
         by = means(kind, kernels.processor_features())
         if by == "out of reach":
             detail = f"made with {kind} kernels, which this processor lacks"
-            yield from ((Event(job, "audited", detail=detail), by) for job in of_kind)
+            yield from (Finding(job, by, detail) for job in of_kind)
             continue
         has_them = kind in kernels.KINDS and kernels.available(kind)
         settings = {kernels.VARIABLE: kind, "CUDA_VISIBLE_DEVICES": "-1"} if has_them else {}
         with environment(**settings):
             for event in local.launch(of_kind, LOCAL):
-                yield event, by
+                if event.kind == "failed":
+                    yield Finding(event.job, "failed", event.detail)
+                else:
+                    yield compare(event.job, event.rows, by == "to the bit")
 
 
 def audit(jobs: Sequence[Job]) -> list[Finding]:
     """Retrain the first epochs of the jobs and print how they compare with what is stored. Raises
     UserError naming the runs that differ or could not be trained."""
-    findings, wrong = [], []
-    for event, by in trained_again(jobs):
-        if event.kind == "failed":
-            wrong.append(f"{event.job}: {event.detail}")
-            continue
-        if by == "out of reach":
-            finding = Finding(event.job, by, event.detail)
-        else:
-            finding = compare(event.job, event.rows, by == "to the bit")
+    findings = []
+    for finding in trained_again(jobs):
         findings.append(finding)
         epochs = f"{finding.job.audited_epochs} epoch{'s' * (finding.job.audited_epochs > 1)}"
         detail = f" ({finding.detail})" if finding.detail else ""
         say(f"audit: {finding.job}, {epochs}: {finding.outcome}{detail}")
-        if finding.outcome == "different":
-            wrong.append(f"{finding.job}: {finding.detail}")
-    if wrong:
+    if wrong := [f"{f.job}: {f.detail}" for f in findings if f.outcome in ("different", "failed")]:
         raise UserError(f"audit: {len(wrong)} of {len(jobs)} runs are not as stored: {'; '.join(wrong)}")
     counts = Counter(finding.outcome for finding in findings)
     explained: dict[Outcome, str] = {

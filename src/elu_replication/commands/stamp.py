@@ -1,8 +1,9 @@
 """`make stamp FROM=<commit>`: stored runs outlive a refactoring that is proved to change no number.
 
-The engine of that commit and the present one train the first epoch of one seed of every arm, on this
-machine and with the same kernels. All weights, optimizer state, histories and probes are compared to the
-bit. Only where everything is equal do stored runs get the present code version, with a note of the proof.
+The engine of that commit and the present one train the first epoch of one seed of every arm that has runs
+to stamp, on this machine and with the same kernels. All weights, optimizer state, histories and probes are
+compared to the bit. Only where everything is equal do stored runs get the present code version, with a note
+of the proof.
 """
 
 import argparse

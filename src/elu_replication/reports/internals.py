@@ -16,15 +16,7 @@ from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
 from elu_replication.reports import captions, functions
 from elu_replication.reports.arms import Row, asked, grouped
-from elu_replication.reports.style import (
-    BAND,
-    Line,
-    band,
-    bundles,
-    panel_figures,
-    panels_of,
-    save_all,
-)
+from elu_replication.reports.style import BAND, Line, band, bundles, panel_figures, panels_of, save_all
 from elu_replication.reports.tables import csv
 from elu_replication.runs import frames
 from elu_replication.runs.frames import over_seeds

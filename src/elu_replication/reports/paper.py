@@ -90,20 +90,14 @@ def tidy(rows: Sequence[Row]) -> pd.DataFrame:
     """One line a stored run, each run once, with the columns of DICTIONARY."""
     lines: list[dict[str, Any]] = []
     for arm, record in runs(rows):
-        settings = {key.rpartition(".")[2]: value for key, value in arm.protocol.flat().items()}
-        scores, best = record.final.model_dump(), record.best
+        best = record.best.model_dump() if record.best else {}
         lines.append(
-            {"experiment": arm.folder.parent.name, "arm": arm.folder.name, "seed": record.seed}
-            | {"status": record.status}
-            | settings
-            | {"last_epoch": scores.pop("epoch")}
-            | scores
-            | {
-                "best_epoch": best and best.epoch,
-                "best_epoch_test_loss": best and best.test_loss,
-                "best_epoch_test_accuracy": best and best.test_accuracy,
-                "wall_seconds": record.wall_seconds,
-            }
+            {"experiment": arm.folder.parent.name, "arm": arm.folder.name}
+            | record.model_dump(include={"seed", "status", "wall_seconds"})
+            | {key.rpartition(".")[2]: value for key, value in arm.protocol.flat().items()}
+            | record.final.model_dump()
+            | {"last_epoch": record.final.epoch, "best_epoch": best.get("epoch")}
+            | {f"best_epoch_{name}": value for name, value in best.items()}
         )
     table = pd.DataFrame(lines, columns=list(DICTIONARY))
     whole = ["hidden_layers", "best_epoch"]

@@ -73,7 +73,7 @@ def summary(rows: Iterable[Row]) -> pd.DataFrame:
             "seeds": len(finished),
             "diverged": len(records) - len(finished),
             "at_chance": int(idle.sum()),
-            "kernels": " and ".join(store.kinds_of_kernels(row.arm)),
+            "kernels": " and ".join(sorted({record.environment.kind_of_kernels for record in records})),
         }
         for name in SCORES:
             scores = final[name].astype(float)

@@ -65,7 +65,7 @@ class Environment(Strict):
 
 
 class Stamp(Strict):
-    """A change of training code that a run outlived, since the beginning of a run of every arm was
+    """A change of training code that a run outlived, since the beginning of a run of every stamped arm was
     found identical to the bit under the new code."""
 
     old_code_version: str
@@ -75,8 +75,9 @@ class Stamp(Strict):
 
 
 class Record(Strict):
-    """One finished run. `final` scores the weights it ended with: of its last epoch, or with patience
-    of its best. `best` is the epoch of the least validation loss; the test split had no part in it."""
+    """One run that finished or diverged. `final` scores the weights it ended with: of its last epoch, or
+    with patience of its best. `best` is the epoch of the least validation loss; the test split had no part
+    in it."""
 
     arm: str
     seed: int
@@ -199,12 +200,6 @@ def incomplete(arms: Iterable[Arm]) -> str:
     return ", ".join(
         f"{name} {n} of {declared}" for name, (n, declared) in counts.items() if 0 < n < declared
     )
-
-
-def kinds_of_kernels(arm: Arm) -> list[str]:
-    """The kinds of kernels of the arm's runs that count: numbers of different kinds are close, and those
-    of one kind alone are the same to the bit wherever they are made."""
-    return sorted({record.environment.kind_of_kernels for record in current(arm)})
 
 
 def _outdated(arm: Arm, seed: int, record: Record) -> str | None:

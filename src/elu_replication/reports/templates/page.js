@@ -4,21 +4,17 @@ const charts = Object.fromEntries(data.charts.map(chart => [chart.id, chart]));
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 // Claims: a filter hides what does not fit, and says how many are left.
-const filters = { source: "by-source", verdict: "by-verdict", kind: "by-kind" };
-const search = document.getElementById("search");
+const search = document.getElementById("search"), selects = [...search.form.querySelectorAll("select")];
 function filterClaims() {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const wanted = Object.entries(filters).map(([key, id]) => [key, document.getElementById(id).value]);
   const claims = [...document.querySelectorAll(".claim")];
   for (const claim of claims)
-    claim.hidden = !wanted.every(([key, value]) =>
-      !value || (key === "source" ? claim.dataset.source.split(", ").includes(value) : claim.dataset[key] === value))
+    claim.hidden = !selects.every(({ id, value }) => !value || claim.dataset[id.slice("by-".length)].split(", ").includes(value))
       || !words.every(word => claim.textContent.toLowerCase().includes(word));
   const left = claims.filter(claim => !claim.hidden).length;
   document.getElementById("shown").textContent = `${left} of ${claims.length} claims`;
 }
-for (const id of Object.values(filters)) document.getElementById(id).addEventListener("change", filterClaims);
-search.addEventListener("input", filterClaims);
+search.form.addEventListener("input", filterClaims);
 addEventListener("submit", event => event.preventDefault());  // no form leaves the page
 // A link to a claim opens it.
 function openTarget() {
@@ -166,10 +162,6 @@ function explore() {
   document.getElementById("readout").textContent =
     `At x = -1: value ${at(values, -1).toFixed(4)}, slope ${at(slopes, -1).toFixed(4)}.`;
 }
-for (const control of [choose, alpha, offset]) control.addEventListener("input", explore);
-choose.addEventListener("input", () => {
-  const given = chosen().alpha;
-  if (given !== null) alpha.value = given;
-  explore();
-});
+choose.addEventListener("input", () => { alpha.value = chosen().alpha ?? alpha.value; });
+choose.form.addEventListener("input", explore);  // after the line above, since the event comes from within
 explore();
