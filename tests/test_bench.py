@@ -1,13 +1,17 @@
 """What the benchmarks compute; their timings need a quiet machine, and are `make bench`'s and others'."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import growth
 import overhead
 import throughput as bench
+from elu_replication.claims import sources
 from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED, Arm
 from elu_replication.runs import store
@@ -69,3 +73,28 @@ def test_what_a_run_costs_beside_its_training_is_measured(
     assert row["runs"] == 2
     assert float(str(row["seconds beside it per run"])) > 0
     assert not (experiments.RESULTS / "overhead").exists()
+
+
+TIMES = """\
+import pathlib, sys
+from elu_replication.claims import timing
+timing.ROUNDS, timing.FILE = 2, pathlib.Path(sys.argv[1])
+timing.main()
+"""
+
+
+@pytest.mark.long
+def test_a_measurement_of_times_is_added_to_those_that_are_stored(mnist: Path, tmp_path: Path) -> None:
+    file = tmp_path / "times.csv"
+    arms = list(sources.load().training_seconds)
+    before = ""
+    for number in (1, 2):
+        subprocess.run([sys.executable, "-c", TIMES, str(file)], check=True, capture_output=True)
+        assert file.read_text().startswith(before)
+        before = file.read_text()
+        times = pd.read_csv(file)
+        assert times.measurement.unique().tolist() == list(range(1, number + 1))
+        latest = times[times.measurement == number]
+        assert latest.arm.tolist() == [*arms, *arms[1:], *arms[:1]]  # no arm is always the first
+        assert latest["round"].tolist() == [0, 0, 0, 1, 1, 1]
+        assert (latest.seconds > 0).all()
