@@ -169,9 +169,9 @@ def test_the_cnn_has_the_side_of_the_intervals(
 @pytest.mark.parametrize(
     ("far", "expected"),
     [
-        ((), "with Glorot and with He, test loss and accuracy are within the margins of ReLU's"),
-        (("glorot",), "alpha 1; with He, test loss and accuracy are within"),
-        (("he",), "alpha 1; with Glorot, test loss and accuracy are within"),
+        ((), "with Glorot and with He, both its scores are close to ReLU's (within margins)."),
+        (("glorot",), "alpha 1; with He, both its scores are close to"),
+        (("he",), "alpha 1; with Glorot, both its scores are close to"),
         (("glorot", "he"), "gives a lower test loss than alpha 1."),
     ],
 )

@@ -88,7 +88,7 @@ def overview(results: Results) -> str:
     evidence = f"{findings.evidence(results)} {findings.stood(results, findings.explored())}"
     *advice, limits = findings.practice(results)
     answers = "\n".join(f"- {paragraph}" for paragraph in advice)
-    parts = [answers, limits, "What was found:", "\n".join(titles), evidence, first, second]
+    parts = [answers, limits, "What was found:", "\n".join(titles), first, second, evidence]
     if held:
         parts += [f"Runs replicate these claims. {HEDGES}", "\n".join(held)]
     return "\n\n".join(parts) + "\n"

@@ -587,7 +587,7 @@ def practice(results: Results) -> list[str]:
     _, smaller = find(results, "C78", "test_loss", f"{CNN}he_elu01", f"{CNN}he_elu1")
     if smaller.verdict == "replicated":
         close = equivalent(results)
-        but = f"; with {' and with '.join(close)}, test loss and accuracy are within the margins of ReLU's"
+        but = f"; with {' and with '.join(close)}, both its scores are close to ReLU's (within margins)"
         of_cnn.append(
             f"If ELU is used there, alpha 0.1 gives a lower test loss than alpha 1{but if close else ''}."
         )
