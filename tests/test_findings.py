@@ -552,6 +552,26 @@ def test_only_zero_is_printed_as_zero(number: float, sign: str, expected: str) -
     assert findings.digits(number, sign) == expected
 
 
+@pytest.mark.parametrize(
+    ("interval", "adjusted", "said"),
+    [
+        ((0.001, 0.01), "not replicated", "dropout helps it."),
+        ((-0.01, -0.001), "replicated", "dropout hampers it."),
+        ((-0.01, 0.01), "inconclusive", ""),
+        ((0.001, 0.01), "inconclusive", ""),
+    ],
+)
+def test_dropout_helps_or_hampers_only_where_a_reading_says_so(
+    results: Results, interval: tuple[float, float], adjusted: Verdict, said: str
+) -> None:
+    reading, contrast = find(results, "C17", "test_loss", f"{DROPOUT}elu1_d0", f"{DROPOUT}elu1_d25")
+    put(reading, adjusted=adjusted)
+    contrast.interval = Interval(*interval)
+    why = findings.dropout(results, IDENTIFIED).why
+    assert why.endswith(said)
+    assert ("without dropout" in why) == bool(said)
+
+
 def test_identified_protocols_are_those_of_the_identification() -> None:
     results = identification.identifications()
     labels = {name: result.identified.label for name, result in results.items() if result.identified}

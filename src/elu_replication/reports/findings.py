@@ -281,7 +281,8 @@ def fashion(results: Results, fitting: Identified) -> Finding | None:
 
 
 def dropout(results: Results, fitting: Identified) -> Finding:
-    """Whether ELU converges faster at equal dropout, as the article saw at unequal rates."""
+    """Whether ELU converges faster at equal dropout, as the article saw at unequal rates, and whether
+    dropout hampers it."""
     pairs = (
         ("both 0.5, alpha 1", f"{DROPOUT}elu1_d50", f"{DROPOUT}relu_d50"),
         ("both 0.5, alpha 0.1", f"{DROPOUT}elu01_d50", f"{DROPOUT}relu_d50"),
@@ -327,12 +328,18 @@ def dropout(results: Results, fitting: Identified) -> Finding:
         f" ELU is faster in {replicated(reading for reading, _ in equal)}. The mean training loss is lower"
         f" in {replicated(train)}."
     )
+    without = find(results, "C17", "test_loss", f"{DROPOUT}elu1_d0", f"{DROPOUT}elu1_d25")
+    if worse := clear_side(without):
+        why += (
+            " In test loss, ELU (alpha 1) without dropout minus ELU with a rate of 0.25 is"
+            f" {value(without[1])}: dropout {'helps' if worse == 'higher' else 'hampers'} it."
+        )
     rows = [
         Labelled("ELU 0.25, alpha 0.1; ReLU 0.5", unequal),
         *(Labelled(label, contrast) for (label, *_), (_, contrast) in zip(pairs, equal, strict=True)),
     ]
     changes = f"{outlook(rows)}. Runs of 250 epochs begin like those of 25."
-    return Finding("dropout", title, why, ("C11",), rows, changes)
+    return Finding("dropout", title, why, ("C11", "C17"), rows, changes)
 
 
 def by_optimizer(results: Results, claim: str, name: str) -> list[Pair]:
