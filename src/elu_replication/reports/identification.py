@@ -56,7 +56,8 @@ NOTE = """\
 
 Distances of the published run from each protocol's seeds, in predictive standard deviations: the
 difference from the seeds' mean over sqrt(s²(1 + 1/n) + u²), where u is the uncertainty of reading the
-figure. {meanings}.
+figure: of one reading for a mean, whose epochs may share the error of the axis, and of two independent
+readings for the rise. {meanings}.
 
 A protocol is excluded where a distance is beyond the limit, Student's two-sided quantile at {level}
 shared by the summaries. The protocol that made the run is excluded in at most {level} of cases where
