@@ -1,5 +1,6 @@
 """The findings follow the verdicts: every template says something else where the results do."""
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -158,12 +159,14 @@ def test_the_cnn_has_the_side_of_the_intervals(
     assert not title(findings.cnn, results).endswith("not clearly different")
     assert "Holm" not in why(results)
     for reading, _ in accuracies:  # nor does an accuracy that no test shows after Holm's adjustment
-        put(reading, adjusted="inconclusive", p_holm=0.0571)
+        put(reading, verdict="replicated", adjusted="inconclusive", p_holm=0.0571)
     assert advice in findings.practice(results)[0]
     assert title(findings.cnn, results).endswith("; its accuracy is not clearly different")
     for init in ("Glorot", "He"):
         assert f"With {init} this interval excludes zero, but after Holm's" in why(results)
     assert "p is 0.057." in why(results)
+    put(accuracies[1][0], verdict="inconclusive", p_holm=math.nan)  # that is not the adjustment's doing
+    assert "With He this interval" not in why(results)
 
 
 @pytest.mark.parametrize(
@@ -420,15 +423,15 @@ def test_claims_are_counted_by_what_their_verdicts_rest_on(results: Results) -> 
     waiting = len(ran) - len(timed) - 3
     said = findings.evidence(results)
     own = sum(set(claim.sources) == {"R"} for claim in ran)
-    assert said.startswith(
-        f"Runs decide {len(ran)} claims, {own} of them this project's own. Fresh seeds judge 2 (1"
-    )
-    for verdict, left in (
-        ("inconclusive", "judges 1 and leaves 1 of these open; the"),
-        ("replicated", "judges 1; the"),
-    ):
+    assert said.startswith(f"{len(ran)} claims are for runs to decide, {own} of them this project's own.")
+    for verdict, left in (("inconclusive", "decide 0 and leave 1 open"), ("replicated", "decide 1")):
         put(explored, verdict=verdict)
-        assert f"Exploration, at least in part, {left} rules" in findings.evidence(results)
+        assert f"Exploration's, at least in part, {left}; the rules" in findings.evidence(results)
+    put(fresh, verdict="replicated")
+    put(partly, verdict="inconclusive")
+    assert "Fresh seeds decide 1 and leave 1 open (1 by the primary reading alone)." in findings.evidence(
+        results
+    )
     assert said.endswith(f"{len(timed)} for measurements of time and {waiting} for runs.")
     for contrast in explored.contrasts:  # fresh seeds that wait for a part without runs
         put(contrast, values={100: contrast.effect})
@@ -553,7 +556,12 @@ def test_five_to_eight_findings_come_of_the_stored_results(
         assert sentence in printed
     for claim in results.published:
         holds = claim.decided_by == "runs" and claim.verdict == "replicated"
-        assert bool(re.search(rf"^- {claim.id} \((fresh seeds|exploration)\): ", overview, re.M)) == holds
+        assert (
+            bool(
+                re.search(rf"^- {claim.id} \((fresh seeds|exploration|measurements).*?\): ", overview, re.M)
+            )
+            == holds
+        )
 
 
 @pytest.mark.parametrize(
@@ -577,6 +585,7 @@ def test_only_zero_is_printed_as_zero(number: float, sign: str, expected: str) -
         ((-0.01, -0.001), "replicated", "dropout hampers it."),
         ((-0.01, 0.01), "inconclusive", ""),
         ((0.001, 0.01), "inconclusive", ""),
+        ((0.0001, 0.0009), "not replicated", ""),  # within the margin
     ],
 )
 def test_dropout_helps_or_hampers_only_where_a_reading_says_so(
@@ -584,10 +593,10 @@ def test_dropout_helps_or_hampers_only_where_a_reading_says_so(
 ) -> None:
     reading, contrast = find(results, "C17", "test_loss", f"{DROPOUT}elu1_d0", f"{DROPOUT}elu1_d25")
     put(reading, adjusted=adjusted)
-    contrast.interval = Interval(*interval)
-    why = findings.dropout(results, IDENTIFIED).why
-    assert why.endswith(said)
-    assert ("without dropout" in why) == bool(said)
+    contrast.interval, contrast.effect = Interval(*interval), sum(interval) / 2
+    finding = findings.dropout(results, IDENTIFIED)
+    assert finding.why.endswith(said)
+    assert ("without dropout" in finding.why) == bool(said) == ("C17" in finding.claims)
 
 
 def test_identified_protocols_are_those_of_the_identification() -> None:

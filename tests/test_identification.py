@@ -244,8 +244,8 @@ def test_the_words_follow_the_results() -> None:
     assert report.conclusion(Identification(run="a", candidates=[out], controls=[])) == "no candidate fits"
     assert report.verdict(lone) == "not judged (1 seed)"
     controlled = Identification(run="Glorot", candidates=[left, out], controls=[left, lone, out])
-    assert report.fitting_controls({"a": controlled}) == "Controls that fit a curve: alpha 1 (Glorot)"
-    assert report.fitting_controls({"a": known}) == "Controls that fit a curve: none"
+    assert report.fitting_controls({"a": controlled}).endswith("rules them out: alpha 1 (Glorot)")
+    assert report.fitting_controls({"a": known}) == "No control fits a curve"
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6), st.floats(0.01, 0.3))

@@ -28,7 +28,21 @@ from elu_replication.reports.arms import Row
 from elu_replication.runs import evidence
 from elu_replication.training import checkpoints
 
-MAKE_SETS = ("SET", "ARM", "ARMS", "ID", "REASON", "EPOCHS", "FROM", "MAKEFLAGS", "MAKELEVEL")
+MAKE_SETS = (
+    "SET",
+    "ARM",
+    "ARMS",
+    "ID",
+    "REASON",
+    "EPOCHS",
+    "FROM",
+    "MODULES",
+    "AUDIT",
+    "CHECK",
+    "V",
+    "MAKEFLAGS",
+    "MAKELEVEL",
+)
 MOST = 2**26  # bytes of an array
 COMMANDS = """$(shell touch sprung)$(touch sprung)${HOME}`touch sprung`"; touch sprung; '; touch sprung #"""
 

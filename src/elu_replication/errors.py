@@ -23,7 +23,7 @@ def brief(error: UserError | OSError) -> str:
 
 
 def run_main(main: Callable[[], None]) -> None:
-    """Run a command's main() and exit. A UserError or OSError, such as a full disk, becomes
+    """Run a command's main(). A UserError or OSError, such as a full disk, becomes
     one line and exit code 1; Ctrl-C becomes exit code 130, as shells expect."""
     try:
         main()

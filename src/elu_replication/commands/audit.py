@@ -30,8 +30,9 @@ Outcome = Literal["identical", "different", "close", "apart", "out of reach", "f
 
 
 class Finding(NamedTuple):
-    """The outcome of a run's audit; `detail` names the score that differs most. A run is "close" or "apart"
-    only if its sums may be made otherwise here: by other kernels, or by caches of another size."""
+    """The outcome of a run's audit; `detail` names the score that differs most, or what was in the way. A
+    run is "close" or "apart" only if its sums may be made otherwise here: by other kernels, or by caches of
+    another size."""
 
     job: Job
     outcome: Outcome

@@ -4,6 +4,7 @@ import argparse
 import gzip
 import io
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -153,7 +154,7 @@ def bring(mirror: Mapping[str, str], folder: Path, most: int) -> dict[str, np.nd
     MirrorError."""
     match mirror["kind"]:
         case "path":
-            return from_path(Path(mirror["path"]).expanduser(), most)
+            return from_path(Path(os.path.expanduser(mirror["path"])), most)
         case "npz":
             return decode_npz(download(mirror["url"], folder).read_bytes(), most)
         case "idx":

@@ -62,7 +62,9 @@ def holding(claims: Iterable[ClaimResult]) -> dict[str, list[ClaimResult]]:
     held: dict[str, list[ClaimResult]] = {}
     for claim in claims:
         if claim.decided_by == "runs" and claim.verdict == "replicated":
-            held.setdefault(claim.evidence.partition(";")[0] or "measurements", []).append(claim)
+            kind, beyond, _ = claim.evidence.partition("; other readings")
+            kind = f"{kind} in the primary reading" if beyond else kind.partition(";")[0]
+            held.setdefault(kind or "measurements", []).append(claim)
     return held
 
 

@@ -69,10 +69,10 @@ The summaries and the level were chosen after the published curves had been seen
 """
 CAPTION = (
     "Black: the article's losses, read off its figures. Bands: our runs ({kinds}), least to largest of"
-    " {seeds} seeds; lines: their mean, beyond epoch {last} of those trained longer. In brackets: the"
-    " summary of the published run that fits least, in predictive standard deviations from the seeds."
-    " Excluded: beyond Student's limit at {level}, shared by the summaries. {meanings}. {controls}, though"
-    " the source itself rules them out. Loss axes are logarithmic."
+    " {seeds} seeds; lines: their mean, beyond epoch {last} that of longer runs ({longer}). In brackets:"
+    " the summary of the published run that fits least, in predictive standard deviations from the seeds."
+    " Excluded: beyond Student's limit at {level}, shared by the summaries. {meanings}. {controls}. Loss"
+    " axes are logarithmic."
 )
 
 
@@ -82,7 +82,7 @@ class Label(NamedTuple):
     end: float
     text: str
     colour: str
-    line: str
+    line: str  # "" where it does not reach the label
 
 
 def headline(results: Results) -> str:
@@ -179,14 +179,16 @@ def markdown(results: Results) -> str:
 
 
 def fitting_controls(results: Results) -> str:
-    """E.g. "Controls that fit a curve: He alpha 1 (Glorot ELU)"."""
+    """E.g. "Controls that fit, though the source itself rules them out: He alpha 1 (Glorot ELU)"."""
     fitting = [
         f"{control.label} ({result.run})"
         for result in results.values()
         for control in result.controls
         if control.judged and not control.excluded
     ]
-    return f"Controls that fit a curve: {', '.join(fitting) or 'none'}"
+    if not fitting:
+        return "No control fits a curve"
+    return f"Controls that fit, though the source itself rules them out: {', '.join(fitting)}"
 
 
 def meanings() -> str:
@@ -246,7 +248,8 @@ def draw(axes: Axes, result: Identification, losses: Losses, split: str) -> list
         axes.plot(mean.index, mean, line, color=colour, linewidth=1.6)
         short = f" ({len(mean)} epochs)" if len(mean) < len(losses) else ""
         text = f"{candidate.label}{short}\n{verdict(candidate)}"
-        labels.append(Label(mean.tail(3).mean(), text, DARKER if candidate.excluded else colour, line))
+        shade = DARKER if candidate.excluded else colour
+        labels.append(Label(mean.tail(3).mean(), text, shade, "" if short else line))
     published = by_epoch(losses)
     line = "o-" if len(losses) <= LAST else "-"
     axes.plot(published.index, published, line, color="black", linewidth=1.4, markersize=3)
@@ -295,7 +298,7 @@ def panel(axes: Axes, curve: PublishedCurve, result: Identification) -> None:
             (1, height),
             xycoords="axes fraction",
             textcoords=beside,
-            arrowprops=LEADING | {"linestyle": label.line, "color": label.colour},
+            arrowprops=LEADING | {"linestyle": label.line, "color": label.colour} if label.line else None,
             color=label.colour,
             weight="normal" if label.colour == DARKER else "bold",
             fontsize=9.5,
@@ -329,8 +332,12 @@ def figure(results: Results) -> Figure:
     drawing.suptitle(title, fontsize=14, weight="bold")
     counts = " or ".join(map(str, seeds))
     kinds = " or ".join(sorted({result.evidence.partition(";")[0] for result in results.values()}))
+    longer = [
+        one.arm for result in results.values() for one in result.candidates if one.arm != one.judged_by
+    ]
     caption = CAPTION.format(
         kinds=kinds,
+        longer=evidence.evidence(evidence.counted(longer).values()).partition(";")[0],
         seeds=counts,
         last=LAST,
         level=f"{LEVEL:.0%}",

@@ -252,13 +252,14 @@ def undecided(results: Results) -> columns.Rows:
 
 
 def finding_plots(finding: Finding) -> tuple[str, list[tuple[str, Markup, str]]] | None:
-    """A finding's figure: what it shows and between which ends, and its lines: label, plot, number."""
+    """A finding's figure: what its axis has, between which ends, and its lines: label, plot, number."""
     if not finding.rows:
         return None
     low, high = shown = plots.span(contrast for _, contrast in finding.rows)
     meanings = "; ".join(dict.fromkeys(contrast.meaning for _, contrast in finding.rows))
     lines = [(label, plots.plot(c, shown), findings.value(c)) for label, c in finding.rows]
-    return f"{meanings}, from {findings.digits(low)} to {findings.digits(high)}", lines
+    of = "Differences in " if all(len(contrast.arms) > 1 for _, contrast in finding.rows) else ""
+    return f"{of}{meanings}. The axis goes from {findings.digits(low)} to {findings.digits(high)}.", lines
 
 
 def render(rows: Sequence[Row], results: Results) -> str:

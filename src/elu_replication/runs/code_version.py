@@ -1,6 +1,6 @@
 """The version of the code that determines a run's numbers: a hash of what it does, not of how it reads.
 
-It covers engine/ but for kernels.py, which every record has apart. Within engine/, a definition whose
+It covers engine/ but for kernels.py: a record tells its kernels apart. Within engine/, a definition whose
 decorator names it, as @activation("elu") or @model("cnn"), counts only for runs that use it, and
 engine/numpy_mlp only for the model from_scratch. So comments, docstrings, colours, other modules, and new
 activations and models leave hours of stored runs valid.
