@@ -24,7 +24,7 @@ def test_help_is_there(module: str) -> None:
     assert "usage:" in command(f"elu_replication.{module}", "--help").stdout
 
 
-LINES = "from elu_replication.errors import run_main; run_main(lambda: [print(n, flush=True) for n in range(10**5)])"
+LINES = "from elu_replication.errors import run_main; run_main(lambda: [print(n) for n in range(10**6)])"
 
 
 def test_a_reader_that_has_gone_ends_a_command_without_a_message() -> None:

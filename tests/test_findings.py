@@ -424,12 +424,15 @@ def test_claims_are_counted_by_what_their_verdicts_rest_on(results: Results) -> 
     said = findings.evidence(results)
     own = sum(set(claim.sources) == {"R"} for claim in ran)
     assert said.startswith(f"{len(ran)} claims are for runs to decide, {own} of them this project's own.")
-    for verdict, left in (("inconclusive", "decide 0 and leave 1 open"), ("replicated", "decide 1")):
+    for verdict, left in (
+        ("inconclusive", "0 are decided and 1 left open"),
+        ("replicated", "1 are decided"),
+    ):
         put(explored, verdict=verdict)
-        assert f"Exploration's, at least in part, {left}; the rules" in findings.evidence(results)
+        assert f"By exploration, at least in part, {left}; the rules" in findings.evidence(results)
     put(fresh, verdict="replicated")
     put(partly, verdict="inconclusive")
-    assert "Fresh seeds decide 1 and leave 1 open (1 by the primary reading alone)." in findings.evidence(
+    assert "By fresh seeds, 1 are decided and 1 left open, 1 of these in the primary" in findings.evidence(
         results
     )
     assert said.endswith(f"{len(timed)} for measurements of time and {waiting} for runs.")

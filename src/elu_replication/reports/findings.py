@@ -667,9 +667,9 @@ def stood(results: Results, before: Mapping[str, str]) -> str:
 
 
 def decided(claims: Sequence[ClaimResult]) -> str:
-    """E.g. "decide 13 and leave 2 open"."""
+    """E.g. "13 are decided and 2 left open"."""
     left = sum(claim.verdict in UNDECIDED for claim in claims)
-    return f"decide {len(claims) - left}" + f" and leave {left} open" * bool(left)
+    return f"{len(claims) - left} are decided" + f" and {left} left open" * bool(left)
 
 
 def evidence(results: Results) -> str:
@@ -690,12 +690,12 @@ def evidence(results: Results) -> str:
     if fresh:
         own = len(ran) - sum(claim in ran for claim in results.published)
         text = f"{len(ran)} claims are for runs to decide, {own} of them this project's own."
-        text += f" Fresh seeds {decided(fresh)}"
+        text += f" By fresh seeds, {decided(fresh)}"
         if in_part := sum(claim.evidence != FRESH for claim in fresh):
-            text += f" ({in_part} by the primary reading alone)"
+            text += f", {in_part} of these in the primary reading alone"
         text += "."
         if explored:
-            text += f" Exploration's, at least in part, {decided(explored)}"
+            text += f" By exploration, at least in part, {decided(explored)}"
             text += f"; the rules (version {results.rules_version}) were made after its runs had been seen."
         rest = {"measurements of time": len(timed), "runs": waiting}
         wait = " and ".join(f"{count} for {what}" for what, count in rest.items() if count)

@@ -9,10 +9,10 @@ from elu_replication.claims.results import ContrastResult
 
 WIDTH, HEIGHT = 180, 20
 LEGEND = (
-    "Dot and thin bar: effect and 95% interval. Dashed bar: the interval of a new run, at 95% for all scores of"
-    " a reading together, to be compared with a published value. Thick bar: the 90% interval, where"
-    " equivalence decides. Vertical line: what the claim compares with. Grey: within one margin of it."
-    " Diamond: published."
+    "Dot and thin bar: effect and 95% interval. Dashed bar: the interval of a new run, at 95% for all"
+    " scores of a reading together, to be compared with a published value. Thick bar: the 90% interval,"
+    " where equivalence decides. Vertical line: what the claim compares with. Grey: within one margin of"
+    " it. Diamond: published."
 )
 Span = tuple[float, float]
 
