@@ -102,6 +102,24 @@ def test_quick_arms_run_end_to_end_and_are_then_skipped(clone: Path) -> None:
     assert "Skipped, up to date" in replicate(clone)
 
 
+AUDIT = """\
+from elu_replication.commands import replicate
+from elu_replication.config import experiments
+from elu_replication.config.schema import Scale
+replicate.audit_once(experiments.every_arm(Scale("quick", max_epochs=1, max_train_images=600)))
+"""
+
+
+@pytest.mark.long
+def test_what_others_trained_is_audited_once_in_a_clone(clone: Path) -> None:
+    replicate(clone, "--set", TINY, "--arms", ARMS)
+    (clone / ".audited").unlink(missing_ok=True)
+    said = run(clone, "python", "-c", AUDIT)
+    assert said.startswith("First time here: a sample of the stored runs is begun anew")
+    assert "audit: 4 of 4 stored runs identical to the bit" in said
+    assert run(clone, "python", "-c", AUDIT) == ""
+
+
 @pytest.mark.long
 def test_more_seeds_train_just_what_is_needed(clone: Path) -> None:
     replicate(clone, "--set", TINY, "--arms", "asu_mlp-sgd_elu")
