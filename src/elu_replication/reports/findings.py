@@ -692,7 +692,7 @@ def evidence(results: Results) -> str:
         text = f"{len(ran)} claims are for runs to decide, {own} of them this project's own."
         text += f" By fresh seeds, {decided(fresh)}"
         if in_part := sum(claim.evidence != FRESH for claim in fresh):
-            text += f", {in_part} of these in the primary reading alone"
+            text += f"; for {in_part} of these {len(fresh)}, other readings wait for theirs"
         text += "."
         if explored:
             text += f" By exploration, at least in part, {decided(explored)}"
