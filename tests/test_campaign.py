@@ -100,7 +100,7 @@ def test_ctrl_c_ends_a_campaign_in_one_line_with_no_process_left_and_the_same_co
 ) -> None:
     for name in ("conf", "data", "experiments"):
         (tmp_path / name).symlink_to(ROOT / name)
-    settings = "model=mlp epochs=30 train_images=2000 seeds=[0,1] campaign.arms=[from_scratch]"
+    settings = "model=mlp epochs=100 train_images=2000 seeds=[0,1] campaign.arms=[from_scratch]"
     (tmp_path / params.FILE).write_text(
         params.text([*settings.split(), "validation_images=100", "campaign.exclude=[]"])
     )
@@ -122,6 +122,7 @@ def test_ctrl_c_ends_a_campaign_in_one_line_with_no_process_left_and_the_same_co
     while process.poll() is None and len(list((tmp_path / ".checkpoints").glob("*.npz"))) < 1:
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.1)
+    assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the command and to its workers
     _, errors = process.communicate()
     assert process.returncode == 130

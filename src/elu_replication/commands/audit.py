@@ -146,6 +146,8 @@ def audit(jobs: Sequence[Job]) -> list[Finding]:
     findings = []
     for finding in trained_again(jobs):
         findings.append(finding)
+        if finding.outcome == "failed":  # the error at the end says why
+            continue
         epochs = f"{finding.job.audited_epochs} epoch{'s' * (finding.job.audited_epochs > 1)}"
         detail = f" ({finding.detail})" if finding.detail else ""
         say(f"audit: {finding.job}, {epochs}: {finding.outcome}{detail}")
