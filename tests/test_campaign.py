@@ -118,7 +118,10 @@ def test_ctrl_c_ends_a_campaign_in_one_line_with_no_process_left_and_the_same_co
             start_new_session=True,
         )
 
+    # A shell's background job ignores the signal, and so would all that it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = start()
+    signal.signal(signal.SIGINT, before)
     while process.poll() is None and len(list((tmp_path / ".checkpoints").glob("*.npz"))) < 1:
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.1)
