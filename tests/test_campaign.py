@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from conftest import ROOT, tiny, working_in
 
@@ -130,10 +130,8 @@ def test_ctrl_c_ends_a_campaign_in_one_line_with_no_process_left_and_the_same_co
     _, errors = process.communicate()
     assert process.returncode == 130
     assert errors.strip() == "stopped: finished runs and checkpoints are kept"
-    deadline = time.monotonic() + 30
-    while working_in(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert working_in(tmp_path) == []
+    _, left = psutil.wait_procs(working_in(tmp_path), timeout=30)
+    assert left == []
     assert list((tmp_path / ".checkpoints").glob("*.npz"))
     process = start()
     said, errors = process.communicate()

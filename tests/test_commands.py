@@ -28,6 +28,12 @@ LINES = "from elu_replication.errors import run_main; run_main(lambda: [print(n)
 
 
 def test_a_reader_that_has_gone_ends_a_command_without_a_message() -> None:
-    command = f"{sys.executable} -c '{LINES}' | head -n 1"
-    said = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)  # noqa: S602
-    assert (said.stdout, said.stderr) == ("0\n", "")
+    with subprocess.Popen(
+        [sys.executable, "-c", LINES], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == "0\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
