@@ -21,7 +21,7 @@ from elu_replication.config import experiments
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.errors import UserError
 from elu_replication.reports import claims as report
-from elu_replication.reports import columns, forest, plots
+from elu_replication.reports import columns, forest, overview, plots
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +66,23 @@ def test_a_claim_that_holds_names_the_few_readings_that_are_left_open(
         )
         for place, (label, reading) in enumerate(zip(labels, claim.readings, strict=True))
     ]
-    said = report.support(claim.model_copy(update={"readings": readings}))
-    assert said == f" It {claim.pattern}{ends}"
+    claim = claim.model_copy(update={"readings": readings})
+    begin = " Primary reading: a. The claim holds in 3 of 8 readings and fails in"
+    assert overview.support(of_pattern(claim, fails=0, fails_adjusted=0)) == f"{begin} 0{ends}"
+    adjusted = " (after Holm's adjustment holds in 3, fails in"
+    survives = overview.support(of_pattern(claim, fails=5, fails_adjusted=1))
+    assert survives == f"{begin} 5{adjusted} 1){ends}"
+    none_does = ". Since no failure survives the adjustment, the primary reading decides"
+    decided = overview.support(of_pattern(claim, fails=5, fails_adjusted=0))
+    assert decided == f"{begin} 5{adjusted} 0){none_does}{ends}"
+
+
+def of_pattern(claim: results.ClaimResult, fails: int, fails_adjusted: int) -> results.ClaimResult:
+    """A claim that holds in three readings of eight, and fails in some."""
+    pattern = results.Pattern(
+        readings=8, holds=3, holds_adjusted=3, fails=fails, fails_adjusted=fails_adjusted
+    )
+    return claim.model_copy(update={"pattern": pattern})
 
 
 def test_the_ledger_covers_what_the_claims_leave_open() -> None:

@@ -16,10 +16,15 @@ from elu_replication.claims.results import UNDECIDED, ContrastResult, Interval, 
 from elu_replication.commands import replicate
 from elu_replication.config import params
 from elu_replication.errors import UserError
-from elu_replication.reports import claims, findings
-from elu_replication.reports.findings import CNN, DROPOUT, FASHION, MLP, Finding, Identified, find
+from elu_replication.reports import findings, overview
+from elu_replication.reports.findings import CNN, DROPOUT, FASHION, MLP, Finding, Fitting
+from elu_replication.reports.phrases import Pair, digits, find, joint
 
-IDENTIFIED = {"glorot_elu": "alpha 1", "he_elu": "alpha 0.1", "long_elu": "alpha 0.1 with dropout 0.25"}
+FITS = {
+    "glorot_elu": Fitting("alpha 1"),
+    "he_elu": Fitting("alpha 0.1", ("ReLU", "Glorot alpha 0.1")),
+    "long_elu": Fitting("alpha 0.1 with dropout 0.25", ("ReLU with dropout 0.25",)),
+}
 Keep = Callable[[ContrastResult], bool]
 
 
@@ -56,12 +61,7 @@ def begins(*arms: str) -> Keep:
     return lambda contrast: next(iter(contrast.arms)).startswith(arms)
 
 
-def title(
-    template: Callable[[Results, Identified], Finding | None],
-    results: Results,
-    fitting: Identified = IDENTIFIED,
-) -> str:
-    finding = template(results, fitting)
+def title(finding: Finding | None) -> str:
     assert finding
     return finding.title
 
@@ -69,15 +69,24 @@ def title(
 def test_the_article_changed_alpha_only_where_its_curves_say_so(results: Results) -> None:
     decide(results, "C78", "replicated")
     decide(results, "C79", "not replicated")
-    assert title(findings.alpha, results) == (
+    assert title(findings.alpha(results, FITS)) == (
         "Of the alphas that the article names, only 1 fits its curve with Glorot, and only 0.1 that with"
-        " He: on MNIST, a smaller alpha lowers ELU's test loss, and He does not"
+        " He (which ReLU and Glorot alpha 0.1 would fit as well): on MNIST, a smaller alpha lowers ELU's"
+        " test loss, and He does not"
+    )
+    alone = {curve: fitting._replace(controls=()) for curve, fitting in FITS.items()}
+    assert "that with He: on MNIST" in title(findings.alpha(results, alone))
+    assert "fit as well" not in findings.alpha(results, alone).why
+    others = {**FITS, "glorot_elu": Fitting("alpha 1", ("He alpha 1",))}
+    assert (
+        "The curve with Glorot is one that He alpha 1 would fit as well."
+        in findings.alpha(results, others).why
     )
     for he, said in (("alpha 0.1", "alpha changed along with"), ("alpha 1", "alpha did not change with")):
-        finding = findings.alpha(results, {**IDENTIFIED, "he_elu": he})
+        finding = findings.alpha(results, {**FITS, "he_elu": Fitting(he)})
         assert f"only {he.removeprefix('alpha ')} that with He" in finding.title
         assert f"If the article's runs had one of these protocols, {said} the initializer." in finding.why
-    assert "do not tell" in title(findings.alpha, results, {})
+    assert "do not tell" in title(findings.alpha(results, {}))
 
 
 @pytest.mark.parametrize("glorot", ["alpha 1", "alpha 0.1"])
@@ -85,7 +94,7 @@ def test_a_curve_that_fits_does_not_hide_a_printed_loss_that_does_not(
     results: Results, glorot: str
 ) -> None:
     decide(results, "C2", "replicated")
-    runs = {**IDENTIFIED, "glorot_elu": glorot}
+    runs = {**FITS, "glorot_elu": Fitting(glorot)}
     assert "Yet" not in findings.alpha(results, runs).why
     arm = f"{CNN}glorot_{'elu1' if glorot == 'alpha 1' else 'elu01'}"
     find(results, "C2", "test_loss", arm)[1].verdict = "not replicated"
@@ -108,20 +117,20 @@ def test_alpha_and_he_are_judged_apart(
 ) -> None:
     decide(results, "C78", by_alpha)
     decide(results, "C79", by_he)
-    assert title(findings.alpha, results).endswith(expected)
+    assert title(findings.alpha(results, FITS)).endswith(expected)
 
 
 def test_he_is_called_needless_only_where_the_claim_fails(results: Results) -> None:
     for verdict, said in (("not replicated", True), ("inconclusive", False)):
         put(results.by_id["C14"], verdict=verdict)
-        finding = findings.alpha(results, IDENTIFIED)
+        finding = findings.alpha(results, FITS)
         assert ("He is not necessary" in finding.why) == said
         one, tenth = (
             find(results, "C14", "test_accuracy", f"{CNN}glorot_{elu}")[1] for elu in ("elu1", "elu01")
         )
         needless = "He initialization is not needed for ELU there: with Glorot it reaches an accuracy of"
         reached = f"{needless} {one.effect:.4f} with alpha 1 and {tenth.effect:.4f} with alpha 0.1."
-        assert (reached in findings.practice(results)[0]) == said
+        assert (reached in overview.practice(results)[0]) == said
 
 
 @pytest.mark.parametrize(
@@ -140,7 +149,7 @@ def test_the_cnn_has_the_side_of_the_intervals(
     results: Results, glorot: tuple[float, float], he: tuple[float, float], expected: str, advice: str
 ) -> None:
     def why(results: Results) -> str:
-        finding = findings.cnn(results, IDENTIFIED)
+        finding = findings.cnn(results)
         assert finding
         return finding.why
 
@@ -150,18 +159,24 @@ def test_the_cnn_has_the_side_of_the_intervals(
     for reading, contrast in accuracies:
         put(reading, adjusted="not replicated")
         contrast.interval = Interval(-0.01, 0.01)
-    assert expected in title(findings.cnn, results)
-    assert title(findings.cnn, results).endswith("; its accuracy is not clearly different")
-    assert advice in findings.practice(results)[0]
+    means = [f"{sum(ends) / 2:+.4f}" for ends in (glorot, he)]
+    assert f"{expected} ({means[0]} with Glorot, {means[1]} with He); its" in title(findings.cnn(results))
+    effects = [f"{contrast.effect:+.4f}" for _, contrast in accuracies]
+    unclear = f"is not clearly different ({effects[0]} with Glorot, {effects[1]} with He)"
+    assert title(findings.cnn(results)).endswith(unclear)
+    assert advice in overview.practice(results)[0]
+    relu = find(results, "C1", "test_loss", f"{CNN}glorot_relu").contrast.effect
+    size = f"({means[0]} with Glorot, {means[1]} with He, where ReLU's is {relu:.4f})"
+    assert (size in overview.practice(results)[0]) == (advice != "do not decide")
     for _, contrast in accuracies:  # a loss and an accuracy that speak against one another decide nothing
         contrast.interval = Interval(*((0.01, 0.02) if advice == "take ReLU" else (-0.02, -0.01)))
-    assert "do not decide" in findings.practice(results)[0]
-    assert not title(findings.cnn, results).endswith("not clearly different")
+    assert "do not decide" in overview.practice(results)[0]
+    assert unclear not in title(findings.cnn(results))
     assert "Holm" not in why(results)
     for reading, _ in accuracies:  # nor does an accuracy that no test shows after Holm's adjustment
         put(reading, verdict="replicated", adjusted="inconclusive", p_holm=0.0571)
-    assert advice in findings.practice(results)[0]
-    assert title(findings.cnn, results).endswith("; its accuracy is not clearly different")
+    assert advice in overview.practice(results)[0]
+    assert title(findings.cnn(results)).endswith(unclear)
     for init in ("Glorot", "He"):
         assert f"With {init} this interval excludes zero, but after Holm's" in why(results)
     assert "p is 0.057." in why(results)
@@ -187,10 +202,10 @@ def test_elu_with_alpha_0_1_is_called_close_to_relu_where_both_scores_are(
         for init in ("glorot", "he"):
             if [*contrast.arms] == [f"{CNN}{init}_elu01", f"{CNN}{init}_relu"]:
                 put(contrast, p_equivalence=0.06 if init in far and contrast.metric == metric else 0.04)
-    assert expected in findings.practice(results)[0]
+    assert expected in overview.practice(results)[0]
 
 
-def run(results: Results, *pairs: findings.Pair) -> None:
+def run(results: Results, *pairs: Pair) -> None:
     """Let contrasts have six seeds, and readings that the adjustment leaves decided."""
     for reading, contrast in pairs:
         put(reading, adjusted="replicated")
@@ -214,8 +229,8 @@ def test_other_images_are_compared_with_mnist(
     losses = findings.minus_relu(results, "test_loss", FASHION)
     for _, contrast in losses:
         put(contrast, values={})
-    assert findings.fashion(results, {}) is None
-    assert "is of MNIST alone, of these networks" in findings.practice(results)[-1]
+    assert findings.fashion(results) is None
+    assert "is of MNIST alone, of these networks" in overview.practice(results)[-1]
     for name in ("C3", "C7"):
         move(results, name, *on_mnist)
     for name in ("C75", "C77"):
@@ -224,12 +239,12 @@ def test_other_images_are_compared_with_mnist(
     for verdict, said in (("replicated", "lowers"), ("not replicated", "does not lower")):
         decide(results, "C78", verdict)
         assert f"; a smaller alpha {said} ELU's test loss on these images" in title(
-            findings.fashion, results
+            findings.fashion(results)
         )
     decide(results, "C78", "inconclusive")
-    assert title(findings.fashion, results).endswith("on these images is undecided")
-    assert expected in title(findings.fashion, results)
-    of_cnn, _, limits = findings.practice(results)
+    assert title(findings.fashion(results)).endswith("on these images is undecided")
+    assert expected in title(findings.fashion(results))
+    of_cnn, _, limits = overview.practice(results)
     assert expected in of_cnn
     assert "is of MNIST and, for the CNN, of Fashion-MNIST" in limits
 
@@ -246,35 +261,46 @@ def test_dropout_is_the_reason_only_where_equal_rates_differ_from_the_published_
     decide(results, "C11", "not replicated")
     seen, _ = find(results, "C11", "validation_area", f"{CNN}he_elu01", f"{DROPOUT}relu_d50")
     put(seen, verdict="replicated")
-    assert "the only protocol tried that fits the article's 250-epoch curve" in title(
-        findings.dropout, results
+    assert "only alpha 0.1 with dropout 0.25 fits its 250-epoch curve (which ReLU with" in title(
+        findings.dropout(results, FITS)
     )
-    assert title(findings.dropout, results).endswith("at equal rates its validation loss falls no faster")
-    assert "no faster" in title(findings.dropout, results, {})
+    assert title(findings.dropout(results, FITS)).endswith(
+        "at equal rates its validation loss falls no faster"
+    )
+    assert "no faster" in title(findings.dropout(results, {}))
     decide(results, "C11", "replicated", lambda contrast: contrast.metric == "train_area")
     ends = "its training loss falls faster, but its validation loss falls no faster"
-    assert title(findings.dropout, results).endswith(ends)
+    assert title(findings.dropout(results, FITS)).endswith(ends)
     for contrast in results.by_id["C11"].contrasts:  # of alpha 1 and of unequal rates no number is said
         elu = next(iter(contrast.arms)).partition("-")[2]
         alike = alike_arms(contrast)
         if contrast.metric == "validation_area":
             rate = -0.002 if elu == "elu01_d50" else -0.001
             contrast.verdict, contrast.effect = "replicated", rate if alike else -0.5
+            contrast.interval = Interval(-1, 1)
         elif alike:
             contrast.reason = "equivalent to 0 within 1, the 90% interval being [0, 0]"
-    begin = (
-        "its validation loss is lower by 0.0010 to 0.0020 on average over epochs 1 to 15, and reaches 0.05"
-    )
-    assert title(findings.dropout, results).endswith(f"{begin} within an epoch of ReLU's")
+    begin = "its validation loss is lower by only 0.0010 to 0.0020 on average over epochs 1 to 15"
+    begin += ", and reaches 0.05"
+    assert title(findings.dropout(results, FITS)).endswith(f"{begin} within an epoch of ReLU's")
+    for (init, elu, relu), loss in (
+        ((DROPOUT, "elu1_d50", f"{DROPOUT}relu_d50"), 0.03),
+        ((f"{CNN}he_", "elu1", f"{CNN}he_relu"), 0.01),
+    ):
+        _, contrast = find(results, "C11", "validation_area", f"{init}{elu}", relu)
+        contrast.effect, contrast.interval = loss, Interval(loss / 2, 2 * loss)
+    higher = "; with alpha 1 it is higher by 0.0100 to 0.0300"
+    assert title(findings.dropout(results, FITS)).endswith(f"{begin} within an epoch of ReLU's{higher}")
+    contrast.interval = Interval(-1, 1)  # at one of the rates it is not
     of_epochs = next(
         c for c in results.by_id["C11"].contrasts if c.metric.startswith("epochs") and alike_arms(c)
     )
     of_epochs.reason = "the interval [1, 2] is wholly above 0"
-    assert title(findings.dropout, results).endswith(f"{begin} no earlier than ReLU's")
+    assert title(findings.dropout(results, FITS)).endswith(f"{begin} no earlier than ReLU's")
     decide(results, "C11", "replicated")
-    assert "falls faster than ReLU's" in title(findings.dropout, results)
+    assert "falls faster than ReLU's" in title(findings.dropout(results, FITS))
     decide(results, "C11", "inconclusive")
-    assert "undecided" in title(findings.dropout, results)
+    assert "undecided" in title(findings.dropout(results, FITS))
 
 
 def test_the_mlp_is_judged_by_optimizer(results: Results) -> None:
@@ -283,36 +309,36 @@ def test_the_mlp_is_judged_by_optimizer(results: Results) -> None:
     decide(results, "C43", "inconclusive", adam)
     assert re.search(
         r"by .* percentage points in (\d) of \1 readings in which networks learn; with Adam no difference",
-        title(findings.mlp, results),
+        title(findings.mlp(results)),
     )
-    assert "choose ELU" in " ".join(findings.practice(results))
+    assert "choose ELU" in " ".join(overview.practice(results))
     primary = results.by_id["C43"].contrasts[0]
-    primary.verdict = "inconclusive"
-    for text in (title(findings.mlp, results), " ".join(findings.practice(results))):
-        assert "learn, but the primary one is inconclusive" in text
-    assert "choose ELU" not in " ".join(findings.practice(results))
+    primary.verdict, gain = "inconclusive", f"{100 * primary.effect:.2f}"
+    for text in (title(findings.mlp(results)), " ".join(overview.practice(results))):
+        assert f"learn, but in the primary one by {gain} percentage points, which is inconclusive" in text
+    assert "choose ELU" not in " ".join(overview.practice(results))
     primary.verdict = "replicated"
     decide(results, "C43", "replicated", adam)
-    assert re.search(r"with Adam in (\d) of \1$", title(findings.mlp, results))
+    assert re.search(r"with Adam in (\d) of \1$", title(findings.mlp(results)))
     decide(results, "C43", "not replicated", adam)
-    assert "with Adam it is not more accurate" in title(findings.mlp, results)
+    assert "with Adam it is not more accurate" in title(findings.mlp(results))
     decide(results, "C43", "inconclusive", sgd)
-    assert "not shown to be more accurate" in title(findings.mlp, results)
-    assert "no gain from ELU is shown" in " ".join(findings.practice(results))
+    assert "not shown to be more accurate" in title(findings.mlp(results))
+    assert "no gain in accuracy from ELU is shown" in " ".join(overview.practice(results))
     decide(results, "C43", "replicated")
     for contrast in results.by_id["C43"].contrasts:
         contrast.sd = 0.001  # now there is a difference from seed to seed in each reading
-    assert re.search(r"in (\d) of \1 readings; with Adam", title(findings.mlp, results))
+    assert re.search(r"in (\d) of \1 readings; with Adam", title(findings.mlp(results)))
     for contrast in results.by_id["C43"].contrasts:
         contrast.values = {}
-    assert findings.mlp(results, IDENTIFIED) is None
+    assert findings.mlp(results) is None
 
 
 @pytest.mark.parametrize(("seed", "said"), [(0, True), (100, False)])
 def test_advice_from_exploration_is_called_so(results: Results, seed: int, said: bool) -> None:
     for contrast in results.by_id["C43"].contrasts:
         put(contrast, values=dict.fromkeys(range(seed, seed + 6), 0.01))
-    assert ("rests on exploration so far" in findings.practice(results)[1]) == said
+    assert ("rests on exploration so far" in overview.practice(results)[1]) == said
 
 
 @pytest.mark.parametrize(
@@ -331,17 +357,17 @@ def test_the_accuracies_have_the_verdict_of_their_claim(
     assert claim.pattern
     put(claim, verdict=verdict)
     put(claim.pattern, readings=11, holds=2, fails=9)
-    assert expected in title(findings.accuracies, results)
+    assert expected in title(findings.accuracies(results))
 
 
 def test_sigmoid_is_reported_where_no_protocol_is_undecided(results: Results) -> None:
     decide(results, "C42", "not replicated")
     decide(results, "C46", "replicated")
-    assert "none of 8 protocols gives both" in title(findings.sigmoid, results)
+    assert "none of 8 protocols gives both" in title(findings.sigmoid(results))
     decide(results, "C42", "replicated")
-    assert "8 of 8 protocols give both" in title(findings.sigmoid, results)
+    assert "8 of 8 protocols give both" in title(findings.sigmoid(results))
     decide(results, "C46", "inconclusive")
-    assert findings.sigmoid(results, IDENTIFIED) is None
+    assert findings.sigmoid(results) is None
 
 
 @pytest.mark.parametrize(
@@ -358,16 +384,16 @@ def test_activations_are_judged_by_optimizer(
 ) -> None:
     decide(results, "C23", sgd, begins(f"{MLP}sgd_elu"))
     decide(results, "C23", adam, begins(f"{MLP}adam_elu"))
-    assert expected in title(findings.activations, results)
+    assert expected in title(findings.activations(results))
 
 
 def test_times_are_reported_only_where_measurements_decide(results: Results) -> None:
     decide(results, "C44", "inconclusive")
-    assert findings.epoch(results, IDENTIFIED) is None
+    assert findings.epoch(results) is None
     decide(results, "C44", "not replicated")
-    assert title(findings.epoch, results) == "An epoch of ELU is not faster than one of ReLU"
+    assert title(findings.epoch(results)) == "An epoch of ELU is not faster than one of ReLU"
     decide(results, "C44", "replicated")
-    assert title(findings.epoch, results) == "An epoch of ELU is faster than one of ReLU"
+    assert title(findings.epoch(results)) == "An epoch of ELU is faster than one of ReLU"
 
 
 def test_single_runs_are_counted_against_what_all_seeds_reject(results: Results) -> None:
@@ -376,10 +402,10 @@ def test_single_runs_are_counted_against_what_all_seeds_reject(results: Results)
         contrast.single_run_share = 0.25
         if len(contrast.arms) == 1:  # a level is no comparison of two runs
             contrast.single_run_share = 1
-    assert "still shows it in 25% of cases on average" in title(findings.single_runs, results)
+    assert "still shows it in 25% of cases on average" in title(findings.single_runs(results))
     for contrast in directed:
         contrast.verdict = "replicated"
-    assert findings.single_runs(results, IDENTIFIED) is None
+    assert findings.single_runs(results) is None
 
 
 def of_seeds(results: Results, first: int) -> None:
@@ -401,9 +427,9 @@ def test_the_page_says_whether_verdicts_were_planned(
     of_seeds(results, first)
     for claim in results.claims:
         put(claim, evidence=evidence if claim.evidence else "")
-    assert expected in findings.evidence(results)
+    assert expected in overview.evidence(results)
     kind = "fresh seeds" if first else "seeds, exploration"
-    for finding in findings.findings(results, IDENTIFIED):
+    for finding in findings.findings(results, FITS):
         assert re.fullmatch(rf"(\d+|all) {kind}", finding.rests_on)
         assert ("planned fresh seeds" in finding.changes_with) <= (not first)
 
@@ -421,41 +447,37 @@ def test_claims_are_counted_by_what_their_verdicts_rest_on(results: Results) -> 
     for claim in others:
         put(claim, evidence="exploration; fresh seeds: 0 of 6", readings=[])
     waiting = len(ran) - len(timed) - 3
-    said = findings.evidence(results)
+    said = overview.evidence(results)
     own = sum(set(claim.sources) == {"R"} for claim in ran)
-    assert said.startswith(f"{len(ran)} claims are for runs to decide, {own} of them this project's own.")
-    for verdict, left in (
-        ("inconclusive", "0 are decided and 1 left open"),
-        ("replicated", "1 are decided"),
-    ):
-        put(explored, verdict=verdict)
-        assert f"By exploration, at least in part, {left}; the rules" in findings.evidence(results)
-    put(fresh, verdict="replicated")
-    put(partly, verdict="inconclusive")
-    assert "By fresh seeds, 1 are decided and 1 left open; for 1 of these 2, other" in findings.evidence(
-        results
+    assert said.startswith(
+        f"Of the {len(ran)} claims that runs decide ({own} of them this project's own), "
     )
-    assert said.endswith(f"{len(timed)} for measurements of time and {waiting} for runs.")
+    assert (
+        "), 2 are judged by fresh seeds (1 of them in the primary reading alone), 1 by exploration" in said
+    )
+    assert (
+        f"; {len(timed)} wait for measurements of time and {waiting} wait for runs. The rules (ver" in said
+    )
     for contrast in explored.contrasts:  # fresh seeds that wait for a part without runs
         put(contrast, values={100: contrast.effect})
-    said = findings.evidence(results)
+    said = overview.evidence(results)
     assert "xploration" not in said
-    assert said.endswith(f"and {waiting + 1} for runs.")
+    assert said.endswith(f"and {waiting + 1} wait for runs.")
 
 
 def test_a_finding_on_one_experiment_with_fresh_seeds_is_no_exploration(results: Results) -> None:
     of_seeds(results, 0)
-    alpha = next(finding for finding in findings.findings(results, IDENTIFIED) if finding.name == "alpha")
+    alpha = next(finding for finding in findings.findings(results, FITS) if finding.name == "alpha")
     assert alpha.rests_on == "6 seeds, exploration"
     for row in alpha.rows[:2]:
         put(find(results, "C78", row.contrast.metric, *row.contrast.arms)[1], values={100: 0.0, 101: 0.0})
-    alpha = next(finding for finding in findings.findings(results, IDENTIFIED) if finding.name == "alpha")
+    alpha = next(finding for finding in findings.findings(results, FITS) if finding.name == "alpha")
     assert alpha.rests_on == "2 to 6 seeds, exploration in part"
 
 
 def test_a_finding_on_times_rests_on_measurements(results: Results) -> None:
     decide(results, "C44", "replicated")
-    (shown,) = [f for f in findings.findings(results, IDENTIFIED) if f.name == "epoch"]
+    (shown,) = [f for f in findings.findings(results, FITS) if f.name == "epoch"]
     assert re.fullmatch(r"\d+ measurements", shown.rests_on)
 
 
@@ -463,12 +485,11 @@ def test_a_finding_on_times_rests_on_measurements(results: Results) -> None:
     ("judged", "changed", "expected"),
     [
         (0, 0, "None of the {n} exploratory verdicts on claims that runs decide has been tested on fresh"),
-        (4, 0, "4 of 4 exploratory verdicts stood on fresh seeds. {rest} wait for theirs."),
+        (4, 0, "4 of 4 exploratory verdicts stood on fresh seeds; {rest} wait for theirs."),
         (
             4,
             1,
-            "3 of 4 exploratory verdicts stood on fresh seeds. Those that did not:"
-            " {name} ({old}, now not run). {rest}",
+            "3 of 4 exploratory verdicts stood on fresh seeds; {name} did not; {rest} wait for theirs.",
         ),
         (None, 0, "{n} of {n} exploratory verdicts stood on fresh seeds."),
     ],
@@ -476,7 +497,7 @@ def test_a_finding_on_times_rests_on_measurements(results: Results) -> None:
 def test_how_many_exploratory_verdicts_stood(
     results: Results, judged: int | None, changed: int, expected: str
 ) -> None:
-    before = findings.explored()
+    before = overview.explored()
     ran = [claim for claim in results.claims if claim.decided_by == "runs" and claim.id in before]
     by_runs = [claim for claim in ran if before[claim.id] not in UNDECIDED]
     for claim in ran:
@@ -486,10 +507,10 @@ def test_how_many_exploratory_verdicts_stood(
         put(claim, verdict=before[claim.id], evidence="fresh seeds" if fresh else "exploration")
     for claim in by_runs[:changed]:
         put(claim, verdict="not run")
-    said = findings.stood(results, before)
+    said = overview.stood(results, before)
     first = by_runs[0]
     rest = len(by_runs) - (judged or 0)
-    assert said.startswith(expected.format(n=len(by_runs), rest=rest, name=first.id, old=before[first.id]))
+    assert said.startswith(expected.format(n=len(by_runs), rest=rest, name=first.id))
     assert "left undecided" not in said
 
 
@@ -500,22 +521,21 @@ def test_how_many_exploratory_verdicts_stood(
         (("inconclusive",), " Fresh seeds decide none of 1 that exploration left undecided."),
         (
             ("replicated", "inconclusive", "not replicated"),
-            " Fresh seeds decide 2 of 3 that exploration left undecided:"
-            " {0} (replicated), {2} (not replicated).",
+            " Fresh seeds decide 2 of 3 that exploration left undecided: {0} and {2}.",
         ),
     ],
 )
 def test_which_claims_that_exploration_left_undecided_fresh_seeds_decide(
     results: Results, verdicts: tuple[Verdict, ...], expected: str
 ) -> None:
-    before = findings.explored()
+    before = overview.explored()
     ran = [claim for claim in results.claims if claim.decided_by == "runs" and claim.id in before]
     for claim in ran:
         put(claim, evidence="exploration" if before[claim.id] in UNDECIDED else "fresh seeds")
     left = [claim for claim in ran if before[claim.id] in UNDECIDED]
     for claim, verdict in zip(left, verdicts, strict=False):
         put(claim, evidence="fresh seeds", verdict=verdict)
-    said = findings.stood(results, before)
+    said = overview.stood(results, before)
     assert said.endswith(expected.format(*(claim.id for claim in left)))
     assert ("left undecided" in said) == bool(verdicts)
 
@@ -523,8 +543,8 @@ def test_which_claims_that_exploration_left_undecided_fresh_seeds_decide(
 def test_the_exploratory_verdicts_that_stood_are_counted_in_readme_and_terminal(
     results: Results, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = findings.stood(results, findings.explored())
-    assert said in claims.overview(results)
+    said = overview.stood(results, overview.explored())
+    assert said in overview.overview(results)
     replicate.conclude(params.read(), everything=True)
     assert said in capsys.readouterr().out
 
@@ -547,22 +567,20 @@ def sentences(each: Iterable[Finding]) -> list[str]:
 def test_five_to_eight_findings_come_of_the_stored_results(
     results: Results, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    present = findings.findings(results, findings.identified())
+    present = findings.findings(results, findings.fits())
     assert 5 <= len(present) <= findings.MOST
     assert all(name in results.by_id for finding in present for name in finding.claims)
-    overview = claims.overview(results)
+    text = overview.overview(results)
     replicate.conclude(params.read(), everything=True)
     printed = capsys.readouterr().out
     assert printed.count("\n") <= 25
     for sentence in sentences(present):
-        assert sentence in overview
+        assert sentence in text
         assert sentence in printed
     for claim in results.published:
         holds = claim.decided_by == "runs" and claim.verdict == "replicated"
         assert (
-            bool(
-                re.search(rf"^- {claim.id} \((fresh seeds|exploration|measurements).*?\): ", overview, re.M)
-            )
+            bool(re.search(rf"^- {claim.id} \((fresh seeds|exploration|measurements).*?\): ", text, re.M))
             == holds
         )
 
@@ -578,7 +596,7 @@ def test_five_to_eight_findings_come_of_the_stored_results(
     ],
 )
 def test_only_zero_is_printed_as_zero(number: float, sign: str, expected: str) -> None:
-    assert findings.digits(number, sign) == expected
+    assert digits(number, sign) == expected
 
 
 @pytest.mark.parametrize(
@@ -597,7 +615,7 @@ def test_dropout_helps_or_hampers_only_where_a_reading_says_so(
     reading, contrast = find(results, "C17", "test_loss", f"{DROPOUT}elu1_d0", f"{DROPOUT}elu1_d25")
     put(reading, adjusted=adjusted)
     contrast.interval, contrast.effect = Interval(*interval), sum(interval) / 2
-    finding = findings.dropout(results, IDENTIFIED)
+    finding = findings.dropout(results, FITS)
     assert finding.why.endswith(said)
     assert ("without dropout" in finding.why) == bool(said) == ("C17" in finding.claims)
 
@@ -605,8 +623,12 @@ def test_dropout_helps_or_hampers_only_where_a_reading_says_so(
 def test_identified_protocols_are_those_of_the_identification() -> None:
     results = identification.identifications()
     labels = {name: result.identified.label for name, result in results.items() if result.identified}
-    assert findings.identified() == labels
-    assert findings.identified(ROOT / "no such file") == {}
+    fitting = findings.fits()
+    assert {name: fit.identified for name, fit in fitting.items() if fit.identified} == labels
+    for name, result in results.items():
+        controls = tuple(c.label for c in result.controls if c.judged and not c.excluded)
+        assert fitting[name].controls == controls
+    assert findings.fits(ROOT / "no such file") == {}
 
 
 @pytest.mark.parametrize("text", ["a,b\n1,2\n", "claim,version_2\nC1\n", "\x00"])
@@ -615,15 +637,15 @@ def test_a_damaged_table_of_exploration_is_one_line(
 ) -> None:
     path = tmp_path / "exploration.csv"
     path.write_text(text)
-    monkeypatch.setattr(findings, "EXPLORED", path)
+    monkeypatch.setattr(overview, "EXPLORED", path)
     with pytest.raises(UserError, match=r"exploration.csv: damaged; `git checkout .*` brings it back"):
-        findings.explored()
+        overview.explored()
 
 
 def test_a_claim_without_the_contrast_of_a_finding_is_an_error(results: Results) -> None:
     results.by_id["C3"].readings.clear()
     with pytest.raises(LookupError, match="C3 has no contrast of test_loss"):
-        findings.cnn(results, IDENTIFIED)
+        findings.cnn(results)
 
 
 def test_verdicts_join_as_one() -> None:
@@ -631,7 +653,7 @@ def test_verdicts_join_as_one() -> None:
         parts = stored.load().by_id["C3"].readings[: len(verdicts)]
         for part, verdict in zip(parts, verdicts, strict=True):
             put(part, verdict=verdict)
-        return findings.joint(parts)
+        return joint(parts)
 
     assert (of("replicated", "replicated"), of("not replicated")) == ("holds", "fails")
     assert {of("replicated", "not replicated"), *map(of, UNDECIDED)} == {"undecided"}

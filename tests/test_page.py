@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from elu_replication.claims import plan, results
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.engine.activations import ELU, GELU, LeakyReLU
-from elu_replication.reports import claims, findings, paper, plots
+from elu_replication.reports import findings, overview, paper, plots
 from elu_replication.reports import page as report
 from elu_replication.reports.arms import declared_at
 from elu_replication.runs import evidence, frames
@@ -149,7 +149,7 @@ def test_every_reading_has_the_numbers_of_claims_json(page: Page) -> None:
 
 @in_browser
 def test_every_number_beside_a_finding_is_that_of_its_contrast(page: Page) -> None:
-    present = findings.findings(results.load(), findings.identified())
+    present = findings.findings(results.load(), findings.fits())
     rows = [row for finding in present for row in finding.rows]
     texts = page.locator(".finding .plots td:last-child").all_text_contents()
     labels = page.locator(".finding .plots th").all_text_contents()
@@ -393,7 +393,7 @@ def test_the_answer_is_made_of_the_verdicts() -> None:
     stored = results.load()
     by_runs = [claim.decided_by == "runs" for claim in stored.published]
     replicated = [claim.decided_by == "runs" for claim in stored.published if claim.verdict == "replicated"]
-    first, second = claims.answer(stored.published)
+    first, second = overview.answer(stored.published)
     assert first.startswith(
         f"Of the {sum(by_runs)} published claims that runs decide,"
         f" the verdict is replicated for {sum(replicated)}, "

@@ -357,9 +357,12 @@ def test_the_pattern_names_the_one_factor_that_tells_readings_apart() -> None:
     sgd, adam = reading("sgd", UP), reading("adam", DOWN)
     result = outcome(sgd, reading("sgd", UP, "_glorot"), adam, reading("adam", OPEN, "_normal"))
     assert result.pattern is not None
-    assert str(result.pattern) == "holds in 2 of 4 readings and fails in 1; optimizer sgd: yes, adam: no"
+    assert str(result.pattern) == (
+        "holds in 2 of 4 readings and fails in 1; it holds with optimizer sgd, and fails with adam"
+    )
     assert result.reason.startswith(
-        "Holds in 2 of 4 readings and fails in 1; optimizer sgd: yes, adam: no. Replicated: sgd"
+        "Holds in 2 of 4 readings and fails in 1; it holds with optimizer sgd, and fails with adam."
+        " Replicated: sgd"
     )
     mixed = outcome(sgd, adam, reading("sgd", DOWN, "_glorot")).pattern
     assert mixed is not None

@@ -158,8 +158,10 @@ class ContrastResult(Strict, frozen=False):
 
     @property
     def published_mark(self) -> float:
-        """`published` as figures mark it: NaN where two arms have one printed score, which says nothing of
-        their difference."""
+        """What was published, as figures mark it: the claim's own value where it states one, else
+        `published`; NaN where two arms have one printed score, which says nothing of their difference."""
+        if self.expect is None:
+            return self.than
         return math.nan if len(self.arms) > 1 and self.published == 0 else self.published
 
     @property
@@ -193,11 +195,18 @@ class ReadingResult(Strict):
 
 
 class Factor(Strict):
-    """The one part of protocols whose values tell readings that hold from those that fail."""
+    """The one part of protocols whose values tell readings that hold from those that fail; a value such as
+    "0.1 and 1" is of a reading whose arms have several."""
 
     name: str
     holds: list[str]
     fails: list[str]
+
+
+def _of_arms(value: str) -> str:
+    """A factor's value in words."""
+    first, several, others = value.partition(" and ")
+    return f"{first} in one arm and {others} in another" if several else first
 
 
 class Pattern(Strict):
@@ -218,8 +227,8 @@ class Pattern(Strict):
                 f" (after Holm's adjustment holds in {self.holds_adjusted}, fails in {self.fails_adjusted})"
             )
         if self.factor:
-            yes, no = " or ".join(self.factor.holds), " or ".join(self.factor.fails)
-            text += f"; {self.factor.name} {yes}: yes, {no}: no"
+            yes, no = (" or ".join(map(_of_arms, part)) for part in (self.factor.holds, self.factor.fails))
+            text += f"; it holds with {self.factor.name} {yes}, and fails with {no}"
         return text
 
 

@@ -23,7 +23,7 @@ from elu_replication.config.schema import PUBLISHED, Arm, Launcher, Params
 from elu_replication.console import say, table
 from elu_replication.datasets import fetch
 from elu_replication.errors import UserError, run_main
-from elu_replication.reports import findings
+from elu_replication.reports import findings, overview
 from elu_replication.runs import store
 from elu_replication.training import campaign, cost
 from elu_replication.training.job import Job
@@ -175,11 +175,11 @@ def conclude(values: Params, everything: bool) -> None:
     if everything:
         results = stored.load()
         say("What the published runs say:")
-        for finding in findings.findings(results, findings.identified()):
+        for finding in findings.findings(results, findings.fits()):
             say(f"- {finding.title}")
         say("Claims:  " + ", ".join(f"{n} {verdict}" for verdict, n in results.counts.items()))
-        say(findings.evidence(results))
-        say(findings.stood(results, findings.explored()))
+        say(overview.evidence(results))
+        say(overview.stood(results, overview.explored()))
         say("Report:  results/report.html (`make report` opens it, `make claim ID=C7` explains a claim)")
         say("Scores:  `make scores` prints those of every arm")
         if fewer := store.incomplete(campaign.counted(experiments.every_arm(values.scale))):

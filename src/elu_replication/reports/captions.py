@@ -26,7 +26,8 @@ CLAIMS = Caption(
     " those of the other readings (small dots), in margins from what the claim compares with. Right means"
     " as claimed, where a direction is claimed. The grey band is within one margin. A dashed bar is the"
     " interval of a new run, at 95% for all scores of a reading together; a thick one is the 90% interval"
-    " that shows equivalence.",
+    " that shows equivalence. Full markers are of fresh seeds or of measurements of time, hollow ones of"
+    " exploration, pale ones of a single seed.",
 )
 IDENTIFICATION = Caption(
     "Which protocols fit each published curve",

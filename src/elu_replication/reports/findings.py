@@ -5,28 +5,42 @@ import csv
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from elu_replication.claims.results import UNDECIDED, ClaimResult, ContrastResult, ReadingResult, Results
-from elu_replication.config.experiments import FIRST_FRESH, RESULTS
+from elu_replication.claims.results import UNDECIDED, ContrastResult, Results
+from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import UserError
-from elu_replication.runs.evidence import EXPLORATION, FRESH
+from elu_replication.reports.phrases import (
+    Pair,
+    clear_side,
+    digits,
+    find,
+    joint,
+    kind,
+    listed,
+    points,
+    replicated,
+    side,
+    value,
+)
+from elu_replication.runs.evidence import FRESH
 
 CURVES = RESULTS / "identification" / "curves.csv"
-EXPLORED = RESULTS / "exploration.csv"
 MOST = 8  # findings shown; the first matter most to a reader
 CNN, DROPOUT, MLP = "machinecurve_25-", "machinecurve_dropout-", "asu_mlp-"
 FASHION = "fashion_mnist-"
 INITIALIZERS = ("glorot", "he")
+ACTIVATIONS = ("ELU", "ReLU", "sigmoid")  # of the student report, in the order of its claims
+# What the sources measured: scores and curves, and not what this project's probes do.
+MEASURED = ("test_", "validation_", "train_", "epochs_to_")
 # The claims on a score of ELU minus ReLU's in the article's network, with Glorot and with He.
 MINUS_RELU = {
     ("test_loss", CNN): ("C3", "C7"),
     ("test_accuracy", CNN): ("C3", "C15"),
     ("test_loss", FASHION): ("C75", "C77"),
 }
-State = Literal["holds", "fails", "undecided"]
 
 
 class Labelled(NamedTuple):
@@ -48,16 +62,34 @@ class Finding(NamedTuple):
     rests_on: str = ""  # seeds, and whether they were planned
 
 
-Identified = Mapping[str, str]  # the only protocol that fits a published curve, by curve
-Pair = tuple[ReadingResult, ContrastResult]  # a contrast and the reading that it belongs to
+class Fitting(NamedTuple):
+    """What a published curve leaves: of the protocols that the source leaves open, the only one that fits,
+    or "" where that is none or several; and the arms that fit though the source rules them out."""
+
+    identified: str = ""
+    controls: tuple[str, ...] = ()
 
 
-def identified(path: Path = CURVES) -> Identified:
-    """The label of the only protocol that fits a published run, by the curve's name."""
+Fits = Mapping[str, Fitting]  # by the curve's name
+
+
+def fits(path: Path = CURVES) -> Fits:
+    """What the identification says of each published curve; nothing where there is no identification."""
     if not os.path.lexists(path):
         return {}
-    rows = table(path, "`dvc repro -f identification` makes it again", "curve", "candidate", "identified")
-    return {row["curve"]: row["candidate"] for row in rows if row["identified"] == "True"}
+    columns = ("curve", "role", "candidate", "p", "excluded", "identified")
+    rows = table(path, "`dvc repro -f identification` makes it again", *columns)
+    fitting = {}
+    for curve in dict.fromkeys(row["curve"] for row in rows):
+        of_curve = [row for row in rows if row["curve"] == curve]
+        only = next((row["candidate"] for row in of_curve if row["identified"] == "True"), "")
+        controls = [
+            row["candidate"]
+            for row in of_curve
+            if row["p"] and (row["role"], row["excluded"]) == ("control", "False")
+        ]
+        fitting[curve] = Fitting(only, tuple(dict.fromkeys(controls)))
+    return fitting
 
 
 def table(path: Path, remedy: str, *columns: str) -> list[dict[str, str]]:
@@ -72,65 +104,6 @@ def table(path: Path, remedy: str, *columns: str) -> list[dict[str, str]]:
         raise UserError(f"{path}: damaged; {remedy}") from error
 
 
-def find(results: Results, claim: str, metric: str, *arms: str) -> Pair:
-    """The reading and the contrast of a claim with a metric and these arms, in this order."""
-    for reading in results.by_id[claim].readings:
-        for contrast in reading.contrasts:
-            if (contrast.metric, *contrast.arms) == (metric, *arms):
-                return reading, contrast
-    raise LookupError(f"{claim} has no contrast of {metric} with {', '.join(arms)}")
-
-
-def joint(parts: Iterable[ReadingResult | ContrastResult]) -> State:
-    """ "holds" where all are replicated, "fails" where none is and all are decided, else "undecided"."""
-    verdicts = {part.verdict for part in parts}
-    if verdicts == {"replicated"}:
-        return "holds"
-    return "fails" if verdicts == {"not replicated"} else "undecided"
-
-
-def replicated(parts: Iterable[ReadingResult | ContrastResult]) -> str:
-    """How many are replicated, e.g. "4 of 6"."""
-    verdicts = [part.verdict for part in parts]
-    return f"{verdicts.count('replicated')} of {len(verdicts)}"
-
-
-def side(contrast: ContrastResult) -> str:
-    """Where the whole interval of a difference lies: "higher", "lower", or "" where it has zero inside or
-    does not exist."""
-    return "higher" if contrast.interval.low > 0 else "lower" if contrast.interval.high < 0 else ""
-
-
-def digits(number: float, sign: str = "") -> str:
-    """Four decimals, or one significant digit where these would all be zero, so that zero means zero."""
-    text = f"{number:{sign}.4f}"
-    places = 4 if float(text) or not number else -math.floor(math.log10(abs(number)))
-    return f"{number:{sign}.{places}f}"
-
-
-def value(contrast: ContrastResult) -> str:
-    """E.g. "+0.0027 [-0.0025, 0.0078]" for a difference, without a sign for a level."""
-    if not contrast.n:
-        return "not run"
-    effect = digits(contrast.effect, "+" if len(contrast.arms) > 1 else "")
-    low, high = map(digits, contrast.interval)
-    return f"{effect} [{low}, {high}]" if contrast.n > 1 else f"{effect} (one seed)"
-
-
-def points(contrasts: Sequence[ContrastResult]) -> str:
-    """The least and the largest of some differences of accuracy, e.g. "0.23 to 0.39 percentage points"."""
-    ends = (100 * end(contrast.effect for contrast in contrasts) for end in (min, max))
-    return " to ".join(dict.fromkeys(f"{effect:.2f}" for effect in ends)) + " percentage points"
-
-
-def kind(contrasts: Iterable[ContrastResult]) -> str:
-    """What the seeds of some contrasts are."""
-    kinds = {min(contrast.values) >= FIRST_FRESH for contrast in contrasts if contrast.n}
-    if kinds == {True}:
-        return FRESH
-    return f"{EXPLORATION} in part" if True in kinds else EXPLORATION
-
-
 def outlook(rows: Iterable[Labelled]) -> str:
     """What could still change a finding."""
     if kind(row.contrast for row in rows) == FRESH:
@@ -138,9 +111,9 @@ def outlook(rows: Iterable[Labelled]) -> str:
     return "the planned fresh seeds, if they decide otherwise"
 
 
-def alpha(results: Results, fitting: Identified) -> Finding:
+def alpha(results: Results, fitting: Fits) -> Finding:
     """Whether the article's gain under He initialization came from He or from alpha."""
-    glorot, he = fitting.get("glorot_elu"), fitting.get("he_elu")
+    glorot, he = (fitting.get(curve, Fitting()).identified for curve in ("glorot_elu", "he_elu"))
     of_alpha = by_alpha(results)
     of_he = [
         find(results, "C79", "test_loss", f"{CNN}he_{elu}", f"{CNN}glorot_{elu}")[1]
@@ -149,6 +122,8 @@ def alpha(results: Results, fitting: Identified) -> Finding:
     if glorot and he:
         begin = f"Of the alphas that the article names, only {glorot.removeprefix('alpha ')} fits its curve"
         begin += f" with Glorot, and only {he.removeprefix('alpha ')} that with He"
+        if others := fitting["he_elu"].controls:
+            begin += f" (which {listed(others)} would fit as well)"
         changed = "changed along" if glorot != he else "did not change"
         why = f"If the article's runs had one of these protocols, alpha {changed} with the initializer."
         elu = glorot.replace("alpha ", "elu").replace(".", "")
@@ -156,6 +131,8 @@ def alpha(results: Results, fitting: Identified) -> Finding:
         if printed.verdict == "not replicated":
             why += f" Yet the test loss that it prints with Glorot, {printed.than:.4f}, lies outside the"
             why += f" interval of a new run of {glorot}."
+        if others := fitting["glorot_elu"].controls:
+            why += f" The curve with Glorot is one that {listed(others)} would fit as well."
     else:
         begin = "The article's curves do not tell which alpha its ELU runs had"
         why = "Its text says alpha 1, its code 0.1."
@@ -202,30 +179,30 @@ def by_alpha(results: Results, experiment: str = CNN) -> list[ContrastResult]:
     return [find(results, "C78", "test_loss", *pair)[1] for pair in arms]
 
 
-def clear_side(pair: Pair) -> str:
-    """The side of a contrast, or "" where Holm's adjustment leaves its reading undecided."""
-    reading, contrast = pair
-    return "" if reading.adjusted in UNDECIDED else side(contrast)
-
-
-def by_initializer(pairs: Iterable[Pair], both: str) -> str:
+def by_initializer(pairs: Sequence[Pair], both: str = " with either initialization") -> str:
     """Where a score of ELU is against ReLU's with Glorot and with He; `both` ends it where these agree."""
     glorot, he = (clear_side(pair) or "not clearly different" for pair in pairs)
     return f"{glorot}{both}" if glorot == he else f"{glorot} with Glorot and {he} with He"
 
 
-def cnn(results: Results, fitting: Identified) -> Finding | None:
+def differences(pairs: Sequence[Pair]) -> str:
+    """The effects with Glorot and with He, e.g. "+0.0111 with Glorot, +0.0121 with He"."""
+    glorot, he = (digits(contrast.effect, "+") for _, contrast in pairs)
+    return f"{glorot} with Glorot, {he} with He"
+
+
+def cnn(results: Results) -> Finding | None:
     """Whether ELU has a lower loss than ReLU in the article's network, and whether it is more accurate."""
     pairs, accuracies = minus_relu(results, "test_loss"), minus_relu(results, "test_accuracy")
     if any(contrast.n < 2 for _, contrast in pairs):
         return None
-    losses = by_initializer(pairs, " with either initialization")
+    losses = f"{by_initializer(pairs)} ({differences(pairs)})"
     pairs += minus_relu(results, "test_loss", elu="elu01")
     labels = ("alpha 1, Glorot", "alpha 1, He", "alpha 0.1, Glorot", "alpha 0.1, He")
     rows = [Labelled(label, contrast) for label, (_, contrast) in zip(labels, pairs, strict=True)]
     title = (
         f"With ELU (alpha 1) instead of ReLU, the test loss of the article's CNN is {losses}; its accuracy"
-        f" is {by_initializer(accuracies, '')}"
+        f" is {by_initializer(accuracies, both='')} ({differences(accuracies)})"
     )
     why = (
         f"In test loss, ELU minus ReLU is {value(rows[0].contrast)} with Glorot and"
@@ -247,15 +224,12 @@ def on_fashion(results: Results) -> str:
     losses = minus_relu(results, "test_loss", FASHION)
     if any(contrast.n < 2 for _, contrast in losses):
         return ""
-    there, on_mnist = (
-        by_initializer(pairs, " with either initialization")
-        for pairs in (losses, minus_relu(results, "test_loss"))
-    )
+    there, on_mnist = (by_initializer(pairs) for pairs in (losses, minus_relu(results, "test_loss")))
     end = ", as on MNIST" if there == on_mnist else f"; on MNIST it is {on_mnist}"
     return f"On Fashion-MNIST, the CNN's test loss with ELU (alpha 1) instead of ReLU is {there}{end}"
 
 
-def fashion(results: Results, fitting: Identified) -> Finding | None:
+def fashion(results: Results) -> Finding | None:
     """Whether what is found on the article's network and on alpha is found on other images."""
     if not (title := on_fashion(results)):
         return None
@@ -280,60 +254,104 @@ def fashion(results: Results, fitting: Identified) -> Finding | None:
     return Finding("fashion", title, why, ("C75", "C77", "C78"), rows, f"{outlook(rows)}.")
 
 
-def dropout(results: Results, fitting: Identified) -> Finding:
+class EqualDropout(NamedTuple):
+    """ELU minus ReLU at one dropout rate: the reading with validation losses and its contrast of their
+    mean, and the same of training losses."""
+
+    rate: str
+    alpha: str
+    validation: Pair
+    train: Pair
+
+    @property
+    def epochs(self) -> ContrastResult:
+        """The contrast of the epoch at which the validation loss reaches 0.05."""
+        return next(c for c in self.validation.reading.contrasts if c is not self.validation.contrast)
+
+
+def equal_dropout(results: Results) -> list[EqualDropout]:
+    """The article's network with ELU and with ReLU at the same rate, for two rates and two alphas."""
+    return [
+        EqualDropout(
+            *(rate, alpha),
+            *(
+                find(results, "C11", metric, f"{elus}{elu}{end}", relu)
+                for metric in ("validation_area", "train_area")
+            ),
+        )
+        for rate, elus, end, relu in (
+            ("0.5", DROPOUT, "_d50", f"{DROPOUT}relu_d50"),
+            ("0.25", f"{CNN}he_", "", f"{CNN}he_relu"),
+        )
+        for alpha, elu in (("alpha 1", "elu1"), ("alpha 0.1", "elu01"))
+    ]
+
+
+def at_equal_dropout(mine: Sequence[EqualDropout], others: Sequence[EqualDropout]) -> str:
+    """What becomes of ELU's training and validation loss with the alpha of `mine` and with another."""
+    text = "at equal rates its"
+    if joint(rate.train.reading for rate in mine) == "holds":
+        text += " training loss falls faster, but its"
+    areas = [rate.validation.contrast for rate in mine]
+    if joint(areas) != "holds":
+        return f"{text} validation loss falls no faster"
+    text += f" validation loss is lower by only {between(areas)} on average over epochs 1 to 15"
+    close = all(rate.epochs.equivalence_interval for rate in mine)
+    text += f", and reaches 0.05 {'within an epoch of' if close else 'no earlier than'} ReLU's"
+    rest = [rate.validation.contrast for rate in others]
+    if {side(contrast) for contrast in rest} == {"higher"}:
+        text += f"; with {others[0].alpha} it is higher by {between(rest)}"
+    return text
+
+
+def between(contrasts: Sequence[ContrastResult]) -> str:
+    """The least and the largest size of some effects, e.g. "0.0005 to 0.0014"."""
+    least, most = (digits(end(abs(contrast.effect) for contrast in contrasts)) for end in (min, max))
+    return f"{least} to {most}"
+
+
+def dropout(results: Results, fitting: Fits) -> Finding:
     """Whether ELU converges faster at equal dropout, as the article saw at unequal rates, and whether
     dropout hampers it."""
-    pairs = (
-        ("both 0.5, alpha 1", f"{DROPOUT}elu1_d50", f"{DROPOUT}relu_d50"),
-        ("both 0.5, alpha 0.1", f"{DROPOUT}elu01_d50", f"{DROPOUT}relu_d50"),
-        ("both 0.25, alpha 1", f"{CNN}he_elu1", f"{CNN}he_relu"),
-        ("both 0.25, alpha 0.1", f"{CNN}he_elu01", f"{CNN}he_relu"),
-    )
-    equal = [find(results, "C11", "validation_area", *arms) for _, *arms in pairs]
-    train = [find(results, "C11", "train_area", *arms)[0] for _, *arms in pairs]
+    rates = equal_dropout(results)
     seen, unequal = find(results, "C11", "validation_area", f"{CNN}he_elu01", f"{DROPOUT}relu_d50")
-    other = next(c for c in equal[0][0].contrasts if c.metric != "validation_area")
-    elu, lower, _ = fitting.get("long_elu", "").partition(" with dropout 0.25")
-    same = [place for place, (label, *_) in enumerate(pairs) if label.endswith(f", {elu}")]
-    if lower and seen.verdict == "replicated" and joint(equal[place][0] for place in same) == "fails":
-        areas = [equal[place][1] for place in same]
+    fit = fitting.get("long_elu", Fitting())
+    alpha, lower, _ = fit.identified.partition(" with dropout 0.25")
+    mine = [rate for rate in rates if rate.alpha == alpha]
+    equal = [rate.validation for rate in rates]
+    also = f" (which {listed(fit.controls)} would fit as well)" if fit.controls else ""
+    if (
+        lower
+        and seen.verdict == "replicated"
+        and joint(rate.validation.reading for rate in mine) == "fails"
+    ):
         title = (
-            f"ELU with {elu} and dropout 0.25, the only protocol tried that fits the article's 250-epoch"
-            " curve, is faster than ReLU with 0.5; at equal rates its"
+            f"Of the ELU protocols that the article leaves open, only {alpha} with dropout 0.25 fits its"
+            f" 250-epoch curve{also}; it is faster than"
+            f" ReLU with 0.5; {at_equal_dropout(mine, [rate for rate in rates if rate not in mine])}"
         )
-        if joint(train[place] for place in same) == "holds":
-            title += " training loss falls faster, but its"
-        if joint(areas) == "holds":
-            least, most = (digits(end(abs(contrast.effect) for contrast in areas)) for end in (min, max))
-            title += f" validation loss is lower by {least} to {most} on average over epochs 1 to 15"
-            epochs = [c for place in same for c in equal[place][0].contrasts if c.metric == other.metric]
-            close = all(contrast.equivalence_interval for contrast in epochs)
-            title += f", and reaches 0.05 {'within an epoch of' if close else 'no earlier than'} ReLU's"
-        else:
-            title += " validation loss falls no faster"
     else:
         title = {
             "holds": "At equal dropout, ELU's validation loss falls faster than ReLU's",
             "fails": "At equal dropout, ELU's validation loss falls no faster than ReLU's",
             "undecided": "Whether ELU's validation loss falls faster at equal dropout is undecided",
         }[joint(reading for reading, _ in equal)]
-    why = ""
-    if lower:
-        why = (
-            f"Of the protocols that the article leaves open, only {fitting['long_elu']} fits the first 25"
-            " epochs of the published 250-epoch curve of ELU; ReLU had 0.5. "
-        )
+    why = (
+        "Only the first 25 epochs of the 250 are compared. The article's ReLU had a rate of 0.5. "
+        if lower
+        else ""
+    )
     why += (
         "With these unequal rates, the mean validation loss of epochs 1 to 15, ELU minus ReLU, is"
         f" {value(unequal)}. With equal rates, this mean is lower in"
         f" {replicated(contrast for _, contrast in equal)} comparisons, and higher in"
-        f" {sum(side(contrast) == 'higher' for _, contrast in equal)}. By it and by the {other.meaning},"
-        f" ELU is faster in {replicated(reading for reading, _ in equal)}. The mean training loss is lower"
-        f" in {replicated(train)}."
+        f" {sum(side(contrast) == 'higher' for _, contrast in equal)}. By it and by the"
+        f" {rates[0].epochs.meaning}, ELU is faster in {replicated(reading for reading, _ in equal)}. The"
+        f" mean training loss is lower in {replicated(rate.train.reading for rate in rates)}."
     )
     rows = [
         Labelled("ELU 0.25, alpha 0.1; ReLU 0.5", unequal),
-        *(Labelled(label, contrast) for (label, *_), (_, contrast) in zip(pairs, equal, strict=True)),
+        *(Labelled(f"both {rate.rate}, {rate.alpha}", rate.validation.contrast) for rate in rates),
     ]
     without = find(results, "C17", "test_loss", f"{DROPOUT}elu1_d0", f"{DROPOUT}elu1_d25")
     worse, contrast = clear_side(without), without[1]
@@ -350,23 +368,24 @@ def dropout(results: Results, fitting: Identified) -> Finding:
 def by_optimizer(results: Results, claim: str, name: str) -> list[Pair]:
     """The readings of a claim on the report's network with an optimizer, each with its first contrast if
     that is ELU minus ReLU."""
-    pairs = [(reading, reading.contrasts[0]) for reading in results.by_id[claim].readings]
-    return [
-        (reading, contrast)
-        for reading, contrast in pairs
-        if contrast.n and re.match(rf"{MLP}{name}_elu\S* {MLP}{name}_relu", " ".join(contrast.arms))
-    ]
+    pairs = [Pair(reading, reading.contrasts[0]) for reading in results.by_id[claim].readings]
+    arms = re.compile(rf"{MLP}{name}_elu\S* {MLP}{name}_relu")
+    return [pair for pair in pairs if pair.contrast.n and arms.match(" ".join(pair.contrast.arms))]
 
 
 def gain(pairs: Sequence[Pair]) -> str:
     """By how much ELU is more accurate in the readings of `pairs` in which networks learn, in how many, and
-    how the primary one, the first, is decided otherwise; "" where it is in none."""
+    by how much in the primary one, the first, where that is decided otherwise; "" where it is in none."""
     learning = [contrast for _, contrast in pairs if not idle(contrast)]
     more = [contrast for contrast in learning if contrast.verdict == "replicated"]
     which = "readings" if len(learning) == len(pairs) else "readings in which networks learn"
-    verdict = pairs[0][1].verdict
-    but = "" if verdict == "replicated" else f", but the primary one is {verdict}"
-    return f"by {points(more)} in {replicated(learning)} {which}{but}" if more else ""
+    primary = pairs[0].contrast
+    but = f", but in the primary one by {points([primary])}, which is {primary.verdict}"
+    return (
+        f"by {points(more)} in {replicated(learning)} {which}{but * (primary.verdict != 'replicated')}"
+        if more
+        else ""
+    )
 
 
 def idle(contrast: ContrastResult) -> bool:
@@ -374,7 +393,7 @@ def idle(contrast: ContrastResult) -> bool:
     return contrast.effect == 0 == contrast.sd
 
 
-def mlp(results: Results, fitting: Identified) -> Finding | None:
+def mlp(results: Results) -> Finding | None:
     """Whether ELU is more accurate than ReLU in the report's network, by optimizer."""
     sgd, adam = (by_optimizer(results, "C43", name) for name in ("sgd", "adam"))
     if not sgd or not adam:
@@ -390,10 +409,10 @@ def mlp(results: Results, fitting: Identified) -> Finding | None:
         title += "; with Adam it is not more accurate"
     else:
         title += "; with Adam no difference is shown"
-    primary = sgd[0][1]
+    primary = sgd[0].contrast
     why = (
-        f"In the primary reading ({sgd[0][0].label}), ELU's accuracy minus ReLU's is {value(primary)},"
-        f" which is {primary.verdict}. With Adam it is {value(adam[0][1])}."
+        f"In the primary reading ({sgd[0].reading.label}), ELU's accuracy minus ReLU's is {value(primary)},"
+        f" which is {primary.verdict}. With Adam it is {value(adam[0].contrast)}."
     )
     if without := [reading.label for reading, contrast in sgd if idle(contrast)]:
         why += f" In the reading {without[0]} neither network learns."
@@ -402,7 +421,7 @@ def mlp(results: Results, fitting: Identified) -> Finding | None:
     return Finding("mlp", title, why, ("C43",), rows, f"{outlook(rows)}.")
 
 
-def accuracies(results: Results, fitting: Identified) -> Finding | None:
+def accuracies(results: Results) -> Finding | None:
     """Whether the report's three accuracies replicate."""
     claim = results.by_id["C42"]
     count = claim.pattern.readings if claim.pattern else 0
@@ -417,10 +436,16 @@ def accuracies(results: Results, fitting: Identified) -> Finding | None:
     if claim.pattern and claim.pattern.fails == count:
         title = f"In each of {count} readings, at least one of the student report's three accuracies does"
         title += " not replicate"
+        reached = [
+            f"{name} {contrast.effect:.4f} instead of {contrast.than:.4g}"
+            for name, contrast in zip(ACTIVATIONS, claim.readings[0].contrasts, strict=True)
+            if contrast.n
+        ]
+        title += f"; in the primary one, they are {listed(reached)}" if reached else ""
     rows = [
         Labelled(f"{kind} ({optimizer})", contrast)
         for optimizer, reading in zip(("SGD", "Adam"), claim.readings, strict=False)
-        for kind, contrast in zip(("ELU", "ReLU", "sigmoid"), reading.contrasts, strict=True)
+        for kind, contrast in zip(ACTIVATIONS, reading.contrasts, strict=True)
         if contrast.n
     ]
     if not rows:
@@ -435,7 +460,7 @@ def accuracies(results: Results, fitting: Identified) -> Finding | None:
     return Finding("accuracies", title, why, ("C42",), rows, changes)
 
 
-def sigmoid(results: Results, fitting: Identified) -> Finding | None:
+def sigmoid(results: Results) -> Finding | None:
     """Whether one protocol gives both a constant loss of sigmoid and its published accuracy."""
     flat = {
         next(iter(contrast.arms)): contrast for contrast in results.by_id["C46"].contrasts if contrast.n
@@ -475,7 +500,7 @@ def sigmoid(results: Results, fitting: Identified) -> Finding | None:
     return Finding("sigmoid", title, why.strip(), ("C42", "C46"), rows, changes)
 
 
-def activations(results: Results, fitting: Identified) -> Finding | None:
+def activations(results: Results) -> Finding | None:
     """Whether ELU's mean activations are nearer zero than ReLU's, by optimizer."""
     groups = [by_optimizer(results, "C23", name) for name in ("sgd", "adam")]
     if not all(groups):
@@ -490,16 +515,17 @@ def activations(results: Results, fitting: Identified) -> Finding | None:
         title = f"{begin} are not nearer zero than ReLU's"
     else:
         title = "Whether ELU's mean activations are nearer zero depends on the protocol"
-    primary, other = groups[0][0][1], groups[1][0][1]
+    primary, other = (pairs[0].contrast for pairs in groups)
     others = [
         reading
         for reading in results.by_id["C23"].readings
         if next(iter(reading.contrasts[0].arms)).startswith(CNN) and reading.verdict != "not run"
     ]
+    if others:
+        title += f"; in the article's CNN, trained by Adam, they are in {replicated(others)} readings"
     why = (
         "The distance from zero of the median unit's mean activation, ELU minus ReLU, is"
-        f" {value(primary)} with SGD and {value(other)} with Adam. In the article's CNN, trained by Adam"
-        f" for 25 epochs, ELU is nearer zero in {replicated(others)} readings."
+        f" {value(primary)} with SGD and {value(other)} with Adam."
     )
     rows = [
         Labelled(reading.label, contrast)
@@ -510,7 +536,7 @@ def activations(results: Results, fitting: Identified) -> Finding | None:
     return Finding("activations", title, why, ("C23",), rows, f"{outlook(rows)}.")
 
 
-def epoch(results: Results, fitting: Identified) -> Finding | None:
+def epoch(results: Results) -> Finding | None:
     """Whether an epoch of ELU takes less time than one of ReLU; only where measurements decide."""
     _, contrast = find(results, "C44", "epoch_time", f"{MLP}sgd_elu", f"{MLP}sgd_relu")
     if contrast.verdict not in ("replicated", "not replicated"):
@@ -523,13 +549,15 @@ def epoch(results: Results, fitting: Identified) -> Finding | None:
     return Finding("epoch", title, why, ("C44",), rows, "measurements on other processors.")
 
 
-def single_runs(results: Results, fitting: Identified) -> Finding | None:
-    """How often a pair of runs shows a published direction, where all seeds decide against or for it."""
+def single_runs(results: Results) -> Finding | None:
+    """How often a pair of runs shows a published direction of a score or a curve, where all seeds decide
+    against or for it."""
     decided = {
         (contrast.metric, contrast.expect, contrast.than, *contrast.arms): contrast
         for claim in results.published
         for contrast in claim.contrasts
         if contrast.directed and contrast.n > 1 and len(contrast.arms) > 1
+        if contrast.metric.startswith(MEASURED)
     }
     wrong, right = (
         [c.single_run_share for c in decided.values() if c.verdict == verdict]
@@ -540,8 +568,8 @@ def single_runs(results: Results, fitting: Identified) -> Finding | None:
     misled = sum(wrong) / len(wrong)
     often = sum(share > 0 for share in wrong)
     title = (
-        "Where all seeds together do not replicate a published direction, a single pair of runs, as most of"
-        f" the sources made, still shows it in {misled:.0%} of cases on average"
+        "Where all seeds together do not replicate a published direction of a score or a curve, a single"
+        f" pair of runs, as most of the sources made, still shows it in {misled:.0%} of cases on average"
     )
     why = (
         f"Of {len(wrong)} comparisons that are not replicated, {often} go the claimed way in at least one"
@@ -550,11 +578,6 @@ def single_runs(results: Results, fitting: Identified) -> Finding | None:
         " have made."
     )
     return Finding("single", title, why, (), [], "more seeds, which change both shares.")
-
-
-TEMPLATES: tuple[Callable[[Results, Identified], Finding | None], ...] = (
-    cnn, alpha, dropout, mlp, accuracies, fashion, sigmoid, activations, epoch, single_runs,
-)  # fmt: skip
 
 
 def rests_on(finding: Finding, results: Results) -> str:
@@ -568,140 +591,19 @@ def rests_on(finding: Finding, results: Results) -> str:
     return f"{number} {of}" if of == FRESH else f"{number} seeds, {of}"
 
 
-def findings(results: Results, fitting: Identified) -> list[Finding]:
+def findings(results: Results, fitting: Fits) -> list[Finding]:
     """The findings that the results have, the most important first."""
-    present = [finding for template in TEMPLATES if (finding := template(results, fitting))]
+    possible = (
+        cnn(results),
+        alpha(results, fitting),
+        dropout(results, fitting),
+        mlp(results),
+        accuracies(results),
+        fashion(results),
+        sigmoid(results),
+        activations(results),
+        epoch(results),
+        single_runs(results),
+    )
+    present = [finding for finding in possible if finding]
     return [finding._replace(rests_on=rests_on(finding, results)) for finding in present[:MOST]]
-
-
-def equivalent(results: Results) -> list[str]:
-    """The initializers with which both scores of ELU with alpha 0.1 lie within the margins of ReLU's."""
-    scores = (minus_relu(results, metric, elu="elu01") for metric in ("test_loss", "test_accuracy"))
-    return [
-        init.capitalize()
-        for init, *pairs in zip(INITIALIZERS, *scores, strict=True)
-        if all(contrast.p_equivalence < 0.05 for _, contrast in pairs)
-    ]
-
-
-def practice(results: Results) -> list[str]:
-    """When one would choose ELU on this evidence, a paragraph for each network, and the limits."""
-    losses, accuracies = (
-        {*map(clear_side, minus_relu(results, metric))} for metric in ("test_loss", "test_accuracy")
-    )
-    if losses == {"higher"} and "higher" not in accuracies:
-        choice = "take ReLU: ELU with alpha 1 has the higher test loss, and no gain in accuracy is shown"
-    elif losses == {"lower"} and "lower" not in accuracies:
-        choice = "take ELU: it has the lower test loss, and no loss of accuracy is shown"
-    else:
-        choice = "the runs do not decide between ELU and ReLU"
-    of_cnn = [f"For a small CNN such as the article's, {choice}."]
-    if joint(by_alpha(results)) == "holds":
-        close = equivalent(results)
-        but = f"; with {' and with '.join(close)}, both its scores are close to ReLU's (within margins)"
-        of_cnn.append(
-            f"If ELU is used there, alpha 0.1 gives a lower test loss than alpha 1{but if close else ''}."
-        )
-    if results.by_id["C14"].verdict == "not replicated":
-        reached = [
-            f"{contrast.effect:.4f} with alpha {alpha}"
-            for alpha, elu in (("1", "elu1"), ("0.1", "elu01"))
-            for reading, contrast in [find(results, "C14", "test_accuracy", f"{CNN}glorot_{elu}")]
-            if reading.verdict == "not replicated"
-        ]
-        of_cnn.append(
-            "He initialization is not needed for ELU there: with Glorot it reaches an accuracy of"
-            f" {' and '.join(reached)}."
-        )
-    sgd, adam = (by_optimizer(results, "C43", name) for name in ("sgd", "adam"))
-    if sgd and (by_sgd := gain(sgd)):
-        choice = "choose ELU" if sgd[0][1].verdict == "replicated" else "ELU looks better"
-        of_mlp = [f"For a deep MLP trained by plain SGD, {choice}: it is more accurate {by_sgd}."]
-    else:
-        of_mlp = ["For a deep MLP trained by plain SGD, no gain from ELU is shown."]
-    if not any(contrast.verdict == "replicated" for _, contrast in adam):
-        of_mlp.append("With Adam, no gain from ELU is shown there.")
-    if kind(contrast for _, contrast in [*sgd, *adam]) != FRESH:
-        of_mlp.append("This rests on exploration so far.")
-    if other_images := on_fashion(results):
-        of_cnn.append(f"{other_images}.")
-    data = "MNIST and, for the CNN, of Fashion-MNIST" if other_images else "MNIST alone"
-    images = "the 10,000 test images of each" if other_images else "these 10,000 test images"
-    limits = (
-        f"This evidence is of {data}, of these networks at these sizes, and of {images}; it says nothing"
-        " about larger networks or other data."
-    )
-    return [" ".join(of_cnn), " ".join(of_mlp), limits]
-
-
-def explored() -> dict[str, str]:
-    """The verdicts of exploration by claim, by the version of the rules that the plan has."""
-    rows = table(EXPLORED, f"`git checkout {EXPLORED}` brings it back", "claim", "version_2")
-    return {row["claim"]: row["version_2"] for row in rows}
-
-
-def stood(results: Results, before: Mapping[str, str]) -> str:
-    """How many verdicts of exploration (`before`, by claim) are still those of claims that fresh seeds have
-    judged since, which are not, and which of the claims that exploration left undecided are decided now."""
-    ran = [claim for claim in results.claims if claim.decided_by == "runs" and claim.id in before]
-    by_runs = [claim for claim in ran if before[claim.id] not in UNDECIDED]
-    judged = [claim for claim in by_runs if claim.evidence.startswith(FRESH)]
-    if not judged:
-        return (
-            f"None of the {len(by_runs)} exploratory verdicts on claims that runs decide has been tested on"
-            " fresh seeds yet."
-        )
-    others = [claim for claim in judged if claim.verdict != before[claim.id]]
-    text = f"{len(judged) - len(others)} of {len(judged)} exploratory verdicts stood on fresh seeds."
-    if others:
-        changes = [f"{claim.id} ({before[claim.id]}, now {claim.verdict})" for claim in others]
-        text += f" Those that did not: {', '.join(changes)}."
-    if waiting := len(by_runs) - len(judged):
-        text += f" {waiting} wait for theirs."
-    left = [claim for claim in ran if claim not in by_runs and claim.evidence.startswith(FRESH)]
-    if left:
-        now = [f"{claim.id} ({claim.verdict})" for claim in left if claim.verdict not in UNDECIDED]
-        text += f" Fresh seeds decide {len(now) or 'none'} of {len(left)} that exploration left undecided"
-        text += f": {', '.join(now)}." if now else "."
-    return text
-
-
-def decided(claims: Sequence[ClaimResult]) -> str:
-    """E.g. "13 are decided and 2 left open"."""
-    left = sum(claim.verdict in UNDECIDED for claim in claims)
-    return f"{len(claims) - left} are decided" + f" and {left} left open" * bool(left)
-
-
-def evidence(results: Results) -> str:
-    """What today's verdicts rest on: exploration, or fresh seeds planned before they were trained."""
-    ran = [claim for claim in results.claims if claim.decided_by == "runs"]
-    timed = [claim for claim in ran if not claim.evidence]
-    fresh = [claim for claim in ran if claim.evidence.startswith(FRESH)]
-    explored = [
-        claim
-        for claim in ran
-        if claim not in fresh + timed and any(c.n and kind([c]) == EXPLORATION for c in claim.contrasts)
-    ]
-    waiting = len(ran) - len(fresh + timed + explored)  # without runs, or with fresh ones of one part alone
-    if fresh and not explored and not waiting:
-        return (
-            "All verdicts on runs come from fresh seeds, trained after the claims and rules were written."
-        )
-    if fresh:
-        own = len(ran) - sum(claim in ran for claim in results.published)
-        text = f"{len(ran)} claims are for runs to decide, {own} of them this project's own."
-        text += f" By fresh seeds, {decided(fresh)}"
-        if in_part := sum(claim.evidence != FRESH for claim in fresh):
-            text += f"; for {in_part} of these {len(fresh)}, other readings wait for theirs"
-        text += "."
-        if explored:
-            text += f" By exploration, at least in part, {decided(explored)}"
-            text += f"; the rules (version {results.rules_version}) were made after its runs had been seen."
-        rest = {"measurements of time": len(timed), "runs": waiting}
-        wait = " and ".join(f"{count} for {what}" for what, count in rest.items() if count)
-        return f"{text} The others wait, {wait}." if wait else text
-    return (
-        "Today's verdicts on runs come from exploration: the rules"
-        f" (version {results.rules_version}) were made after these runs had been seen. Fresh seeds are"
-        " planned. Once an experiment has all of its own, they alone decide."
-    )

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from elu_replication.claims.results import VERDICTS, ClaimResult, ContrastResult, Results
+from elu_replication.reports import phrases
+from elu_replication.runs.evidence import FRESH
 
 # Colour and marker of each verdict, told apart without colour too.
 STYLES = {
@@ -23,6 +25,7 @@ FARTHEST = 30.0  # margins from the reference at which the figure cuts intervals
 STATEMENT = 72  # characters of a claim's statement
 TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
 DASHED = (0, (3, 1.5))  # the interval of a new run
+PALE = 0.35  # opacity of what a single seed shows
 THIN = 2.0  # points: a 95% interval
 THICK: dict[str, Any] = {"linewidth": 7, "alpha": 0.5, "solid_capstyle": "butt"}  # a 90% interval over it
 
@@ -31,7 +34,8 @@ def forest(results: Results) -> Figure:
     """A row for each claim that runs decide and have, grouped by source: the decisive contrast of every
     reading as a small dot, and that of the primary one large, with its 95% interval and, where equivalence
     decides, its 90% interval, in margins from what it is compared with (a direction's towards what is
-    claimed), and where the published scores put it."""
+    claimed), and where the published scores put it. What exploration shows is hollow; what a single seed
+    shows is pale."""
     with_runs = [claim for claim in results.claims if claim.decisive and claim.decisive.n]
     rows: list[ClaimResult | str] = []
     for key, source in results.sources.items():
@@ -59,7 +63,9 @@ def forest(results: Results) -> Figure:
         Line2D([], [], color="0.4", linewidth=THIN, label="95% interval of the mean (median)"),
         Line2D([], [], color="0.4", linewidth=THIN, linestyle=DASHED, label="interval of a new run"),
         Line2D([], [], color="0.4", **THICK, label="90% interval, where equivalence decides"),
-        Line2D([], [], color="0.4", marker="s", markerfacecolor="white", label="primary reading not run"),
+        Line2D([], [], color="0.4", marker="s", label="fresh seeds, or measurements of time"),
+        Line2D([], [], color="0.4", marker="s", markerfacecolor="white", label="exploration"),
+        Line2D([], [], color="0.4", marker="s", linestyle="", alpha=PALE, label="a single seed"),
         Line2D([], [], color="0.4", marker=".", linestyle="", markersize=5, label="each other reading"),
         Line2D([], [], color="black", marker="|", linestyle="", label="by the published scores"),
     ]
@@ -99,10 +105,12 @@ def draw(axes: Axes, height: int, claim: ClaimResult) -> None:
     ):
         if interval and not any(map(math.isnan, interval)):
             axes.plot(in_margins(claim.decisive, *interval), [height] * 2, color=colour, **style)
-    face = "white" if claim.beside_primary else colour
+    measured = not claim.evidence
+    face = colour if measured or phrases.kind([claim.decisive]) == FRESH else "white"
+    pale = PALE if claim.decisive.n == 1 else 1.0
     points: list[tuple[list[float], float, str, dict[str, Any]]] = [
         (others, height - 0.22, ".", {"color": "0.4", "markersize": 4}),
-        ([effect], height, marker, {"color": colour, "markerfacecolor": face, "markersize": 7}),
+        ([effect], height, marker, {"color": colour, "mfc": face, "markersize": 7, "alpha": pale}),
         ([published], height, "|", {"color": "black", "markersize": 12}),
     ]
     for numbers, level, shape, style in points:

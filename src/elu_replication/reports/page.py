@@ -26,11 +26,12 @@ from elu_replication.config.options import group_option, options
 from elu_replication.config.schema import PUBLISHED
 from elu_replication.engine.activations import ACTIVATIONS
 from elu_replication.errors import run_main
-from elu_replication.reports import captions, claims, columns, findings, index, plots
+from elu_replication.reports import captions, claims, columns, findings, index, overview, plots
 from elu_replication.reports.arms import Row, alike, at_chance, declared_at, grouped, histories, runs
 from elu_replication.reports.findings import Finding
 from elu_replication.reports.identification import published_losses
 from elu_replication.reports.internals import depth_profile, levels, probed
+from elu_replication.reports.phrases import digits, value
 from elu_replication.reports.style import arm_label, lines
 from elu_replication.reports.tables import readable, summary
 from elu_replication.runs import evidence, frames, store
@@ -257,9 +258,9 @@ def finding_plots(finding: Finding) -> tuple[str, list[tuple[str, Markup, str]]]
         return None
     low, high = shown = plots.span(contrast for _, contrast in finding.rows)
     meanings = "; ".join(dict.fromkeys(contrast.meaning for _, contrast in finding.rows))
-    lines = [(label, plots.plot(c, shown), findings.value(c)) for label, c in finding.rows]
+    lines = [(label, plots.plot(c, shown), value(c)) for label, c in finding.rows]
     of = "Differences in " if all(len(contrast.arms) > 1 for _, contrast in finding.rows) else ""
-    return f"{of}{meanings}. The axis goes from {findings.digits(low)} to {findings.digits(high)}.", lines
+    return f"{of}{meanings}. The axis goes from {digits(low)} to {digits(high)}.", lines
 
 
 def render(rows: Sequence[Row], results: Results) -> str:
@@ -276,7 +277,7 @@ def render(rows: Sequence[Row], results: Results) -> str:
     digests = group_option("dataset", "mnist")["digests"]
     bench = pd.read_csv(RESULTS / "bench/bench.csv") if (RESULTS / "bench/bench.csv").is_file() else None
     return environment.get_template("page.html").render(
-        answer=claims.answer(results.published),
+        answer=overview.answer(results.published),
         bench=bench,
         captions=captions,
         charts=charts,
@@ -284,13 +285,12 @@ def render(rows: Sequence[Row], results: Results) -> str:
         columns=columns,
         digests=digests,
         environments=environments(rows),
-        evidence=findings.evidence(results),
-        stood=findings.stood(results, findings.explored()),
+        evidence=overview.evidence(results),
+        stood=overview.stood(results, overview.explored()),
         findings=[
-            (finding, finding_plots(finding))
-            for finding in findings.findings(results, findings.identified())
+            (finding, finding_plots(finding)) for finding in findings.findings(results, findings.fits())
         ],
-        holding=claims.holding(results.published),
+        holding=overview.holding(results.published),
         forest=embedded(RESULTS / "claims.svg"),
         identification=embedded(RESULTS / "identification/curves.svg"),
         kinds=KIND_NAMES,
@@ -299,7 +299,7 @@ def render(rows: Sequence[Row], results: Results) -> str:
         payload=payload(charts),
         plot=plots.plot,
         plot_legend=plots.LEGEND,
-        practice=findings.practice(results),
+        practice=overview.practice(results),
         points=POINTS,
         results=results,
         scores=scores(rows),
