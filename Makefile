@@ -75,7 +75,7 @@ claim: $(INSTALLED)  ## explain published claims and their verdicts: ID=C7; V=1 
 	@python -m elu_replication.commands.claim "$${ID:-}" $(if $(V),-v)
 
 plan: $(INSTALLED)  ## say which of the plan's fresh seeds are left to train: runs, hours
-	@python -m elu_replication.commands.claim --plan
+	@python -m elu_replication.commands.plan
 
 freeze: $(INSTALLED)  ## freeze claims, rules, protocols and fresh seeds in experiments/plan.lock [CHECK=1, REASON=]
 	@python -m elu_replication.commands.freeze --reason "$$REASON" $(if $(CHECK),--check)

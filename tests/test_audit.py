@@ -149,8 +149,8 @@ def test_epochs_are_a_number(epochs: str, refusal: Callable[..., str]) -> None:
 
 
 def test_where_nothing_is_stored_nothing_is_audited(refusal: Callable[..., str]) -> None:
-    assert refusal() == "audit: no stored runs of all"
-    assert refusal("--arms=mlp_depth,asu_mlp") == "audit: no stored runs of mlp_depth, asu_mlp"
+    assert refusal() == "audit: no stored runs of any arm"
+    assert refusal("--arms=mlp_depth,asu_mlp") == "audit: no stored runs of mlp_depth,asu_mlp"
 
 
 def test_the_kind_of_a_run_s_kernels_is_that_of_its_record(written: Arm) -> None:

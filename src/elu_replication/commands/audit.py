@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from elu_replication.config import experiments
 from elu_replication.config.options import require_root
-from elu_replication.config.schema import LOCAL, PUBLISHED, Arm, Campaign
+from elu_replication.config.schema import LOCAL, Arm
 from elu_replication.console import say
 from elu_replication.datasets import fetch
 from elu_replication.engine import kernels
@@ -172,12 +172,11 @@ def main() -> None:
     require_root()
     if not options.epochs.isdecimal() or not int(options.epochs):
         raise UserError(f"EPOCHS={options.epochs}: must be a number, 1 or more")
-    named = options.arms.replace(",", " ").split() or ["all"]
-    arms = list(experiments.selected(PUBLISHED, Campaign("audit", tuple(named))).values())
+    arms = experiments.named(options.arms)
     store.require_whole(arms)
     jobs = stored_jobs(arms, int(options.epochs))
     if not jobs:
-        raise UserError(f"audit: no stored runs of {', '.join(named)}")
+        raise UserError(f"audit: no stored runs of {options.arms or 'any arm'}")
     chosen = jobs if options.arms else sample(jobs, SAMPLE_MINUTES)
     fetch.ensure_all(job.arm.protocol for job in chosen)
     audit(chosen)

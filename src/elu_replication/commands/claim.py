@@ -1,4 +1,4 @@
-"""`make claim ID=C7` explains a claim in the terminal; `make plan` says which fresh seeds are left."""
+"""`make claim ID=C7` explains a claim in the terminal."""
 
 import argparse
 import math
@@ -7,13 +7,13 @@ import textwrap
 from elu_replication.claims import results as stored
 from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results
 from elu_replication.config import experiments
-from elu_replication.config.options import option, require_root
-from elu_replication.config.schema import LOCAL, PUBLISHED, Campaign
+from elu_replication.config.options import require_root
+from elu_replication.config.schema import PUBLISHED
 from elu_replication.console import console, say, table
 from elu_replication.errors import UserError, run_main
 from elu_replication.reports import columns
 from elu_replication.runs import store
-from elu_replication.training import campaign, cost
+from elu_replication.training import campaign
 
 MOST_LINES = 40  # that a claim takes without -v: what fits a terminal
 WIDEST_LABEL = 55  # characters of a reading's label, so that its line fits 120
@@ -80,34 +80,15 @@ def show(title: str, rows: columns.Rows) -> None:
         table(title, list(rows[0]), [list(row.values()) for row in rows])
 
 
-def plan() -> None:
-    """How many of the declared fresh seeds are stored, and the hours that the rest take on all cores."""
-    arms = experiments.selected(PUBLISHED, option(Campaign, "campaign", "fresh")).values()
-    left, rows = campaign.pending(arms), []
-    for batch in dict.fromkeys(map(campaign.batch, arms)):
-        missing = [job for job in left if campaign.batch(job.arm) == batch]
-        seeds = [seed for arm in arms if campaign.batch(arm) == batch for seed in arm.seeds]
-        stored_seeds = f"{len(seeds) - len(missing)} of {len(seeds)}"
-        size = f"{len(seeds) // batch[1]} x {batch[1]}"
-        rows.append([batch[0], size, stored_seeds, f"{campaign.minutes(missing, LOCAL) / 60:.1f}"])
-    table("The fresh seeds, in this order", ["Experiment", "Arms x seeds", "Stored", "Hours left"], rows)
-    say(f"Left: {len(left)} runs, {campaign.minutes(left, LOCAL) / 60:.1f} hours on {cost.cores()} cores")
-    say("`make replicate SET='campaign=fresh'` trains them, with ARMS='...' those of some experiments")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("id", nargs="?", default="", help="claims, e.g. C7 or 'C7 C8'")
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="every contrast, with its data by seed"
     )
-    parser.add_argument("--plan", action="store_true", help="the fresh seeds that are left")
     options = parser.parse_args()
     require_root()
     store.require_whole(experiments.every_arm(PUBLISHED))
-    if options.plan:
-        plan()
-        return
     results = stored.load()
     chosen = named(options.id, results)
     for claim in chosen:

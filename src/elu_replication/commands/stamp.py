@@ -24,7 +24,7 @@ from elu_replication.commands.audit import stored_jobs
 from elu_replication.config import experiments
 from elu_replication.config.documents import unlike
 from elu_replication.config.options import require_root
-from elu_replication.config.schema import PUBLISHED, Arm, Campaign
+from elu_replication.config.schema import PUBLISHED, Arm
 from elu_replication.console import say
 from elu_replication.datasets import fetch
 from elu_replication.errors import UserError, run_main
@@ -222,8 +222,7 @@ def main() -> None:
         raise UserError(
             "FROM is empty: `make stamp FROM=<commit>` names the commit whose engine made the runs"
         )
-    names = tuple(options.arms.replace(",", " ").split()) or ("all",)
-    stamp(options.commit, list(experiments.selected(PUBLISHED, Campaign("stamp", names)).values()))
+    stamp(options.commit, experiments.named(options.arms))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from elu_replication.config.options import group_option
 from elu_replication.config.schema import (
     GROUPS,
     PROTOCOL_KEYS,
+    PUBLISHED,
     REQUIRED_KEYS,
     Arm,
     Campaign,
@@ -225,6 +226,13 @@ def selected(scale: Scale, campaign: Campaign) -> dict[str, Arm]:
         if not arms:
             raise UserError(f"campaign.fresh: no arm of it has fresh seeds at scale {scale.name}")
     return {a.name: replace(a, seeds=a.seeds[: campaign.max_seeds]) for a in arms}
+
+
+def named(text: str) -> list[Arm]:
+    """The published arms that a text names: arms or experiments, between spaces or commas; every arm where
+    it is empty. Raises UserError on an unknown name."""
+    names = tuple(text.replace(",", " ").split()) or ("all",)
+    return list(selected(PUBLISHED, Campaign("named", names)).values())
 
 
 def digest(content: Any) -> str:

@@ -284,6 +284,8 @@ def panel(axes: Axes, curve: PublishedCurve, result: Identification) -> None:
         axes.set(xscale="log", xlabel="epoch (log axis)")
         shown = (1, 2, 5, 10, LAST, 50, 100, last)
         axes.set_xticks(shown, [str(epoch) for epoch in shown])
+        axes.axvspan(LAST, last, color="0.5", alpha=0.08, linewidth=0)
+        axes.text(LAST * 1.05, 0.03, "not judged", transform=axes.get_xaxis_transform(), fontsize=9.5)
     else:
         axes.set_ylim(LOSS_RANGE)  # one for all, so that levels compare between panels
     label_losses(axes, LOSS_TICKS)

@@ -207,14 +207,12 @@ def early_stopping(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:
-    """Write tables/{summary.csv, summary.md, published.md, early_stopping.csv, <experiment>_epochs.csv}
-    and metrics.json below `folder`; published.md has the arms with published scores, if there are any."""
+    """Write tables/{summary.csv, summary.md, early_stopping.csv, <experiment>_epochs.csv} and metrics.json
+    below `folder`."""
     scores = summary(rows)
     with atomic.replaced_folder(folder / "tables") as tables:
         atomic.write_text(tables / "summary.csv", csv(scores, 6))
         atomic.write_text(tables / "summary.md", markdown(scores))
-        if (compared := scores[["published_accuracy", "published_loss"]].notna().any(axis=1)).any():
-            atomic.write_text(tables / "published.md", markdown(scores[compared]))
         stopping = []
         for experiment, group in grouped(rows).items():
             history = histories(group)
