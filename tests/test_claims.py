@@ -85,6 +85,14 @@ def of_pattern(claim: results.ClaimResult, fails: int, fails_adjusted: int) -> r
     return claim.model_copy(update={"pattern": pattern})
 
 
+def test_the_plan_has_a_column_where_a_claim_is_not_as_planned(computed: Results) -> None:
+    amended = computed.model_copy(deep=True)
+    amended.claims[0].__dict__["plan"] = "amended after fresh runs"
+    for of, column in ((computed, False), (amended, True)):
+        text = report.document(of)
+        assert ("| Plan" in text, "Every claim is as it was planned." in text) == (column, not column)
+
+
 def test_the_ledger_covers_what_the_claims_leave_open() -> None:
     covered = {name for entry in schema.load_ledger().ambiguities for name in entry.claims}
     open_claims = {

@@ -352,6 +352,14 @@ def test_a_printed_score_that_two_arms_share_is_no_published_difference() -> Non
         assert ('class="published"' in shown) == marked
     level = contrast.model_copy(update={"arms": {"asu_mlp-sgd_elu": 1.0}, "published": 0.0})
     assert 'class="published"' in plots.plot(level)  # a single arm may have a score of 0
+    mean = results.load().by_id["C54"].contrasts[0]  # of another author's runs, not of the article's
+    assert mean.published_mark == mean.than != mean.published
+
+
+def test_a_small_plot_marks_the_side_that_is_claimed() -> None:
+    for contrast in (c for claim in results.load().claims for c in claim.contrasts):
+        ends = re.findall(r'class="claimed" d="M\S+ 1H(\d+)"', plots.plot(contrast))
+        assert ends == {"higher": ["180"], "lower": ["0"]}.get(contrast.expect or "", [])
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,17 @@ def test_the_same_runs_write_the_same_bytes(rows: list[Row], tmp_path: Path) -> 
     assert list(written.arm) == ["ran", "stale", "missing"]
 
 
+def test_protocols_name_every_value_that_arms_of_an_experiment_have(rows: list[Row]) -> None:
+    ran = rows[0]
+    slower = replace(ran.arm.protocol.optimizer, learning_rate=0.25)
+    other = ran._replace(arm=replace(ran.arm, protocol=replace(ran.arm.protocol, optimizer=slower)))
+    (line,) = tables.protocols([ran, other, ran]).to_dict("records")
+    optimizer = ran.arm.protocol.optimizer
+    assert line["Optimizer"] == f"{optimizer.name} {optimizer.learning_rate:g}, {optimizer.name} 0.25"
+    assert (line["Experiment"], line["Arms"]) == (ran.experiment, 3)
+    assert line["Epochs"] == str(ran.arm.protocol.epochs)
+
+
 def test_a_run_is_listed_once_however_many_experiments_count_it(rows: list[Row]) -> None:
     ran = rows[0]
     other = ran._replace(experiment="other", arm=replace(ran.arm, seeds=(1, 2, 3)))

@@ -13,7 +13,7 @@ import yaml
 from elu_replication import atomic
 from elu_replication.claims import identification, schema, verdicts
 from elu_replication.claims.contrasts import LEAST_PAIRS, LEAST_RUNS
-from elu_replication.claims.results import ClaimResult
+from elu_replication.claims.results import AS_PLANNED, ClaimResult
 from elu_replication.claims.schema import Claim
 from elu_replication.config import documents, experiments
 from elu_replication.config.documents import Strict, unlike
@@ -132,7 +132,7 @@ def status() -> dict[str, str]:
     def of(name: str) -> str:
         if plan.entries.get(name) != now[name]:
             return "not planned"
-        return "amended after fresh runs" if name in amended else "as planned"
+        return "amended after fresh runs" if name in amended else AS_PLANNED
 
     return {name: of(f"claim {name}") for name in schema.load_claims()}
 

@@ -21,6 +21,7 @@ Verdict = Literal[
 ]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 UNDECIDED = ("inconclusive", "not run")
+AS_PLANNED = "as planned"
 # What comparing passages gives; "not testable" where the copy of a source is damaged.
 Agreement = Literal["agrees", "contradicted", "unsupported", "not testable"]
 Kind = Literal["NUM", "DIR", "DET", "TXT"]
@@ -158,9 +159,10 @@ class ContrastResult(Strict, frozen=False):
 
     @property
     def published_mark(self) -> float:
-        """What was published, as figures mark it: the claim's own value where it states one, else
-        `published`; NaN where two arms have one printed score, which says nothing of their difference."""
-        if self.expect is None:
+        """What was published, as figures mark it: the value that the claim states for arms with a score of
+        their own, or `published`; NaN where two arms have one printed score, which says nothing of their
+        difference."""
+        if self.than and not self.directed and not math.isnan(self.published):
             return self.than
         return math.nan if len(self.arms) > 1 and self.published == 0 else self.published
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from elu_replication import atomic
 from elu_replication.claims import results as stored
-from elu_replication.claims.results import KIND_NAMES, ClaimResult, Results
+from elu_replication.claims.results import AS_PLANNED, KIND_NAMES, ClaimResult, Results
 from elu_replication.config.experiments import RESULTS
 from elu_replication.errors import run_main
 from elu_replication.reports import captions, columns
@@ -49,6 +49,8 @@ def document(results: Results) -> str:
         " primary reading; the [details](#details) have the rest. Intervals are of the mean or, beside a"
         " published value, of a new run, at 95% for all scores of a reading together.\n"
     )
+    if all(claim.plan == AS_PLANNED for claim in results.claims):
+        text.append("Every claim is as it was planned.\n")
     for key, source in results.sources.items():
         if not (claims := [claim for claim in results.claims if next(iter(claim.sources)) == key]):
             continue

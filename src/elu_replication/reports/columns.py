@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from elu_replication.claims.results import (
+    AS_PLANNED,
     KIND_NAMES,
     Ambiguity,
     ClaimResult,
@@ -185,6 +186,7 @@ def for_claims(results: Results) -> tuple[Column, ...]:
     def names(claim: ClaimResult) -> str:
         return ", ".join(results.sources[source].name for source in claim.sources)
 
+    changed = any(claim.plan != AS_PLANNED for claim in results.claims)
     tables = "csv markdown latex"
     return (
         Column("id", "Claim", tables),
@@ -197,7 +199,7 @@ def for_claims(results: Results) -> tuple[Column, ...]:
         Column("published", "Published", "csv page", published),
         Column("verdict", "Verdict", tables, width=paragraph(0.12)),
         Column("evidence", "Evidence", "csv markdown page"),
-        Column("plan", "Plan", "csv markdown page"),
+        Column("plan", "Plan", "csv page" + " markdown" * changed),
         Column("pattern", "", "csv", lambda c: str(c.pattern or "")),
         Column("reason", "", "csv"),
         Column("command", "Command", "csv page", command),

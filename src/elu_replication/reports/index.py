@@ -7,6 +7,13 @@ from elu_replication.config import experiments
 from elu_replication.reports import captions, claims, internals
 
 CURVES = "[The distances of each curve from each protocol](identification/curves.md)."
+PROTOCOLS = (
+    "What was trained. The network `cnn` is the article's: twice a 3x3 convolution (32, then 64 filters),"
+    " the activation, 2x2 max-pooling and dropout, then a dense layer of 256 units with the activation."
+    " `mlp` has hidden layers of 128 units each. `autoencoder` is that of the paper's figure 3,"
+    " `from_scratch` the student report's net in NumPy. Where a part has several values, arms differ in it;"
+    " the documents in [experiments/](../experiments) say in which."
+)
 FUNCTIONS = {"functions": captions.FUNCTIONS, "sum_of_sigmoids": captions.SUM_OF_SIGMOIDS}
 
 
@@ -20,6 +27,7 @@ def markdown(folder: Path, about_scores: str) -> str:
     text.append(images(["identification/curves.png"], captions.IDENTIFICATION.title))
     text += [f"{captions.IDENTIFICATION.text} {CURVES}\n", "## Scores\n", f"{about_scores}\n"]
     text.append((folder / "published/tables/summary.md").read_text())
+    text += ["## Protocols\n", f"{PROTOCOLS}\n", (folder / "published/tables/protocols.md").read_text()]
     for kind, caption in captions.OF_EXPERIMENTS.items():
         text += [f"## {caption.title}\n", f"{caption.text}\n"]
         for name in experiments.names():

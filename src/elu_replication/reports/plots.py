@@ -11,8 +11,8 @@ WIDTH, HEIGHT = 180, 20
 LEGEND = (
     "Dot and thin bar: effect and 95% interval. Dashed bar: the interval of a new run, at 95% for all"
     " scores of a reading together, to be compared with a published value. Thick bar: the 90% interval,"
-    " where equivalence decides. Vertical line: what the claim compares with. Grey: within one margin of"
-    " it. Diamond: published."
+    " where equivalence decides. Vertical line: what the claim compares with. Line at the top: the side"
+    " that is claimed. Grey: within one margin. Diamond: published."
 )
 Span = tuple[float, float]
 
@@ -49,6 +49,9 @@ def plot(contrast: ContrastResult, shown: Span | None = None) -> Markup:
         f'<rect class="margin" x="{left}" y="2" width="{max(1, right - left):.1f}" height="{HEIGHT - 4}"/>',
         f'<path class="than" d="M{x(contrast.than)} 0V{HEIGHT}"/>',
     ]
+    if contrast.directed:
+        edge = WIDTH if contrast.expect == "higher" else 0
+        parts.append(f'<path class="claimed" d="M{x(contrast.than)} 1H{edge}"/>')
     name = "interval prediction" if contrast.test == "prediction" else "interval"
     for style, interval in ((name, contrast.interval), ("equivalence", contrast.equivalence_interval)):
         if interval and not any(map(math.isnan, interval)):

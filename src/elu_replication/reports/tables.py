@@ -11,7 +11,7 @@ import pandas as pd
 
 from elu_replication import atomic
 from elu_replication.config.experiments import RESULTS
-from elu_replication.config.schema import Arm
+from elu_replication.config.schema import Arm, Protocol
 from elu_replication.console import table
 from elu_replication.errors import run_main
 from elu_replication.reports.arms import Row, asked, at_chance, grouped, histories
@@ -149,6 +149,32 @@ def markdown(summary: pd.DataFrame) -> str:
     return text
 
 
+def protocols(rows: Iterable[Row]) -> pd.DataFrame:
+    """What was trained, one line an experiment: the values that the parts of its arms' protocols have."""
+
+    def network(protocol: Protocol) -> str:
+        depth = protocol.model.hidden_layers
+        return f"{protocol.model.name}{f' ({depth} hidden layers)' * bool(depth)}"
+
+    parts: dict[str, Callable[[Protocol], str]] = {
+        "Data": lambda protocol: protocol.dataset.name,
+        "Network": network,
+        "Optimizer": lambda protocol: f"{protocol.optimizer.name} {protocol.optimizer.learning_rate:g}",
+        "Loss": lambda protocol: protocol.loss,
+        "Dropout": lambda protocol: f"{protocol.dropout:g}",
+        "Batch": lambda protocol: f"{protocol.batch_size}",
+        "Epochs": lambda protocol: f"{protocol.epochs}",
+        "Training images": lambda protocol: f"{protocol.train_images - protocol.validation_images}",
+        "Validation images": lambda protocol: f"{protocol.validation_images}",
+    }
+    lines = []
+    for experiment, group in grouped(rows).items():
+        of_arms = [row.arm.protocol for row in group]
+        values = {part: ", ".join(dict.fromkeys(map(text, of_arms))) for part, text in parts.items()}
+        lines.append({"Experiment": experiment, **values, "Arms": len(group)})
+    return pd.DataFrame(lines)
+
+
 def show(summary: pd.DataFrame, name: str) -> None:
     """Print the readable summary in the terminal, without what only files have room for: whose runs an arm
     shares, with which kernels they were made, and how many fresh seeds are missing."""
@@ -207,12 +233,14 @@ def early_stopping(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:
-    """Write tables/{summary.csv, summary.md, early_stopping.csv, <experiment>_epochs.csv} and metrics.json
-    below `folder`."""
+    """Write tables/{summary.csv, summary.md, protocols.md, early_stopping.csv, <experiment>_epochs.csv} and
+    metrics.json below `folder`."""
     scores = summary(rows)
     with atomic.replaced_folder(folder / "tables") as tables:
         atomic.write_text(tables / "summary.csv", csv(scores, 6))
         atomic.write_text(tables / "summary.md", markdown(scores))
+        trained = protocols(rows).to_markdown(index=False, disable_numparse=True)
+        atomic.write_text(tables / "protocols.md", f"{trained}\n")
         stopping = []
         for experiment, group in grouped(rows).items():
             history = histories(group)
