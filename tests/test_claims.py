@@ -85,6 +85,20 @@ def of_pattern(claim: results.ClaimResult, fails: int, fails_adjusted: int) -> r
     return claim.model_copy(update={"pattern": pattern})
 
 
+def test_the_forest_plot_tells_what_a_claim_rests_on(computed: Results) -> None:
+    axes = forest.forest(computed).axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    large = {round(line.get_ydata()[0]): line for line in axes.lines if line.get_markersize() == 7}
+    shown = {label.split()[-1]: large.get(height) for height, label in enumerate(labels)}
+    for claim in computed.claims:
+        if (one := claim.decisive) and math.isfinite(one.effect):
+            line = shown[claim.id + "*" * claim.beside_primary]
+            assert line is not None
+            fresh = not claim.evidence or min(one.values) >= experiments.FIRST_FRESH
+            assert (line.get_markerfacecolor() != "white") == fresh
+            assert (line.get_alpha() == forest.PALE) == (one.n == 1)
+
+
 def test_the_plan_has_a_column_where_a_claim_is_not_as_planned(computed: Results) -> None:
     amended = computed.model_copy(deep=True)
     amended.claims[0].__dict__["plan"] = "amended after fresh runs"

@@ -67,6 +67,7 @@ def forest(results: Results) -> Figure:
         Line2D([], [], color="0.4", marker="s", markerfacecolor="white", label="exploration"),
         Line2D([], [], color="0.4", marker="s", linestyle="", alpha=PALE, label="a single seed"),
         Line2D([], [], color="0.4", marker=".", linestyle="", markersize=5, label="each other reading"),
+        Line2D([], [], color="black", marker="$*$", linestyle="", label="primary reading not run"),
         Line2D([], [], color="black", marker="|", linestyle="", label="by the published scores"),
     ]
     figure.legend(handles=handles, fontsize=8, loc="outside lower center", ncols=4)
@@ -76,10 +77,12 @@ def forest(results: Results) -> Figure:
 
 
 def label(row: ClaimResult | str) -> str:
-    """A source's name, or a claim's number and the beginning of its statement."""
+    """A source's name, or the beginning of a claim's statement and its number, with a star where its
+    primary reading has no runs and another stands for it."""
     if isinstance(row, str):
         return row
-    return f"{textwrap.shorten(row.statement.rstrip('.'), STATEMENT, placeholder=' ...')}  {row.id}"
+    statement = textwrap.shorten(row.statement.rstrip("."), STATEMENT, placeholder=" ...")
+    return f"{statement}  {row.id}{'*' * row.beside_primary}"
 
 
 def in_margins(contrast: ContrastResult, *numbers: float) -> np.ndarray:
