@@ -166,7 +166,7 @@ def test_the_cnn_has_the_side_of_the_intervals(
     assert title(findings.cnn(results)).endswith(unclear)
     assert advice in overview.practice(results)[0]
     relu = find(results, "C1", "test_loss", f"{CNN}glorot_relu").contrast.effect
-    size = f"({means[0]} with Glorot, {means[1]} with He, where ReLU's is {relu:.4f})"
+    size = f"({means[0]} with Glorot, {means[1]} with He; ReLU's is {relu:.4f} with Glorot)"
     assert (size in overview.practice(results)[0]) == (advice != "do not decide")
     for _, contrast in accuracies:  # a loss and an accuracy that speak against one another decide nothing
         contrast.interval = Interval(*((0.01, 0.02) if advice == "take ReLU" else (-0.02, -0.01)))

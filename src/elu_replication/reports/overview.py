@@ -41,7 +41,7 @@ def practice(results: Results) -> list[str]:
         {*map(clear_side, pairs)} for pairs in (of_loss, minus_relu(results, "test_accuracy"))
     )
     relu = find(results, "C1", "test_loss", f"{CNN}glorot_relu").contrast
-    size = f"({differences(of_loss)}, where ReLU's is {relu.effect:.4f})" if relu.n else ""
+    size = f"({differences(of_loss)}; ReLU's is {relu.effect:.4f} with Glorot)" if relu.n else ""
     if losses == {"higher"} and "higher" not in accuracies:
         choice = (
             f"take ReLU: ELU with alpha 1 has the higher test loss {size}, and no gain in accuracy is shown"
