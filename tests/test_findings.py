@@ -334,6 +334,13 @@ def test_the_mlp_is_judged_by_optimizer(results: Results) -> None:
     assert findings.mlp(results) is None
 
 
+def test_a_score_that_no_claim_is_about_is_named(results: Results) -> None:
+    silent = "No claim is about this network's test loss."
+    assert silent in overview.practice(results)[1]
+    results.by_id["C43"].contrasts[-1].metric = "test_loss"
+    assert silent not in overview.practice(results)[1]
+
+
 @pytest.mark.parametrize(("seed", "said"), [(0, True), (100, False)])
 def test_advice_from_exploration_is_called_so(results: Results, seed: int, said: bool) -> None:
     for contrast in results.by_id["C43"].contrasts:

@@ -9,6 +9,7 @@ from elu_replication.reports import findings
 from elu_replication.reports.findings import (
     CNN,
     INITIALIZERS,
+    MLP,
     by_alpha,
     by_optimizer,
     differences,
@@ -41,7 +42,7 @@ def practice(results: Results) -> list[str]:
         {*map(clear_side, pairs)} for pairs in (of_loss, minus_relu(results, "test_accuracy"))
     )
     relu = find(results, "C1", "test_loss", f"{CNN}glorot_relu").contrast
-    size = f"({differences(of_loss)}; ReLU's is {relu.effect:.4f} with Glorot)" if relu.n else ""
+    size = f"({differences(of_loss)}; ReLU's is {relu.effect:.4f} with Glorot)"
     if losses == {"higher"} and "higher" not in accuracies:
         choice = (
             f"take ReLU: ELU with alpha 1 has the higher test loss {size}, and no gain in accuracy is shown"
@@ -76,6 +77,9 @@ def practice(results: Results) -> list[str]:
         of_mlp = ["For a deep MLP trained by plain SGD, no gain in accuracy from ELU is shown."]
     if not any(contrast.verdict == "replicated" for _, contrast in adam):
         of_mlp.append("With Adam, no gain in accuracy from ELU is shown there.")
+    on_mlp = (c for claim in results.claims for c in claim.contrasts if any(MLP in arm for arm in c.arms))
+    if not any(contrast.metric == "test_loss" for contrast in on_mlp):
+        of_mlp.append("No claim is about this network's test loss.")
     if kind(contrast for _, contrast in [*sgd, *adam]) != FRESH:
         of_mlp.append("This rests on exploration so far.")
     if other_images := on_fashion(results):
