@@ -326,9 +326,9 @@ def dropout(results: Results, fitting: Fits) -> Finding:
         and joint(rate.validation.reading for rate in mine) == "fails"
     ):
         title = (
-            f"Of the ELU protocols that the article leaves open, only {alpha} with dropout 0.25 fits its"
-            f" 250-epoch curve{also}; it is faster than"
-            f" ReLU with 0.5; {at_equal_dropout(mine, [rate for rate in rates if rate not in mine])}"
+            f"Of the ELU protocols that the article leaves open, only {alpha} with dropout 0.25 fits the"
+            f" beginning of its 250-epoch curve{also}; it is faster than ReLU with 0.5;"
+            f" {at_equal_dropout(mine, [rate for rate in rates if rate not in mine])}"
         )
     else:
         title = {
