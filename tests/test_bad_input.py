@@ -795,7 +795,7 @@ def stored() -> Iterator[Entry]:
         "zeros": bytes(99),
     }.items():
         says = (CURVES, "`dvc repro -f identification` makes it again")
-        front = ("reports.findings:identified", CURVES)
+        front = ("reports.findings:fits", CURVES)
         yield Entry("results", f"curves.csv: {name}", content(CURVES, how), front, says)
     front, remedy = FILES[CHECKPOINT]
     for name, new in {

@@ -15,7 +15,7 @@ from test_runs import ENVIRONMENT, stored
 
 from elu_replication.claims import plan, results, schema, verdicts
 from elu_replication.claims.contrasts import arms_of, weighted_sums
-from elu_replication.commands import claim as claim_command
+from elu_replication.commands import plan as plan_command
 from elu_replication.config import experiments
 from elu_replication.config.documents import validated
 from elu_replication.config.options import group_option
@@ -143,7 +143,7 @@ def test_the_fresh_campaign_trains_every_fresh_seed_in_its_order() -> None:
 
 def test_make_plan_counts_what_is_left(trial: dict[str, Arm], capsys: pytest.CaptureFixture[str]) -> None:
     every = sum(len(arm.fresh_seeds) for arm in experiments.selected(PUBLISHED, FRESH).values())
-    claim_command.plan()
+    plan_command.main()
     said = capsys.readouterr().out
     assert "0 of 72" in said
     assert f"Left: {every} runs" in said
