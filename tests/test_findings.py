@@ -395,6 +395,21 @@ def test_activations_are_judged_by_optimizer(
     assert expected in title(findings.activations(results))
 
 
+def test_what_is_said_of_the_cnn_s_activations_counts_in_what_the_finding_rests_on(
+    results: Results,
+) -> None:
+    finding = findings.activations(results)
+    assert finding
+    of_cnn = [row for row in finding.rows if next(iter(row.contrast.arms)).startswith(CNN)]
+    readings = re.search(
+        r"in the article's CNN, trained by Adam, they are in \d of (\d) readings$", finding.title
+    )
+    assert readings
+    assert len(of_cnn) == int(readings[1])
+    most = max(row.contrast.n for row in of_cnn)
+    assert re.search(rf"\b{most} ", findings.rests_on(finding, results))
+
+
 def test_times_are_reported_only_where_measurements_decide(results: Results) -> None:
     decide(results, "C44", "inconclusive")
     assert findings.epoch(results) is None

@@ -527,11 +527,9 @@ def activations(results: Results) -> Finding | None:
         "The distance from zero of the median unit's mean activation, ELU minus ReLU, is"
         f" {value(primary)} with SGD and {value(other)} with Adam."
     )
+    shown = [*groups[0], *groups[1], *(Pair(reading, reading.contrasts[0]) for reading in others)]
     rows = [
-        Labelled(reading.label, contrast)
-        for pairs in groups
-        for reading, contrast in pairs
-        if contrast.interval.half_width < 1
+        Labelled(reading.label, contrast) for reading, contrast in shown if contrast.interval.half_width < 1
     ]
     return Finding("activations", title, why, ("C23",), rows, f"{outlook(rows)}.")
 
